@@ -1,0 +1,77 @@
+//! The backward passes, registered with Burn's automatic differentiation.
+//!
+//! Burn's graph gives a node one output, these operations have two or three. So an operation is a
+//! *hub*, the node that holds what the backward pass needs, and for every output a child of the hub,
+//! a *port*, whose backward step only leaves its gradient in a slot. Steps run by descending depth:
+//! the ports have filled their slots when the hub's step reads them. The port of an output that the
+//! loss doesn't depend on never runs; its slot stays empty and counts as zero.
+
+mod gru;
+mod lstm;
+mod port;
+mod simple_rnn;
+
+use burn::backend::Autodiff;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::tensor::FloatTensor;
+
+use crate::backend::{
+    Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputs, LstmGradients,
+    LstmInputs, LstmOutputs, LstmSaved, LstmTraining, RecurrentBackend, SimpleRnnGradients,
+    SimpleRnnInputs,
+};
+
+/// The name under which an operation's steps appear, and why they can't be differentiated again.
+const FIRST_ORDER_ONLY: &str =
+    "gatefold-kernels differentiates recurrent operations once; higher orders are not supported";
+
+impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B, C> {
+    fn lstm(inputs: LstmInputs<Self>, direction: Direction) -> LstmOutputs<Self> {
+        lstm::forward::<B, C>(inputs, direction)
+    }
+
+    fn gru(inputs: GruInputs<Self>, direction: Direction) -> HiddenOutputs<Self> {
+        gru::forward::<B, C>(inputs, direction)
+    }
+
+    fn simple_rnn(inputs: SimpleRnnInputs<Self>, direction: Direction) -> HiddenOutputs<Self> {
+        simple_rnn::forward::<B, C>(inputs, direction)
+    }
+
+    fn lstm_training(_: LstmInputs<Self>, _: Direction) -> LstmTraining<Self> {
+        unreachable!("{FIRST_ORDER_ONLY}")
+    }
+
+    fn lstm_backward(
+        _: LstmInputs<Self>,
+        _: LstmSaved<Self>,
+        _: FloatTensor<Self>,
+        _: LstmOutputs<Self>,
+        _: Direction,
+    ) -> LstmGradients<Self> {
+        unreachable!("{FIRST_ORDER_ONLY}")
+    }
+
+    fn gru_training(_: GruInputs<Self>, _: Direction) -> GruTraining<Self> {
+        unreachable!("{FIRST_ORDER_ONLY}")
+    }
+
+    fn gru_backward(
+        _: GruInputs<Self>,
+        _: GruSaved<Self>,
+        _: FloatTensor<Self>,
+        _: HiddenOutputs<Self>,
+        _: Direction,
+    ) -> GruGradients<Self> {
+        unreachable!("{FIRST_ORDER_ONLY}")
+    }
+
+    fn simple_rnn_backward(
+        _: SimpleRnnInputs<Self>,
+        _: FloatTensor<Self>,
+        _: HiddenOutputs<Self>,
+        _: Direction,
+    ) -> SimpleRnnGradients<Self> {
+        unreachable!("{FIRST_ORDER_ONLY}")
+    }
+}

@@ -1,0 +1,93 @@
+//! The GRU under automatic differentiation.
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::Autodiff;
+
+use super::port::{HiddenSlots, register, untracked};
+use crate::backend::{Direction, GruInputs, GruSaved, GruTraining, HiddenOutputs, RecurrentBackend};
+
+#[derive(Clone, Debug)]
+struct State<B: RecurrentBackend> {
+    inputs: GruInputs<B>,
+    saved: GruSaved<B>,
+    hidden_states: FloatTensor<B>,
+    direction: Direction,
+    slots: HiddenSlots<B>,
+}
+
+#[derive(Debug)]
+struct Gru;
+
+pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
+    inputs: GruInputs<Autodiff<B, C>>,
+    direction: Direction,
+) -> HiddenOutputs<Autodiff<B, C>> {
+    let hub = Gru
+        .prepare::<C>([
+            inputs.projections.node(),
+            inputs.recurrent_weight.node(),
+            inputs.recurrent_bias.node(),
+            inputs.initial_hidden.node(),
+        ])
+        .compute_bound()
+        .stateful();
+    let inputs = GruInputs {
+        projections: inputs.projections.into_primitive(),
+        recurrent_weight: inputs.recurrent_weight.into_primitive(),
+        recurrent_bias: inputs.recurrent_bias.into_primitive(),
+        initial_hidden: inputs.initial_hidden.into_primitive(),
+        lengths: inputs.lengths,
+    };
+    match hub {
+        OpsKind::UnTracked(_) => untracked::<B, C>(B::gru(inputs, direction)),
+        OpsKind::Tracked(hub) => {
+            let GruTraining { outputs, saved } = B::gru_training(inputs.clone(), direction);
+            let slots = HiddenSlots::empty();
+            let state = State {
+                inputs,
+                saved,
+                hidden_states: outputs.hidden_states.clone(),
+                direction,
+                slots: slots.clone(),
+            };
+            let hub = hub.finish(state, outputs.final_hidden.clone());
+            slots.ports::<C>(&hub, outputs)
+        }
+    }
+}
+
+impl<B: RecurrentBackend> Backward<B, 4> for Gru {
+    type State = State<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 4>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let state = ops.state;
+        let output_gradients = state
+            .slots
+            .take(&state.hidden_states, &state.inputs.initial_hidden);
+        let gradients = B::gru_backward(
+            state.inputs,
+            state.saved,
+            state.hidden_states,
+            output_gradients,
+            state.direction,
+        );
+        register::<B, 4>(
+            grads,
+            ops.parents.map(|parent| parent.map(|node| node.id)),
+            [
+                gradients.projections,
+                gradients.recurrent_weight,
+                gradients.recurrent_bias,
+                gradients.initial_hidden,
+            ],
+        );
+    }
+}

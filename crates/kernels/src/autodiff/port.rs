@@ -1,0 +1,124 @@
+//! The outputs of an operation that has several, each with its place in the graph.
+
+use std::sync::{Arc, Mutex};
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, AutodiffBackend, Backend, TensorMetadata};
+
+use crate::backend::HiddenOutputs;
+
+/// Where a port leaves its output's gradient for the hub.
+#[derive(Clone, Debug)]
+pub(super) struct Slot<B: Backend>(Arc<Mutex<Option<FloatTensor<B>>>>);
+
+impl<B: Backend> Slot<B> {
+    pub fn empty() -> Self {
+        Self(Arc::new(Mutex::new(None)))
+    }
+
+    fn put(&self, gradient: FloatTensor<B>) {
+        *self.0.lock().expect("no holder of this lock panics") = Some(gradient);
+    }
+
+    /// The gradient left here, or zeros of the shape of `like`.
+    pub fn take_or_zeros_like(&self, like: &FloatTensor<B>) -> FloatTensor<B> {
+        let gradient = self.0.lock().expect("no holder of this lock panics").take();
+        gradient
+            .unwrap_or_else(|| B::float_zeros(like.shape(), &like.device(), like.dtype().into()))
+    }
+}
+
+/// The slots of the outputs that all cells have.
+#[derive(Clone, Debug)]
+pub(super) struct HiddenSlots<B: Backend> {
+    hidden_states: Slot<B>,
+    final_hidden: Slot<B>,
+}
+
+impl<B: Backend> HiddenSlots<B> {
+    pub fn empty() -> Self {
+        Self {
+            hidden_states: Slot::empty(),
+            final_hidden: Slot::empty(),
+        }
+    }
+
+    /// `outputs` as tracked children of `hub`.
+    pub fn ports<C: CheckpointStrategy>(
+        self,
+        hub: &FloatTensor<Autodiff<B, C>>,
+        outputs: HiddenOutputs<B>,
+    ) -> HiddenOutputs<Autodiff<B, C>> {
+        HiddenOutputs {
+            hidden_states: port::<B, C>(hub, outputs.hidden_states, self.hidden_states),
+            final_hidden: port::<B, C>(hub, outputs.final_hidden, self.final_hidden),
+        }
+    }
+
+    /// The gradients that arrived, each of the shape of its argument.
+    pub fn take(
+        &self,
+        hidden_states: &FloatTensor<B>,
+        final_hidden: &FloatTensor<B>,
+    ) -> HiddenOutputs<B> {
+        HiddenOutputs {
+            hidden_states: self.hidden_states.take_or_zeros_like(hidden_states),
+            final_hidden: self.final_hidden.take_or_zeros_like(final_hidden),
+        }
+    }
+}
+
+/// `outputs` outside the graph.
+pub(super) fn untracked<B: Backend, C: CheckpointStrategy>(
+    outputs: HiddenOutputs<B>,
+) -> HiddenOutputs<Autodiff<B, C>> {
+    HiddenOutputs {
+        hidden_states: Autodiff::<B, C>::from_inner(outputs.hidden_states),
+        final_hidden: Autodiff::<B, C>::from_inner(outputs.final_hidden),
+    }
+}
+
+/// `output` as a tracked child of `hub` whose gradient arrives in `slot`.
+pub(super) fn port<B: Backend, C: CheckpointStrategy>(
+    hub: &FloatTensor<Autodiff<B, C>>,
+    output: FloatTensor<B>,
+    slot: Slot<B>,
+) -> FloatTensor<Autodiff<B, C>> {
+    match Port.prepare::<C>([hub.node()]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(slot, output),
+        OpsKind::UnTracked(_) => Autodiff::<B, C>::from_inner(output),
+    }
+}
+
+/// Hands each gradient to its parent; parents that are `None` need none.
+pub(super) fn register<B: Backend, const N: usize>(
+    grads: &mut Gradients,
+    parents: [Option<NodeId>; N],
+    gradients: [FloatTensor<B>; N],
+) {
+    for (parent, gradient) in parents.into_iter().zip(gradients) {
+        if let Some(parent) = parent {
+            grads.register::<B>(parent, gradient);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Port;
+
+impl<B: Backend> Backward<B, 1> for Port {
+    type State = Slot<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        ops.state.put(grads.consume::<B>(&ops.node));
+    }
+}

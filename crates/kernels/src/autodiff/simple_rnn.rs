@@ -1,0 +1,87 @@
+//! The simple RNN under automatic differentiation.
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::Autodiff;
+
+use super::port::{HiddenSlots, register, untracked};
+use crate::backend::{Direction, HiddenOutputs, RecurrentBackend, SimpleRnnInputs};
+
+#[derive(Clone, Debug)]
+struct State<B: RecurrentBackend> {
+    inputs: SimpleRnnInputs<B>,
+    hidden_states: FloatTensor<B>,
+    direction: Direction,
+    slots: HiddenSlots<B>,
+}
+
+#[derive(Debug)]
+struct SimpleRnn;
+
+pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
+    inputs: SimpleRnnInputs<Autodiff<B, C>>,
+    direction: Direction,
+) -> HiddenOutputs<Autodiff<B, C>> {
+    let hub = SimpleRnn
+        .prepare::<C>([
+            inputs.projections.node(),
+            inputs.recurrent_weight.node(),
+            inputs.initial_hidden.node(),
+        ])
+        .compute_bound()
+        .stateful();
+    let inputs = SimpleRnnInputs {
+        projections: inputs.projections.into_primitive(),
+        recurrent_weight: inputs.recurrent_weight.into_primitive(),
+        initial_hidden: inputs.initial_hidden.into_primitive(),
+        lengths: inputs.lengths,
+    };
+    let outputs = B::simple_rnn(inputs.clone(), direction);
+    match hub {
+        OpsKind::UnTracked(_) => untracked::<B, C>(outputs),
+        OpsKind::Tracked(hub) => {
+            let slots = HiddenSlots::empty();
+            let state = State {
+                inputs,
+                hidden_states: outputs.hidden_states.clone(),
+                direction,
+                slots: slots.clone(),
+            };
+            let hub = hub.finish(state, outputs.final_hidden.clone());
+            slots.ports::<C>(&hub, outputs)
+        }
+    }
+}
+
+impl<B: RecurrentBackend> Backward<B, 3> for SimpleRnn {
+    type State = State<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let state = ops.state;
+        let output_gradients = state
+            .slots
+            .take(&state.hidden_states, &state.inputs.initial_hidden);
+        let gradients = B::simple_rnn_backward(
+            state.inputs,
+            state.hidden_states,
+            output_gradients,
+            state.direction,
+        );
+        register::<B, 3>(
+            grads,
+            ops.parents.map(|parent| parent.map(|node| node.id)),
+            [
+                gradients.projections,
+                gradients.recurrent_weight,
+                gradients.initial_hidden,
+            ],
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! LSTM (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000), σ the sigmoid:
+//!
+//! ```text
+//! z_t = x_t W + b + h_{t-1} U            [B, 4H], cut into i, f, g, o
+//! i, f, o = σ(z_i), σ(z_f), σ(z_o)       g = tanh(z_g)
+//! c_t = f · c_{t-1} + i · g              h_t = o · tanh(c_t)
+//! ```
+
+use burn::backend::Backend;
+use burn::backend::tensor::FloatTensor;
+
+use super::array::Array;
+use super::timeline::{Timeline, outer_product};
+use crate::backend::{
+    Direction, LstmGradients, LstmInputs, LstmOutputs, LstmSaved, LstmTraining,
+};
+
+pub(crate) fn forward<B: Backend>(inputs: LstmInputs<B>, direction: Direction) -> LstmOutputs<B> {
+    walk(inputs, direction, |_, _| ())
+}
+
+pub(crate) fn forward_training<B: Backend>(
+    inputs: LstmInputs<B>,
+    direction: Direction,
+) -> LstmTraining<B> {
+    let projections = Array::<B>(inputs.projections.clone());
+    let timeline = Timeline::new(&projections, inputs.lengths.clone(), direction);
+    let (mut gates, mut cells) = (Vec::new(), Vec::new());
+    let outputs = walk(inputs, direction, |step_gates, step_cell| {
+        gates.push(Array::concat(step_gates.to_vec(), 1));
+        cells.push(step_cell.clone());
+    });
+    LstmTraining {
+        outputs,
+        saved: LstmSaved {
+            gates: timeline.stack(gates).0,
+            cells: timeline.stack(cells).0,
+        },
+    }
+}
+
+/// Calls `keep` with the gates i, f, g, o and the cell after each step, in the order walked.
+fn walk<B: Backend>(
+    inputs: LstmInputs<B>,
+    direction: Direction,
+    mut keep: impl FnMut(&[Array<B>; 4], &Array<B>),
+) -> LstmOutputs<B> {
+    let projections = Array::<B>(inputs.projections);
+    let weight = Array::<B>(inputs.recurrent_weight);
+    let mut hidden = Array::<B>(inputs.initial_hidden);
+    let mut cell = Array::<B>(inputs.initial_cell);
+    let [_, size] = hidden.dims();
+    let timeline = Timeline::new(&projections, inputs.lengths, direction);
+
+    let mut hidden_states = Vec::new();
+    for t in timeline.steps() {
+        let (valid, carried) = (timeline.valid_at(t), timeline.carried_at(t));
+        let z = timeline.at(&projections, t) + hidden.clone().matmul(weight.clone());
+        let input = z.columns(0..size).sigmoid();
+        let forget = z.columns(size..2 * size).sigmoid();
+        let candidate = z.columns(2 * size..3 * size).tanh();
+        let output = z.columns(3 * size..4 * size).sigmoid();
+
+        let new_cell = forget.clone() * cell.clone() + input.clone() * candidate.clone();
+        let new_hidden = output.clone() * new_cell.clone().tanh();
+        cell = valid.clone() * new_cell + carried.clone() * cell;
+        let visible = valid * new_hidden;
+        hidden = visible.clone() + carried * hidden;
+        hidden_states.push(visible);
+        keep(&[input, forget, candidate, output], &cell);
+    }
+    LstmOutputs {
+        hidden_states: timeline.stack(hidden_states).0,
+        final_hidden: hidden.0,
+        final_cell: cell.0,
+    }
+}
+
+/// The chain rule through the equations above, walked the other way. A step that is not valid passes
+/// the gradients of its state on, unchanged.
+pub(crate) fn backward<B: Backend>(
+    inputs: LstmInputs<B>,
+    saved: LstmSaved<B>,
+    hidden_states: FloatTensor<B>,
+    output_gradients: LstmOutputs<B>,
+    direction: Direction,
+) -> LstmGradients<B> {
+    let hidden_states = Array::<B>(hidden_states);
+    let (gates, cells) = (Array::<B>(saved.gates), Array::<B>(saved.cells));
+    let initial_cell = Array::<B>(inputs.initial_cell);
+    let weight = Array::<B>(inputs.recurrent_weight).transpose();
+    let [_, _, size] = hidden_states.dims();
+    let timeline = Timeline::new(&gates, inputs.lengths, direction);
+
+    let d_hidden_states = Array::<B>(output_gradients.hidden_states);
+    let mut d_hidden = Array::<B>(output_gradients.final_hidden);
+    let mut d_cell = Array::<B>(output_gradients.final_cell);
+    let mut d_preactivations = Vec::new();
+
+    let mut steps = timeline.steps();
+    while let Some(t) = steps.pop() {
+        let (valid, carried) = (timeline.valid_at(t), timeline.carried_at(t));
+        let gates = timeline.at(&gates, t);
+        let input = gates.columns(0..size);
+        let forget = gates.columns(size..2 * size);
+        let candidate = gates.columns(2 * size..3 * size);
+        let output = gates.columns(3 * size..4 * size);
+        let tanh_cell = timeline.at(&cells, t).tanh();
+        let previous_cell = match steps.last() {
+            Some(&before) => timeline.at(&cells, before),
+            None => initial_cell.clone(),
+        };
+
+        let d_new_hidden =
+            valid.clone() * (d_hidden.clone() + timeline.at(&d_hidden_states, t));
+        let d_new_cell = valid.clone() * d_cell.clone()
+            + d_new_hidden.clone() * output.clone() * tanh_cell.clone().tanh_slope();
+        let d_z = Array::concat(
+            vec![
+                d_new_cell.clone() * candidate.clone() * input.clone().sigmoid_slope(),
+                d_new_cell.clone() * previous_cell * forget.clone().sigmoid_slope(),
+                d_new_cell.clone() * input * candidate.tanh_slope(),
+                d_new_hidden * tanh_cell * output.sigmoid_slope(),
+            ],
+            1,
+        );
+        d_cell = d_new_cell * forget + carried.clone() * d_cell;
+        d_hidden = d_z.clone().matmul(weight.clone()) + carried * d_hidden;
+        d_preactivations.push(d_z);
+    }
+
+    d_preactivations.reverse();
+    let d_preactivations = timeline.stack(d_preactivations);
+    let previous_hidden = timeline.previous(&hidden_states, Array(inputs.initial_hidden));
+    LstmGradients {
+        recurrent_weight: outer_product(previous_hidden, d_preactivations.clone()).0,
+        projections: d_preactivations.0,
+        initial_hidden: d_hidden.0,
+        initial_cell: d_cell.0,
+    }
+}

@@ -1,0 +1,68 @@
+//! Simple RNN (Elman 1990): `h_t = tanh(x_t W + b + h_{t-1} U)`.
+
+use burn::backend::Backend;
+use burn::backend::tensor::FloatTensor;
+
+use super::array::Array;
+use super::timeline::{Timeline, outer_product};
+use crate::backend::{Direction, HiddenOutputs, SimpleRnnGradients, SimpleRnnInputs};
+
+pub(crate) fn forward<B: Backend>(
+    inputs: SimpleRnnInputs<B>,
+    direction: Direction,
+) -> HiddenOutputs<B> {
+    let projections = Array::<B>(inputs.projections);
+    let weight = Array::<B>(inputs.recurrent_weight);
+    let mut hidden = Array::<B>(inputs.initial_hidden);
+    let timeline = Timeline::new(&projections, inputs.lengths, direction);
+
+    let mut hidden_states = Vec::new();
+    for t in timeline.steps() {
+        let (valid, carried) = (timeline.valid_at(t), timeline.carried_at(t));
+        let new_hidden =
+            (timeline.at(&projections, t) + hidden.clone().matmul(weight.clone())).tanh();
+        let visible = valid * new_hidden;
+        hidden = visible.clone() + carried * hidden;
+        hidden_states.push(visible);
+    }
+    HiddenOutputs {
+        hidden_states: timeline.stack(hidden_states).0,
+        final_hidden: hidden.0,
+    }
+}
+
+/// The chain rule through the equation above, walked the other way. A step that is not valid passes
+/// the gradient of its state on, unchanged.
+pub(crate) fn backward<B: Backend>(
+    inputs: SimpleRnnInputs<B>,
+    hidden_states: FloatTensor<B>,
+    output_gradients: HiddenOutputs<B>,
+    direction: Direction,
+) -> SimpleRnnGradients<B> {
+    let hidden_states = Array::<B>(hidden_states);
+    let weight = Array::<B>(inputs.recurrent_weight).transpose();
+    let timeline = Timeline::new(&hidden_states, inputs.lengths, direction);
+
+    let d_hidden_states = Array::<B>(output_gradients.hidden_states);
+    let mut d_hidden = Array::<B>(output_gradients.final_hidden);
+    let mut d_preactivations = Vec::new();
+
+    let mut steps = timeline.steps();
+    while let Some(t) = steps.pop() {
+        let (valid, carried) = (timeline.valid_at(t), timeline.carried_at(t));
+        let d_new_hidden =
+            valid.clone() * (d_hidden.clone() + timeline.at(&d_hidden_states, t));
+        let d_z = d_new_hidden * timeline.at(&hidden_states, t).tanh_slope();
+        d_hidden = d_z.clone().matmul(weight.clone()) + carried * d_hidden;
+        d_preactivations.push(d_z);
+    }
+
+    d_preactivations.reverse();
+    let d_preactivations = timeline.stack(d_preactivations);
+    let previous_hidden = timeline.previous(&hidden_states, Array(inputs.initial_hidden));
+    SimpleRnnGradients {
+        recurrent_weight: outer_product(previous_hidden, d_preactivations.clone()).0,
+        projections: d_preactivations.0,
+        initial_hidden: d_hidden.0,
+    }
+}

@@ -1,0 +1,256 @@
+//! The recurrent operations on tensors: shapes checked, then handed to the tensor's backend.
+
+use burn::backend::Dispatch;
+use burn::tensor::{Int, Tensor};
+use thiserror::Error;
+
+use crate::backend::{
+    Direction, GruInputs, HiddenOutputs, LstmInputs, RecurrentBackend, SimpleRnnInputs,
+};
+
+/// An input whose shape doesn't fit the others.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{operation}: {input} has shape {found:?}, expected {expected:?} ({meaning})")]
+pub struct ShapeError {
+    /// The operation called.
+    pub operation: &'static str,
+    /// The input that doesn't fit.
+    pub input: &'static str,
+    /// Its shape.
+    pub found: Vec<usize>,
+    /// The shape that fits the other inputs.
+    pub expected: Vec<usize>,
+    /// The expected shape in letters.
+    pub meaning: &'static str,
+}
+
+/// The two states of an LSTM, each `[B, H]`.
+#[derive(Clone, Debug)]
+pub struct LstmState {
+    /// h.
+    pub hidden: Tensor<2>,
+    /// c.
+    pub cell: Tensor<2>,
+}
+
+/// What [`lstm`] returns.
+#[derive(Clone, Debug)]
+pub struct LstmOutput {
+    /// h after every timestep, `[B, T, H]`; zero past a row's length.
+    pub hidden_states: Tensor<3>,
+    /// The state after each row's last valid timestep in the direction walked.
+    pub final_state: LstmState,
+}
+
+/// What [`gru`] returns.
+#[derive(Clone, Debug)]
+pub struct GruOutput {
+    /// h after every timestep, `[B, T, H]`; zero past a row's length.
+    pub hidden_states: Tensor<3>,
+    /// h after each row's last valid timestep in the direction walked, `[B, H]`.
+    pub final_hidden: Tensor<2>,
+}
+
+/// What [`simple_rnn`] returns.
+pub type SimpleRnnOutput = GruOutput;
+
+/// An LSTM over a whole sequence.
+///
+/// ```text
+/// z_t = x_t W + b + h_{t-1} U            cut into i, f, g, o
+/// c_t = σ(z_f) · c_{t-1} + σ(z_i) · tanh(z_g)
+/// h_t = σ(z_o) · tanh(c_t)
+/// ```
+///
+/// - `projections`: `x_t W + b` for every timestep, `[B, T, 4H]`, gates in the order i, f, g, o;
+/// - `recurrent_weight`: U, `[H, 4H]`;
+/// - `initial_state`: zeros if `None`;
+/// - `lengths`: how many timesteps of each row are valid, `[B]`, each from 0 to T.
+///
+/// # Errors
+/// [`ShapeError`] if the shapes don't fit together.
+pub fn lstm(
+    projections: Tensor<3>,
+    recurrent_weight: Tensor<2>,
+    initial_state: Option<LstmState>,
+    lengths: Tensor<1, Int>,
+    direction: Direction,
+) -> Result<LstmOutput, ShapeError> {
+    let shapes = Shapes::new("lstm", 4, &projections, &recurrent_weight, &lengths)?;
+    let zeros = || Tensor::zeros([shapes.batch, shapes.hidden], &projections.device());
+    let state = initial_state.unwrap_or_else(|| LstmState {
+        hidden: zeros(),
+        cell: zeros(),
+    });
+    shapes.check_state("initial hidden state", &state.hidden)?;
+    shapes.check_state("initial cell state", &state.cell)?;
+    let outputs = Dispatch::lstm(
+        LstmInputs {
+            projections: projections.into_dispatch(),
+            recurrent_weight: recurrent_weight.into_dispatch(),
+            initial_hidden: state.hidden.into_dispatch(),
+            initial_cell: state.cell.into_dispatch(),
+            lengths: lengths.into_dispatch(),
+        },
+        direction,
+    );
+    Ok(LstmOutput {
+        hidden_states: Tensor::from_dispatch(outputs.hidden_states),
+        final_state: LstmState {
+            hidden: Tensor::from_dispatch(outputs.final_hidden),
+            cell: Tensor::from_dispatch(outputs.final_cell),
+        },
+    })
+}
+
+/// A GRU over a whole sequence, in the reset-after form of cuDNN, Keras and PyTorch.
+///
+/// ```text
+/// x_t W + b = x_r, x_z, x_n              h_{t-1} U + b_r = u_r, u_z, u_n
+/// r, z = σ(x_r + u_r), σ(x_z + u_z)      n = tanh(x_n + r · u_n)
+/// h_t = (1 - z) · n + z · h_{t-1}
+/// ```
+///
+/// - `projections`: `x_t W + b` for every timestep, `[B, T, 3H]`, gates in the order r, z, n;
+/// - `recurrent_weight`: U, `[H, 3H]`;
+/// - `recurrent_bias`: `b_r`, `[3H]`;
+/// - `initial_hidden`: `[B, H]`, zeros if `None`;
+/// - `lengths`: how many timesteps of each row are valid, `[B]`, each from 0 to T.
+///
+/// # Errors
+/// [`ShapeError`] if the shapes don't fit together.
+pub fn gru(
+    projections: Tensor<3>,
+    recurrent_weight: Tensor<2>,
+    recurrent_bias: Tensor<1>,
+    initial_hidden: Option<Tensor<2>>,
+    lengths: Tensor<1, Int>,
+    direction: Direction,
+) -> Result<GruOutput, ShapeError> {
+    let shapes = Shapes::new("gru", 3, &projections, &recurrent_weight, &lengths)?;
+    shapes.check("recurrent bias", &recurrent_bias.dims(), &[3 * shapes.hidden], "[3H]")?;
+    let initial_hidden = shapes.initial_hidden(initial_hidden, &projections)?;
+    let outputs = Dispatch::gru(
+        GruInputs {
+            projections: projections.into_dispatch(),
+            recurrent_weight: recurrent_weight.into_dispatch(),
+            recurrent_bias: recurrent_bias.into_dispatch(),
+            initial_hidden: initial_hidden.into_dispatch(),
+            lengths: lengths.into_dispatch(),
+        },
+        direction,
+    );
+    Ok(outputs.into())
+}
+
+/// A simple RNN over a whole sequence: `h_t = tanh(x_t W + b + h_{t-1} U)`.
+///
+/// - `projections`: `x_t W + b` for every timestep, `[B, T, H]`;
+/// - `recurrent_weight`: U, `[H, H]`;
+/// - `initial_hidden`: `[B, H]`, zeros if `None`;
+/// - `lengths`: how many timesteps of each row are valid, `[B]`, each from 0 to T.
+///
+/// # Errors
+/// [`ShapeError`] if the shapes don't fit together.
+pub fn simple_rnn(
+    projections: Tensor<3>,
+    recurrent_weight: Tensor<2>,
+    initial_hidden: Option<Tensor<2>>,
+    lengths: Tensor<1, Int>,
+    direction: Direction,
+) -> Result<SimpleRnnOutput, ShapeError> {
+    let shapes = Shapes::new("simple_rnn", 1, &projections, &recurrent_weight, &lengths)?;
+    let initial_hidden = shapes.initial_hidden(initial_hidden, &projections)?;
+    let outputs = Dispatch::simple_rnn(
+        SimpleRnnInputs {
+            projections: projections.into_dispatch(),
+            recurrent_weight: recurrent_weight.into_dispatch(),
+            initial_hidden: initial_hidden.into_dispatch(),
+            lengths: lengths.into_dispatch(),
+        },
+        direction,
+    );
+    Ok(outputs.into())
+}
+
+impl From<HiddenOutputs<Dispatch>> for GruOutput {
+    fn from(outputs: HiddenOutputs<Dispatch>) -> Self {
+        Self {
+            hidden_states: Tensor::from_dispatch(outputs.hidden_states),
+            final_hidden: Tensor::from_dispatch(outputs.final_hidden),
+        }
+    }
+}
+
+/// The sizes that projections and recurrent weight settle, to check the other inputs with.
+struct Shapes {
+    operation: &'static str,
+    batch: usize,
+    hidden: usize,
+}
+
+impl Shapes {
+    fn new(
+        operation: &'static str,
+        gates: usize,
+        projections: &Tensor<3>,
+        recurrent_weight: &Tensor<2>,
+        lengths: &Tensor<1, Int>,
+    ) -> Result<Self, ShapeError> {
+        let [batch, time, width] = projections.dims();
+        let [hidden, weight_width] = recurrent_weight.dims();
+        let shapes = Self {
+            operation,
+            batch,
+            hidden,
+        };
+        shapes.check(
+            "recurrent weight",
+            &[hidden, weight_width],
+            &[hidden, gates * hidden],
+            "[H, G·H]",
+        )?;
+        shapes.check(
+            "projections",
+            &[batch, time, width],
+            &[batch.max(1), time.max(1), gates * hidden],
+            "[B, T, G·H], nothing empty",
+        )?;
+        shapes.check("lengths", &lengths.dims(), &[batch], "[B]")?;
+        Ok(shapes)
+    }
+
+    fn initial_hidden(
+        &self,
+        given: Option<Tensor<2>>,
+        projections: &Tensor<3>,
+    ) -> Result<Tensor<2>, ShapeError> {
+        let state = given
+            .unwrap_or_else(|| Tensor::zeros([self.batch, self.hidden], &projections.device()));
+        self.check_state("initial hidden state", &state)?;
+        Ok(state)
+    }
+
+    fn check_state(&self, input: &'static str, state: &Tensor<2>) -> Result<(), ShapeError> {
+        self.check(input, &state.dims(), &[self.batch, self.hidden], "[B, H]")
+    }
+
+    fn check(
+        &self,
+        input: &'static str,
+        found: &[usize],
+        expected: &[usize],
+        meaning: &'static str,
+    ) -> Result<(), ShapeError> {
+        if found == expected {
+            return Ok(());
+        }
+        Err(ShapeError {
+            operation: self.operation,
+            input,
+            found: found.to_vec(),
+            expected: expected.to_vec(),
+            meaning,
+        })
+    }
+}

@@ -1,0 +1,331 @@
+//! A classifier of token sequences: embedding, recurrent layers, a dense layer with ReLU, one logit.
+
+use burn::module::{Module, Param};
+use burn::nn::{Dropout, DropoutConfig, Embedding, Linear};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Int, Tensor};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::initializers::Initializers;
+use crate::layers::{Cell, Gru, GruConfig, Lstm, LstmConfig, SimpleRnn, SimpleRnnConfig};
+
+/// Configuration of a [`SequenceClassifier`]. The default is the lesson's network: 10 000 words,
+/// embedding 16, one LSTM of 64 units, dense 64, dense 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SequenceClassifierConfig {
+    /// Kind of recurrent layer.
+    pub cell: Cell,
+    /// Number of token ids, the reserved ones included.
+    pub vocabulary_size: usize,
+    /// Size of a token's vector.
+    pub embedding_size: usize,
+    /// Hidden size of each recurrent layer and direction.
+    pub hidden_size: usize,
+    /// Number of recurrent layers, one on top of the other.
+    pub layers: usize,
+    /// Whether every layer also walks time backwards, beside its forward walk.
+    pub bidirectional: bool,
+    /// Share of a recurrent layer's outputs zeroed in training, in [0, 1).
+    pub dropout: f64,
+    /// Size of the dense layer.
+    pub dense_size: usize,
+    /// Whose first weights.
+    pub initializers: Initializers,
+}
+
+impl Default for SequenceClassifierConfig {
+    fn default() -> Self {
+        Self {
+            cell: Cell::Lstm,
+            vocabulary_size: 10_000,
+            embedding_size: 16,
+            hidden_size: 64,
+            layers: 1,
+            bidirectional: false,
+            dropout: 0.0,
+            dense_size: 64,
+            initializers: Initializers::Keras,
+        }
+    }
+}
+
+/// A configuration that describes no network.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum ConfigError {
+    /// A size of zero.
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
+    /// A vocabulary without room for a word beside padding, start and unknown.
+    #[error("vocabulary_size must be at least 4 (padding, start, unknown and one word), not {0}")]
+    Vocabulary(usize),
+    /// A share of dropped outputs outside [0, 1).
+    #[error("dropout must be at least 0 and below 1, not {0}")]
+    Dropout(f64),
+}
+
+impl SequenceClassifierConfig {
+    /// Whether this describes a network.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first field that is off.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.vocabulary_size < 4 {
+            return Err(ConfigError::Vocabulary(self.vocabulary_size));
+        }
+        for (size, name) in [
+            (self.embedding_size, "embedding_size"),
+            (self.hidden_size, "hidden_size"),
+            (self.layers, "layers"),
+            (self.dense_size, "dense_size"),
+        ] {
+            if size == 0 {
+                return Err(ConfigError::Zero(name));
+            }
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(ConfigError::Dropout(self.dropout));
+        }
+        Ok(())
+    }
+
+    /// A network with first weights from `seed`: the same on every device.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the configuration describes no network.
+    pub fn init(&self, seed: u64, device: &Device) -> Result<SequenceClassifier, ConfigError> {
+        self.validate()?;
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        let embedding = self
+            .initializers
+            .embedding([self.vocabulary_size, self.embedding_size], rng);
+        let mut width = self.embedding_size;
+        let recurrent = (0..self.layers)
+            .map(|_| {
+                let layer = RecurrentLayer {
+                    forward: self.direction(width, false, rng, device),
+                    reverse: self
+                        .bidirectional
+                        .then(|| self.direction(width, true, rng, device)),
+                };
+                width = self.hidden_size * if self.bidirectional { 2 } else { 1 };
+                layer
+            })
+            .collect();
+        Ok(SequenceClassifier {
+            embedding: Embedding {
+                weight: Param::from_data(embedding, device),
+            },
+            recurrent,
+            dropout: DropoutConfig::new(self.dropout).init(),
+            dense: self.dense([width, self.dense_size], rng, device),
+            output: self.dense([self.dense_size, 1], rng, device),
+        })
+    }
+
+    fn direction(
+        &self,
+        input: usize,
+        reverse: bool,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> RecurrentCell {
+        let hidden = self.hidden_size;
+        match self.cell {
+            Cell::Rnn => RecurrentCell::SimpleRnn(
+                SimpleRnnConfig::new(input, hidden)
+                    .with_reverse(reverse)
+                    .with_initializers(self.initializers)
+                    .init_with(rng, device),
+            ),
+            Cell::Lstm => RecurrentCell::Lstm(
+                LstmConfig::new(input, hidden)
+                    .with_reverse(reverse)
+                    .with_initializers(self.initializers)
+                    .init_with(rng, device),
+            ),
+            Cell::Gru => RecurrentCell::Gru(
+                GruConfig::new(input, hidden)
+                    .with_reverse(reverse)
+                    .with_initializers(self.initializers)
+                    .init_with(rng, device),
+            ),
+        }
+    }
+
+    fn dense(&self, shape: [usize; 2], rng: &mut impl Rng, device: &Device) -> Linear {
+        let (weight, bias) = self.initializers.dense(shape, rng);
+        Linear {
+            weight: Param::from_data(weight, device),
+            bias: Some(Param::from_data(bias, device)),
+        }
+    }
+}
+
+/// A recurrent layer of any kind, in one direction.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // A network holds a handful.
+pub(crate) enum RecurrentCell {
+    SimpleRnn(SimpleRnn),
+    Lstm(Lstm),
+    Gru(Gru),
+}
+
+impl RecurrentCell {
+    /// Hidden states `[B, T, H]` and the final one `[B, H]`.
+    fn forward(&self, input: Tensor<3>, lengths: Tensor<1, Int>) -> (Tensor<3>, Tensor<2>) {
+        let lengths = Some(lengths);
+        match self {
+            Self::SimpleRnn(layer) => {
+                let output = layer.forward(input, lengths, None);
+                (output.hidden_states, output.final_hidden)
+            }
+            Self::Lstm(layer) => {
+                let output = layer.forward(input, lengths, None);
+                (output.hidden_states, output.final_state.hidden)
+            }
+            Self::Gru(layer) => {
+                let output = layer.forward(input, lengths, None);
+                (output.hidden_states, output.final_hidden)
+            }
+        }
+    }
+}
+
+/// One recurrent layer, in one direction or both.
+#[derive(Module, Debug)]
+pub(crate) struct RecurrentLayer {
+    pub(crate) forward: RecurrentCell,
+    pub(crate) reverse: Option<RecurrentCell>,
+}
+
+impl RecurrentLayer {
+    /// Hidden states `[B, T, N]` and the final ones `[B, N]`, N = H or, in both directions, 2H.
+    fn forward(&self, input: Tensor<3>, lengths: Tensor<1, Int>) -> (Tensor<3>, Tensor<2>) {
+        let Some(reverse) = &self.reverse else {
+            return self.forward.forward(input, lengths);
+        };
+        let (states, last) = self.forward.forward(input.clone(), lengths.clone());
+        let (reverse_states, reverse_last) = reverse.forward(input, lengths);
+        (
+            Tensor::cat(vec![states, reverse_states], 2),
+            Tensor::cat(vec![last, reverse_last], 1),
+        )
+    }
+}
+
+/// Embedding, recurrent layers, dense with ReLU, dense 1: one logit a sequence, positive for the
+/// positive class. Made by [`SequenceClassifierConfig`].
+#[derive(Module, Debug)]
+pub struct SequenceClassifier {
+    pub(crate) embedding: Embedding,
+    pub(crate) recurrent: Vec<RecurrentLayer>,
+    pub(crate) dropout: Dropout,
+    pub(crate) dense: Linear,
+    pub(crate) output: Linear,
+}
+
+impl SequenceClassifier {
+    /// - `ids`: token ids `[B, T]`, padded at the end;
+    /// - `lengths`: how many tokens of each row count, `[B]`;
+    /// - returns logits `[B]`.
+    pub fn forward(&self, ids: Tensor<2, Int>, lengths: Tensor<1, Int>) -> Tensor<1> {
+        let mut sequence = self.embedding.forward(ids);
+        let mut last = None;
+        for layer in &self.recurrent {
+            let (states, final_state) = layer.forward(sequence, lengths.clone());
+            sequence = self.dropout.forward(states);
+            last = Some(final_state);
+        }
+        let last = last.expect("a configuration has at least one layer");
+        let dense = relu(self.dense.forward(self.dropout.forward(last)));
+        self.output.forward(dense).squeeze_dim(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters(config: SequenceClassifierConfig) -> usize {
+        config.init(1, &Device::flex()).unwrap().num_params()
+    }
+
+    #[test]
+    fn the_lessons_networks_have_their_parameter_counts() {
+        let count = |cell| {
+            parameters(SequenceClassifierConfig {
+                cell,
+                ..Default::default()
+            })
+        };
+        assert_eq!(count(Cell::Lstm), 184_961);
+        assert_eq!(count(Cell::Gru), 179_969);
+        assert_eq!(count(Cell::Rnn), 169_409);
+    }
+
+    #[test]
+    fn layers_stack_in_both_directions() {
+        let config = SequenceClassifierConfig {
+            vocabulary_size: 10,
+            embedding_size: 3,
+            hidden_size: 5,
+            layers: 2,
+            bidirectional: true,
+            dense_size: 4,
+            ..Default::default()
+        };
+        let lstm = |input: usize| 2 * 4 * 5 * (input + 5 + 1);
+        let expected = 10 * 3 + lstm(3) + lstm(10) + 10 * 4 + 4 + 4 + 1;
+        assert_eq!(parameters(config.clone()), expected);
+
+        let device = Device::flex();
+        let network = config.init(1, &device).unwrap();
+        let ids = Tensor::from_data([[1, 4, 5], [1, 6, 0]], &device);
+        let lengths = Tensor::from_data([3, 2], &device);
+        assert_eq!(network.forward(ids, lengths).dims(), [2]);
+    }
+
+    #[test]
+    fn what_stands_in_the_padding_does_not_matter() {
+        let device = Device::flex();
+        for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+            let config = SequenceClassifierConfig {
+                cell,
+                vocabulary_size: 10,
+                bidirectional: true,
+                layers: 2,
+                ..Default::default()
+            };
+            let network = config.init(1, &device).unwrap();
+            let logit = |ids: [[i32; 4]; 1]| {
+                let ids = Tensor::from_data(ids, &device);
+                let lengths = Tensor::from_data([2], &device);
+                network.forward(ids, lengths).into_scalar::<f32>()
+            };
+            assert_eq!(logit([[1, 4, 0, 0]]), logit([[1, 4, 7, 9]]), "{cell:?}");
+            assert_ne!(logit([[1, 4, 0, 0]]), logit([[1, 5, 0, 0]]), "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_describes_no_network_is_refused() {
+        let refused = |config: SequenceClassifierConfig| {
+            config.init(1, &Device::flex()).unwrap_err().to_string()
+        };
+        let config = SequenceClassifierConfig::default;
+        assert_eq!(
+            refused(SequenceClassifierConfig { hidden_size: 0, ..config() }),
+            "hidden_size must be at least 1"
+        );
+        assert!(
+            refused(SequenceClassifierConfig { dropout: 1.0, ..config() }).contains("below 1, not 1")
+        );
+        assert!(
+            refused(SequenceClassifierConfig { vocabulary_size: 3, ..config() }).contains("not 3")
+        );
+    }
+}

@@ -1,0 +1,40 @@
+//! Recurrent layers: one large matrix product for all timesteps, then a sequence operation.
+
+mod gru;
+mod lstm;
+mod simple_rnn;
+
+pub use gatefold_kernels::{GruOutput, LstmOutput, LstmState, SimpleRnnOutput};
+pub use gru::{Gru, GruConfig};
+pub use lstm::{Lstm, LstmConfig};
+pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
+
+use burn::tensor::{Int, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// A kind of recurrent layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cell {
+    /// [`SimpleRnn`]
+    Rnn,
+    /// [`Lstm`]
+    #[default]
+    Lstm,
+    /// [`Gru`]
+    Gru,
+}
+
+/// `x W + b` for every timestep: `[B, T, in]` → `[B, T, out]`.
+fn project(input: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<3> {
+    let [batch, time, size] = input.dims();
+    let [_, width] = weight.dims();
+    let projected = input.reshape([batch * time, size]).matmul(weight);
+    (projected + bias.unsqueeze::<2>()).reshape([batch, time, width])
+}
+
+/// The lengths given, or the whole time for every row.
+fn lengths_or_all(lengths: Option<Tensor<1, Int>>, input: &Tensor<3>) -> Tensor<1, Int> {
+    let [batch, time, _] = input.dims();
+    lengths.unwrap_or_else(|| Tensor::full([batch], time as i64, &input.device()))
+}

@@ -1,0 +1,93 @@
+//! The GRU layer.
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor};
+use gatefold_kernels::{Direction, GruOutput, gru};
+use rand::Rng;
+
+use super::{lengths_or_all, project};
+use crate::initializers::{Initializers, device_rng};
+
+/// Configuration of a [`Gru`].
+#[derive(Config, Debug)]
+pub struct GruConfig {
+    /// Size of the input vectors.
+    pub d_input: usize,
+    /// Size of the hidden state, H.
+    pub d_hidden: usize,
+    /// Whether time is walked from the last valid timestep to the first.
+    #[config(default = false)]
+    pub reverse: bool,
+    /// Whose first weights.
+    #[config(default = "Initializers::Keras")]
+    pub initializers: Initializers,
+}
+
+/// Gated recurrent unit (Cho et al. 2014) in the reset-after form, gates in the order r, z, n. The
+/// equations stand at [`gatefold_kernels::gru`].
+#[derive(Module, Debug)]
+pub struct Gru {
+    /// W, `[d_input, 3H]`.
+    pub input_weight: Param<Tensor<2>>,
+    /// U, `[H, 3H]`.
+    pub recurrent_weight: Param<Tensor<2>>,
+    /// b, `[3H]`.
+    pub bias: Param<Tensor<1>>,
+    /// b_r, inside the reset gate's product, `[3H]`.
+    pub recurrent_bias: Param<Tensor<1>>,
+    /// Whether time is walked from the last valid timestep to the first.
+    pub reverse: bool,
+}
+
+impl GruConfig {
+    const GATES: usize = 3;
+
+    /// A layer on `device`; `device.seed(..)` before makes it reproducible.
+    pub fn init(&self, device: &Device) -> Gru {
+        self.init_with(&mut device_rng(device), device)
+    }
+
+    /// A layer whose weights are drawn from `rng`: the same on every device.
+    pub fn init_with(&self, rng: &mut impl Rng, device: &Device) -> Gru {
+        let (hidden, width) = (self.d_hidden, Self::GATES * self.d_hidden);
+        let (input_weight, recurrent_weight) = self
+            .initializers
+            .recurrent([self.d_input, hidden, width], rng);
+        let bias = self.initializers.recurrent_bias(hidden, width, rng);
+        let recurrent_bias = self.initializers.recurrent_bias(hidden, width, rng);
+        Gru {
+            input_weight: Param::from_data(input_weight, device),
+            recurrent_weight: Param::from_data(recurrent_weight, device),
+            bias: Param::from_data(bias, device),
+            recurrent_bias: Param::from_data(recurrent_bias, device),
+            reverse: self.reverse,
+        }
+    }
+}
+
+impl Gru {
+    /// Runs over whole sequences.
+    ///
+    /// - `input`: `[B, T, d_input]`;
+    /// - `lengths`: valid timesteps of each row, `[B]`; all of them if `None`;
+    /// - `initial_hidden`: `[B, H]`, zeros if `None`;
+    /// - returns hidden states `[B, T, H]`, zero past a row's length, and the final one `[B, H]`.
+    ///
+    /// # Panics
+    /// If the shapes don't fit together.
+    pub fn forward(
+        &self,
+        input: Tensor<3>,
+        lengths: Option<Tensor<1, Int>>,
+        initial_hidden: Option<Tensor<2>>,
+    ) -> GruOutput {
+        let lengths = lengths_or_all(lengths, &input);
+        let projections = project(input, self.input_weight.val(), self.bias.val());
+        let weight = self.recurrent_weight.val();
+        let bias = self.recurrent_bias.val();
+        let direction = Direction::reversed(self.reverse);
+        gru(projections, weight, bias, initial_hidden, lengths, direction)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+}

@@ -1,0 +1,91 @@
+//! The LSTM layer.
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use gatefold_kernels::{Direction, LstmOutput, LstmState, lstm};
+use rand::Rng;
+
+use super::{lengths_or_all, project};
+use crate::initializers::{Initializers, device_rng};
+
+/// Configuration of an [`Lstm`].
+#[derive(Config, Debug)]
+pub struct LstmConfig {
+    /// Size of the input vectors.
+    pub d_input: usize,
+    /// Size of the hidden state, H.
+    pub d_hidden: usize,
+    /// Whether time is walked from the last valid timestep to the first.
+    #[config(default = false)]
+    pub reverse: bool,
+    /// Whose first weights.
+    #[config(default = "Initializers::Keras")]
+    pub initializers: Initializers,
+}
+
+/// Long short-term memory (Hochreiter and Schmidhuber 1997), gates in the order i, f, g, o. The
+/// equations stand at [`gatefold_kernels::lstm`].
+#[derive(Module, Debug)]
+pub struct Lstm {
+    /// W, `[d_input, 4H]`.
+    pub input_weight: Param<Tensor<2>>,
+    /// U, `[H, 4H]`.
+    pub recurrent_weight: Param<Tensor<2>>,
+    /// b, `[4H]`.
+    pub bias: Param<Tensor<1>>,
+    /// Whether time is walked from the last valid timestep to the first.
+    pub reverse: bool,
+}
+
+impl LstmConfig {
+    const GATES: usize = 4;
+
+    /// A layer on `device`; `device.seed(..)` before makes it reproducible.
+    pub fn init(&self, device: &Device) -> Lstm {
+        self.init_with(&mut device_rng(device), device)
+    }
+
+    /// A layer whose weights are drawn from `rng`: the same on every device.
+    pub fn init_with(&self, rng: &mut impl Rng, device: &Device) -> Lstm {
+        let (hidden, width) = (self.d_hidden, Self::GATES * self.d_hidden);
+        let (input_weight, recurrent_weight) = self
+            .initializers
+            .recurrent([self.d_input, hidden, width], rng);
+        let mut bias = self.initializers.joint_bias(hidden, width, rng);
+        if self.initializers == Initializers::Keras {
+            bias[hidden..2 * hidden].fill(1.0);
+        }
+        Lstm {
+            input_weight: Param::from_data(input_weight, device),
+            recurrent_weight: Param::from_data(recurrent_weight, device),
+            bias: Param::from_data(TensorData::new(bias, [width]), device),
+            reverse: self.reverse,
+        }
+    }
+}
+
+impl Lstm {
+    /// Runs over whole sequences.
+    ///
+    /// - `input`: `[B, T, d_input]`;
+    /// - `lengths`: valid timesteps of each row, `[B]`; all of them if `None`;
+    /// - `state`: the initial state, zeros if `None`;
+    /// - returns hidden states `[B, T, H]`, zero past a row's length, and the final state.
+    ///
+    /// # Panics
+    /// If the shapes don't fit together.
+    pub fn forward(
+        &self,
+        input: Tensor<3>,
+        lengths: Option<Tensor<1, Int>>,
+        state: Option<LstmState>,
+    ) -> LstmOutput {
+        let lengths = lengths_or_all(lengths, &input);
+        let projections = project(input, self.input_weight.val(), self.bias.val());
+        let weight = self.recurrent_weight.val();
+        let direction = Direction::reversed(self.reverse);
+        lstm(projections, weight, state, lengths, direction)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+}

@@ -1,0 +1,85 @@
+//! The simple RNN layer.
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use gatefold_kernels::{Direction, SimpleRnnOutput, simple_rnn};
+use rand::Rng;
+
+use super::{lengths_or_all, project};
+use crate::initializers::{Initializers, device_rng};
+
+/// Configuration of a [`SimpleRnn`].
+#[derive(Config, Debug)]
+pub struct SimpleRnnConfig {
+    /// Size of the input vectors.
+    pub d_input: usize,
+    /// Size of the hidden state, H.
+    pub d_hidden: usize,
+    /// Whether time is walked from the last valid timestep to the first.
+    #[config(default = false)]
+    pub reverse: bool,
+    /// Whose first weights.
+    #[config(default = "Initializers::Keras")]
+    pub initializers: Initializers,
+}
+
+/// Simple recurrent network (Elman 1990). The equation stands at [`gatefold_kernels::simple_rnn`].
+#[derive(Module, Debug)]
+pub struct SimpleRnn {
+    /// W, `[d_input, H]`.
+    pub input_weight: Param<Tensor<2>>,
+    /// U, `[H, H]`.
+    pub recurrent_weight: Param<Tensor<2>>,
+    /// b, `[H]`.
+    pub bias: Param<Tensor<1>>,
+    /// Whether time is walked from the last valid timestep to the first.
+    pub reverse: bool,
+}
+
+impl SimpleRnnConfig {
+    /// A layer on `device`; `device.seed(..)` before makes it reproducible.
+    pub fn init(&self, device: &Device) -> SimpleRnn {
+        self.init_with(&mut device_rng(device), device)
+    }
+
+    /// A layer whose weights are drawn from `rng`: the same on every device.
+    pub fn init_with(&self, rng: &mut impl Rng, device: &Device) -> SimpleRnn {
+        let (hidden, width) = (self.d_hidden, self.d_hidden);
+        let (input_weight, recurrent_weight) = self
+            .initializers
+            .recurrent([self.d_input, hidden, width], rng);
+        let bias = self.initializers.joint_bias(hidden, width, rng);
+        SimpleRnn {
+            input_weight: Param::from_data(input_weight, device),
+            recurrent_weight: Param::from_data(recurrent_weight, device),
+            bias: Param::from_data(TensorData::new(bias, [width]), device),
+            reverse: self.reverse,
+        }
+    }
+}
+
+impl SimpleRnn {
+    /// Runs over whole sequences.
+    ///
+    /// - `input`: `[B, T, d_input]`;
+    /// - `lengths`: valid timesteps of each row, `[B]`; all of them if `None`;
+    /// - `initial_hidden`: `[B, H]`, zeros if `None`;
+    /// - returns hidden states `[B, T, H]`, zero past a row's length, and the final one `[B, H]`.
+    ///
+    /// # Panics
+    /// If the shapes don't fit together.
+    pub fn forward(
+        &self,
+        input: Tensor<3>,
+        lengths: Option<Tensor<1, Int>>,
+        initial_hidden: Option<Tensor<2>>,
+    ) -> SimpleRnnOutput {
+        let lengths = lengths_or_all(lengths, &input);
+        let projections = project(input, self.input_weight.val(), self.bias.val());
+        let weight = self.recurrent_weight.val();
+        let direction = Direction::reversed(self.reverse);
+        simple_rnn(projections, weight, initial_hidden, lengths, direction)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+}

@@ -1,0 +1,24 @@
+//! Recurrent layers and a sequence classifier for Burn.
+//!
+//! No backend is named here: a tensor's device says where it runs, and the same code runs on all.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`layers`] | [`Lstm`], [`Gru`] and [`SimpleRnn`] over [`gatefold_kernels`]' operations |
+//! | [`classifier`] | [`SequenceClassifier`]: embedding, recurrent layers, dense, one logit |
+//! | [`initializers`] | first weights as Keras or PyTorch draw them |
+//! | [`weights`] | weights to and from SafeTensors |
+//! | [`summary`] | a network's layers, output shapes and parameter counts |
+//!
+//! In shapes, B is the batch size, T the time, H the hidden size.
+
+pub mod classifier;
+pub mod initializers;
+pub mod layers;
+pub mod summary;
+pub mod weights;
+
+pub use classifier::{ConfigError, SequenceClassifier, SequenceClassifierConfig};
+pub use gatefold_kernels::{Direction, LstmState};
+pub use initializers::Initializers;
+pub use layers::{Cell, Gru, GruConfig, Lstm, LstmConfig, SimpleRnn, SimpleRnnConfig};
