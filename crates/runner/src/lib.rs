@@ -1,1 +1,23 @@
-//! x
+//! Gatefold's program as a library: devices, data, training, evaluation, prediction, measuring.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`config`] | everything that shapes a run, as TOML |
+//! | [`device`] | which adapters there are, and which one a name stands for |
+//! | [`dataset`] | which dataset a name and a path stand for, and the data directory |
+//! | [`download`] | fetching a published file, resumed and checked |
+//! | [`training`] | the training loop |
+//! | [`evaluation`] | loss and accuracy, and the probabilities behind them |
+//! | [`run_folder`] | what a run leaves behind, and reading it again |
+//! | [`bench`] | seconds a step and tokens a second |
+//! | [`progress`] | how long work shows itself |
+
+pub mod bench;
+pub mod config;
+pub mod dataset;
+pub mod device;
+pub mod download;
+pub mod evaluation;
+pub mod progress;
+pub mod run_folder;
+pub mod training;

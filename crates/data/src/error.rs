@@ -1,0 +1,200 @@
+//! What can go wrong with other people's files: each message says what, where, and what to do about
+//! it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, DataError>;
+
+/// Reviews, or something that belongs to them, could not be read.
+///
+/// Where another error lies beneath, it is the [`source`](std::error::Error::source) and no part of
+/// the message: print the chain.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// Nothing lies at the path.
+    #[error("{path}: there is no such file or folder; check the path")]
+    NotFound {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+
+    /// The operating system refuses to open or read a file or folder.
+    #[error("{path}: cannot be read; check that it is what you meant and that you may read it")]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+
+    /// A path was given for the IMDB reviews and holds them in no known form.
+    #[error(
+        "{path}: no IMDB reviews are here; \
+         give the `aclImdb` folder (the one that holds `train/pos`), \
+         its `aclImdb_v1.tar.gz`, or Keras's `imdb.npz`"
+    )]
+    NotImdb {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+
+    /// One of the four folders of reviews is missing.
+    #[error(
+        "{path}: the folder `{folder}` is missing; the published folder holds \
+         `train/pos`, `train/neg`, `test/pos` and `test/neg`: \
+         unpack the archive again, or give the archive itself"
+    )]
+    MissingFolder {
+        /// The folder that should hold it.
+        path: PathBuf,
+        /// The missing one, such as `train/pos`.
+        folder: &'static str,
+    },
+
+    /// A part of the data set that has to hold reviews holds none.
+    #[error("{path}: {part} holds no reviews; {remedy}")]
+    Empty {
+        /// The file or folder.
+        path: PathBuf,
+        /// The empty part, such as `train/pos`.
+        part: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+
+    /// The compressed archive ends too early or its contents contradict its checksums.
+    #[error(
+        "{path}: the archive is truncated or damaged {place}; delete the file and fetch it again"
+    )]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// After which entry.
+        place: String,
+        /// What the decompressor says.
+        source: io::Error,
+    },
+
+    /// A `.npz` file is damaged or is not the one that Keras publishes.
+    #[error(
+        "{path}, {entry}: {reason}; \
+         give the `imdb.npz` that Keras publishes, fetched again if need be"
+    )]
+    Npz {
+        /// The `.npz` file.
+        path: PathBuf,
+        /// The entry in it, such as `x_train.npy`.
+        entry: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A pickle holds more than a list of lists of integers. Nothing of it has been carried out.
+    #[error(
+        "{path}, {entry}, byte {position}: refused the pickle's {opcode}: {reason}; \
+         only lists of integers, as in the `imdb.npz` that Keras publishes, are read: \
+         do not trust this file if it claims to be that one"
+    )]
+    Pickle {
+        /// The `.npz` file.
+        path: PathBuf,
+        /// The entry in it, such as `x_train.npy`.
+        entry: String,
+        /// The offset of the opcode in the uncompressed entry.
+        position: usize,
+        /// The name of the opcode.
+        opcode: String,
+        /// Why it is refused.
+        reason: String,
+    },
+
+    /// Keras's word index is missing, damaged, or belongs to other reviews.
+    #[error(
+        "{path}: {reason}; `imdb_word_index.json`, as Keras publishes it, \
+         gives the rank of each word of `imdb.npz`"
+    )]
+    WordIndex {
+        /// The word index.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A table lacks a column that was asked for.
+    #[error(
+        "{path}, line {line}: there is no column `{column}`; \
+         the columns here are {columns}: name one of them"
+    )]
+    MissingColumn {
+        /// The table.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The column that was asked for.
+        column: String,
+        /// The columns that are there.
+        columns: String,
+    },
+
+    /// A label is none of the known ones.
+    #[error(
+        "{path}, line {line}: the label {label} is not known; \
+         write 0 or 1, neg or pos, negative or positive, false or true"
+    )]
+    UnknownLabel {
+        /// The table.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The label, shortened if it is long.
+        label: String,
+    },
+
+    /// A line of a table cannot be understood.
+    #[error("{path}, line {line}: {reason}")]
+    Row {
+        /// The table.
+        path: PathBuf,
+        /// The line on which the record begins, from 1.
+        line: u64,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+
+    /// The test fraction leaves one of the splits without a meaning.
+    #[error(
+        "the test fraction {fraction} is not between 0 and 1; \
+         0.2 keeps a fifth of the reviews for testing"
+    )]
+    TestFraction {
+        /// The fraction as it was given.
+        fraction: f64,
+    },
+
+    /// A saved vocabulary is damaged.
+    #[error(
+        "{path}: {reason}; the vocabulary belongs to its run: restore the file, or train again"
+    )]
+    Vocabulary {
+        /// The vocabulary's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl DataError {
+    /// Turns an error of the operating system into one that names the path.
+    pub(crate) fn reading(path: &Path) -> impl FnOnce(io::Error) -> DataError {
+        move |source| match source.kind() {
+            io::ErrorKind::NotFound => DataError::NotFound { path: path.into() },
+            _ => DataError::Read {
+                path: path.into(),
+                source,
+            },
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Where reviews come from.
+
+mod acl_imdb;
+mod keras_npz;
+mod npy;
+mod pickle;
+mod reviews;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use crate::dataset::Dataset;
+use crate::error::{DataError, Result};
+
+pub use table::{TableFormat, TableOptions};
+
+/// The name under which the reviews are published.
+const PUBLISHED_ARCHIVE: &str = "aclImdb_v1.tar.gz";
+
+/// A place that reviews can be read from.
+///
+/// [`load`](Self::load) gives the same reviews in the same order every time. Reviews that come
+/// sorted by label are brought into a fixed mixed order, the same one for the IMDB folder and its
+/// archive: first sorted by file name, then shuffled with a constant seed. A run's seed has no part
+/// in it, so that a later evaluation sees the same split.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// The built-in generator of short film reviews.
+    Reviews {
+        /// The same seed generates the same reviews.
+        seed: u64,
+    },
+    /// The published IMDB folder, `aclImdb`, that holds `train/pos` and its three siblings.
+    AclImdbFolder(PathBuf),
+    /// The published IMDB archive, `aclImdb_v1.tar.gz`; it is streamed, not unpacked.
+    AclImdbArchive(PathBuf),
+    /// The IMDB reviews as Keras publishes them: lists of word ranks, kept in the file's order.
+    KerasNpz {
+        /// `imdb.npz`.
+        npz: PathBuf,
+        /// `imdb_word_index.json`, which gives the rank of every word.
+        word_index: PathBuf,
+    },
+    /// A table with a review a row.
+    Table(TableOptions),
+}
+
+/// How far a [`Source::load`] has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is done of `total`.
+    pub done: u64,
+    /// What there is to do.
+    pub total: u64,
+    /// What is counted.
+    pub unit: Unit,
+}
+
+/// What a [`Progress`] counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes of the file, compressed ones if it is compressed.
+    Bytes,
+    /// Files of a folder.
+    Files,
+    /// Generated reviews.
+    Reviews,
+}
+
+impl Source {
+    /// Recognises what holds the IMDB reviews at `path`: the folder `aclImdb`, its `.tar.gz`,
+    /// Keras's `.npz` with `imdb_word_index.json` beside it, or a folder in which one of these lies
+    /// under its published name.
+    ///
+    /// # Errors
+    /// [`DataError::NotFound`] and [`DataError::NotImdb`]. What is recognised is not yet read.
+    pub fn imdb(path: &Path) -> Result<Self> {
+        let metadata = path.metadata().map_err(DataError::reading(path))?;
+        if metadata.is_dir() {
+            Self::imdb_in_folder(path)
+        } else {
+            Self::imdb_file(path)
+        }
+        .ok_or_else(|| DataError::NotImdb { path: path.into() })
+    }
+
+    fn imdb_in_folder(folder: &Path) -> Option<Self> {
+        let is_reviews =
+            |folder: &Path| folder.join("train").is_dir() || folder.join("test").is_dir();
+        let nested = folder.join("aclImdb");
+        let archive = folder.join(PUBLISHED_ARCHIVE);
+        let npz = folder.join("imdb.npz");
+        if is_reviews(folder) {
+            Some(Self::AclImdbFolder(folder.into()))
+        } else if is_reviews(&nested) {
+            Some(Self::AclImdbFolder(nested))
+        } else if archive.is_file() {
+            Some(Self::AclImdbArchive(archive))
+        } else if npz.is_file() {
+            Self::imdb_file(&npz)
+        } else {
+            None
+        }
+    }
+
+    fn imdb_file(file: &Path) -> Option<Self> {
+        let name = file.file_name()?.to_string_lossy().to_lowercase();
+        if name.ends_with(".tar.gz") || name.ends_with(".tgz") {
+            Some(Self::AclImdbArchive(file.into()))
+        } else if name.ends_with(".npz") {
+            let word_index = file.with_file_name("imdb_word_index.json");
+            Some(Self::KerasNpz {
+                npz: file.into(),
+                word_index,
+            })
+        } else {
+            None
+        }
+    }
+
+    /// Reads or generates all reviews and reports how far it has come, at the latest when all is
+    /// done.
+    ///
+    /// # Errors
+    /// Any [`DataError`] about files; the generator cannot fail.
+    pub fn load(&self, progress: &mut dyn FnMut(Progress)) -> Result<Dataset> {
+        match self {
+            Self::Reviews { seed } => {
+                let dataset = reviews::generate(*seed);
+                let total = (dataset.train.len() + dataset.test.len()) as u64;
+                progress(Progress {
+                    done: total,
+                    total,
+                    unit: Unit::Reviews,
+                });
+                Ok(dataset)
+            }
+            Self::AclImdbFolder(folder) => acl_imdb::load_folder(folder, progress),
+            Self::AclImdbArchive(archive) => acl_imdb::load_archive(archive, progress),
+            Self::KerasNpz { npz, word_index } => keras_npz::load(npz, word_index, progress),
+            Self::Table(options) => table::load(options, progress),
+        }
+    }
+}
+
+/// Text from bytes that should be UTF-8; invalid bytes become U+FFFD, and `replaced` counts the
+/// texts that had any.
+fn text(bytes: &[u8], replaced: &mut usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    *replaced += usize::from(matches!(text, std::borrow::Cow::Owned(_)));
+    text.into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn recognises_what_a_path_holds() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let nested = root.join("nested/aclImdb");
+        fs::create_dir_all(nested.join("train/pos")).unwrap();
+        for file in [
+            "archive/aclImdb_v1.tar.gz",
+            "npz/imdb.npz",
+            "npz/Other.NPZ",
+            "other.tgz",
+            "reviews.csv",
+        ] {
+            fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            fs::write(root.join(file), "").unwrap();
+        }
+        let npz = |name| Source::KerasNpz {
+            npz: root.join("npz").join(name),
+            word_index: root.join("npz/imdb_word_index.json"),
+        };
+        let cases = [
+            ("nested/aclImdb", Source::AclImdbFolder(nested.clone())),
+            ("nested", Source::AclImdbFolder(nested.clone())),
+            (
+                "archive",
+                Source::AclImdbArchive(root.join("archive/aclImdb_v1.tar.gz")),
+            ),
+            ("other.tgz", Source::AclImdbArchive(root.join("other.tgz"))),
+            ("npz", npz("imdb.npz")),
+            ("npz/Other.NPZ", npz("Other.NPZ")),
+        ];
+        for (path, source) in cases {
+            assert_eq!(Source::imdb(&root.join(path)).unwrap(), source, "{path}");
+        }
+        for path in ["reviews.csv", ""] {
+            let message = Source::imdb(&root.join(path)).unwrap_err().to_string();
+            assert!(message.contains("no IMDB reviews are here"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_missing_path_is_named() {
+        let missing = Path::new("no/such/aclImdb");
+        let message = Source::imdb(missing).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "no/such/aclImdb: there is no such file or folder; check the path"
+        );
+        let npz = Source::KerasNpz {
+            npz: missing.into(),
+            word_index: missing.into(),
+        };
+        let table = Source::Table(TableOptions {
+            path: missing.into(),
+            test_path: None,
+            format: TableFormat::Csv,
+            text_column: "text".into(),
+            label_column: "label".into(),
+            test_fraction: 0.2,
+        });
+        for source in [
+            Source::AclImdbFolder(missing.into()),
+            Source::AclImdbArchive(missing.into()),
+            npz,
+            table,
+        ] {
+            let message = source.load(&mut |_| {}).unwrap_err().to_string();
+            assert!(
+                message.starts_with("no/such/aclImdb: there is no such file"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_generator_reports_its_reviews() {
+        let mut reports = Vec::new();
+        let dataset = Source::Reviews { seed: 1 }
+            .load(&mut |progress| reports.push(progress))
+            .unwrap();
+        let total = (dataset.train.len() + dataset.test.len()) as u64;
+        assert_eq!(
+            reports.last(),
+            Some(&Progress {
+                done: total,
+                total,
+                unit: Unit::Reviews
+            })
+        );
+    }
+}

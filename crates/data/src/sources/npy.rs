@@ -1,0 +1,246 @@
+//! One array of NumPy's `.npy` format, as it lies in a `.npz`.
+//!
+//! The format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>
+
+use npyz::{DType, Endianness, NpyHeader, TypeChar, TypeStr};
+
+/// The longest header that is read; NumPy writes 128 bytes for an array of one dimension.
+const MAX_HEADER: usize = 1024;
+
+/// A one-dimensional array that is still in its bytes.
+#[derive(Debug)]
+pub(super) struct Npy<'a> {
+    element: TypeStr,
+    /// How many elements the header claims.
+    pub(super) count: u64,
+    /// The elements.
+    pub(super) body: &'a [u8],
+}
+
+impl<'a> Npy<'a> {
+    /// Reads the header, or says what is wrong with it.
+    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, String> {
+        check_header(bytes)?;
+        let mut body = bytes;
+        let header = NpyHeader::from_reader(&mut body).map_err(|error| error.to_string())?;
+        match (header.dtype(), header.shape()) {
+            (DType::Plain(element), &[count]) => Ok(Self {
+                element,
+                count,
+                body,
+            }),
+            _ => Err(NO_PLAIN_LIST.to_owned()),
+        }
+    }
+
+    /// Whether the elements are pickled Python objects.
+    pub(super) fn is_pickled(&self) -> bool {
+        self.element.uses_pickled_array()
+    }
+
+    /// The elements, if they are integers that are all 0 or 1.
+    pub(super) fn labels(&self) -> Result<Vec<bool>, String> {
+        let is_integer = matches!(
+            self.element.type_char(),
+            TypeChar::Bool | TypeChar::Int | TypeChar::Uint
+        );
+        let width = match self.element.num_bytes() {
+            Some(width @ (1 | 2 | 4 | 8)) if is_integer => width,
+            _ => {
+                return Err(format!(
+                    "its elements are of type {} instead of integers",
+                    self.element
+                ));
+            }
+        };
+        if u64::try_from(self.body.len()).ok() != self.count.checked_mul(width as u64) {
+            return Err(format!(
+                "its {} bytes do not hold {} labels",
+                self.body.len(),
+                self.count
+            ));
+        }
+        let mut labels = Vec::new();
+        for element in self.body.chunks(width) {
+            let digits = element.iter().map(|&byte| u64::from(byte));
+            let label = match self.element.endianness() {
+                Endianness::Big => digits.fold(0, |high, low| (high << 8) | low),
+                _ => digits.rfold(0, |high, low| (high << 8) | low),
+            };
+            if label > 1 {
+                return Err(format!(
+                    "label {} is {label} instead of 0 or 1",
+                    labels.len()
+                ));
+            }
+            labels.push(label == 1);
+        }
+        Ok(labels)
+    }
+}
+
+const NO_PLAIN_LIST: &str = "its header describes something other than a one-dimensional array";
+
+/// Refuses headers that npyz should not see: its parser allocates what a header claims, takes time
+/// exponential in the depth of brackets, and multiplies dimensions without a check.
+fn check_header(bytes: &[u8]) -> Result<(), String> {
+    let rest = bytes
+        .strip_prefix(b"\x93NUMPY")
+        .ok_or("it does not begin as a NumPy array does")?;
+    let (length, text) = match rest {
+        [1, _, low, high, text @ ..] => (usize::from(u16::from_le_bytes([*low, *high])), text),
+        [2 | 3, _, b0, b1, b2, b3, text @ ..] => {
+            (u32::from_le_bytes([*b0, *b1, *b2, *b3]) as usize, text)
+        }
+        _ => return Err("it is of an unknown version of NumPy's format".to_owned()),
+    };
+    if length > MAX_HEADER {
+        return Err(format!(
+            "its header claims {length} bytes, more than any of NumPy's"
+        ));
+    }
+    let text = text.get(..length).ok_or("it ends within its header")?;
+    let count = |byte| text.iter().filter(|&&other| other == byte).count();
+    let shape = text
+        .split(|&byte| byte == b'(')
+        .nth(1)
+        .and_then(|rest| rest.split(|&byte| byte == b')').next());
+    let commas = shape
+        .unwrap_or_default()
+        .iter()
+        .filter(|&&byte| byte == b',')
+        .count();
+    if count(b'{') == 1 && count(b'(') == 1 && count(b'[') == 0 && commas == 1 {
+        Ok(())
+    } else {
+        Err(NO_PLAIN_LIST.to_owned())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod sample {
+    /// The bytes of an array as NumPy writes them; `kind` is a type such as `<i8`.
+    pub(in crate::sources) fn npy(kind: &str, shape: &str, body: &[u8]) -> Vec<u8> {
+        with_header(
+            &format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}"),
+            body,
+        )
+    }
+
+    pub(in crate::sources) fn with_header(header: &str, body: &[u8]) -> Vec<u8> {
+        let padded = format!("{header:<117}\n");
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((padded.len() as u16).to_le_bytes());
+        bytes.extend(padded.into_bytes());
+        bytes.extend(body);
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sample::{npy, with_header};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn labels(bytes: &[u8]) -> Result<Vec<bool>, String> {
+        Npy::new(bytes)?.labels()
+    }
+
+    #[test]
+    fn reads_labels_of_every_integer_type() {
+        for (kind, body) in [
+            ("<i8", vec![1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            (">i8", vec![0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
+            ("<i4", vec![1, 0, 0, 0, 0, 0, 0, 0]),
+            (">u2", vec![0, 1, 0, 0]),
+            ("|u1", vec![1, 0]),
+            ("|i1", vec![1, 0]),
+            ("|b1", vec![1, 0]),
+        ] {
+            assert_eq!(
+                labels(&npy(kind, "(2,)", &body)),
+                Ok(vec![true, false]),
+                "{kind}"
+            );
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let long_header = [
+            b"\x93NUMPY\x02\x00".as_slice(),
+            &u32::MAX.to_le_bytes(),
+            b"{",
+        ]
+        .concat();
+        let cases = [
+            (b"PK".to_vec(), "does not begin as a NumPy array"),
+            (b"\x93NUMPY\x09\x00\x01\x00".to_vec(), "unknown version"),
+            (long_header, "claims 4294967295 bytes"),
+            (
+                npy("<i8", "(2,)", &[])[..40].to_vec(),
+                "ends within its header",
+            ),
+            (
+                npy("<i8", "(2, 2)", &[0; 32]),
+                "other than a one-dimensional array",
+            ),
+            (
+                npy("<i8", "()", &[0; 8]),
+                "other than a one-dimensional array",
+            ),
+            (
+                with_header(&"(".repeat(900), &[]),
+                "other than a one-dimensional array",
+            ),
+            (
+                with_header(&"{".repeat(900), &[]),
+                "other than a one-dimensional array",
+            ),
+            (with_header("{'shape': (3,)}", &[]), "fortran_order"),
+            (
+                npy("<f4", "(1,)", &[0; 4]),
+                "of type <f4 instead of integers",
+            ),
+            (npy("|O", "(1,)", &[0; 4]), "of type |O instead of integers"),
+            (
+                npy("<i8", "(2,)", &[0; 15]),
+                "its 15 bytes do not hold 2 labels",
+            ),
+            (
+                npy("<i8", "(18446744073709551615,)", &[0; 8]),
+                "its 8 bytes do not hold 18446744073709551615 labels",
+            ),
+            (
+                npy("|u1", "(3,)", &[0, 1, 2]),
+                "label 2 is 2 instead of 0 or 1",
+            ),
+        ];
+        for (bytes, reason) in cases {
+            let message = labels(&bytes).unwrap_err();
+            assert!(message.contains(reason), "{message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..300),
+            position in 0usize..140,
+            byte: u8,
+        ) {
+            let _ = labels(&bytes);
+            let mut damaged = npy("<i8", "(2,)", &[0; 16]);
+            damaged[position] = byte;
+            let _ = labels(&damaged);
+        }
+
+        #[test]
+        fn no_header_panics(header in "[{}(),':0-9a-f \\[\\]<|O]{0,200}") {
+            let _ = labels(&with_header(&header, &[]));
+            let _ = labels(&npy(&header, "(1,)", &[]));
+            let _ = labels(&npy("<i8", &format!("({header},)"), &[]));
+        }
+    }
+}

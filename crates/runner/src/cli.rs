@@ -1,0 +1,353 @@
+//! What the program takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use gatefold::config::{DatasetConfig, RunConfig, TrainingConfig};
+use gatefold::device::DeviceChoice;
+use gatefold_model::{Cell, Initializers, SequenceClassifierConfig};
+
+use crate::output::Format;
+
+/// Recurrent networks on the GPU that you already have.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true)]
+pub struct Cli {
+    /// Say more on standard error; twice for everything. RUST_LOG sets it finely.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a network, keep its best epoch, test it
+    Train(TrainArgs),
+    /// Test a trained network
+    Evaluate(EvaluateArgs),
+    /// Say whether reviews are positive
+    Predict(PredictArgs),
+    /// Look at datasets and fetch them
+    Dataset(DatasetCommandArgs),
+    /// List what this machine can compute on, and what `auto` takes
+    Devices(DevicesArgs),
+    /// Show a network's layers, output shapes and parameter counts
+    Summary(SummaryArgs),
+    /// Measure how fast a network runs
+    Bench(BenchArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Read a run's settings from a TOML file; flags decide over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub dataset: DatasetArgs,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub training: TrainingArgs,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Where the run goes [default: the next free runs/DATASET-CELL-NUMBER]
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// A trained run's folder
+    pub run: PathBuf,
+    #[command(flatten)]
+    pub dataset: DatasetArgs,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// A trained run's folder
+    pub run: PathBuf,
+    /// Reviews; without any, standard input is read, a review a line
+    pub texts: Vec<String>,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct DatasetCommandArgs {
+    #[command(subcommand)]
+    pub command: DatasetCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DatasetCommand {
+    /// Count reviews, classes, words and lengths
+    Info {
+        /// reviews, imdb, or a file that ends in .csv, .tsv or .jsonl
+        #[arg(value_name = "DATASET")]
+        name: String,
+        #[command(flatten)]
+        place: PlaceArgs,
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Download a published dataset into the data directory
+    Fetch {
+        /// Which one
+        #[arg(value_parser = ["imdb"])]
+        name: String,
+        /// Another address of the same file
+        #[arg(long)]
+        url: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct DevicesArgs {
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct SummaryArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Where to run [default: the CPU and every GPU]
+    #[arg(long, value_enum)]
+    pub device: Option<DeviceChoice>,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Reviews a step [default: 128]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Tokens a review [default: 256]
+    #[arg(long, value_name = "N")]
+    pub max_length: Option<usize>,
+    /// Steps to measure, after one to warm up
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub steps: u32,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct FormatArgs {
+    /// How the answer is written
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct DeviceArgs {
+    /// Where to compute
+    #[arg(long, value_enum, default_value = "auto")]
+    pub device: DeviceChoice,
+}
+
+#[derive(Debug, Args)]
+pub struct DatasetArgs {
+    /// reviews, imdb, or a file that ends in .csv, .tsv or .jsonl [default: imdb if it is in the data
+    /// directory, else reviews]
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
+    /// Where IMDB lies: the aclImdb folder, its archive, Keras's imdb.npz, or a folder with one of them
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// A table's test part [default: a share of the table]
+    #[arg(long, value_name = "FILE")]
+    pub test_data: Option<PathBuf>,
+    /// A table's column of texts [default: text]
+    #[arg(long, value_name = "NAME")]
+    pub text_column: Option<String>,
+    /// A table's column of labels: 0/1, neg/pos, negative/positive or false/true [default: label]
+    #[arg(long, value_name = "NAME")]
+    pub label_column: Option<String>,
+    /// The share of a table that becomes its test part [default: 0.2]
+    #[arg(long, value_name = "SHARE")]
+    pub test_fraction: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// Kind of recurrent layer [default: lstm]
+    #[arg(long, value_parser = parse_cell, value_name = "rnn|lstm|gru")]
+    pub cell: Option<Cell>,
+    /// Recurrent layers, one on top of the other [default: 1]
+    #[arg(long, value_name = "N")]
+    pub layers: Option<usize>,
+    /// Hidden size of each recurrent layer and direction [default: 64]
+    #[arg(long, value_name = "N")]
+    pub hidden_size: Option<usize>,
+    /// Size of a token's vector [default: 16]
+    #[arg(long, value_name = "N")]
+    pub embedding_size: Option<usize>,
+    /// Size of the dense layer [default: 64]
+    #[arg(long, value_name = "N")]
+    pub dense_size: Option<usize>,
+    /// Number of token ids, padding, start and unknown included [default: 10000]
+    #[arg(long, value_name = "N")]
+    pub vocabulary_size: Option<usize>,
+    /// Walk time in both directions
+    #[arg(long)]
+    pub bidirectional: bool,
+    /// Share of a recurrent layer's outputs zeroed in training [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    pub dropout: Option<f64>,
+    /// Whose first weights [default: keras]
+    #[arg(long, value_parser = parse_initializers, value_name = "keras|pytorch")]
+    pub initializers: Option<Initializers>,
+}
+
+#[derive(Debug, Args)]
+pub struct TrainingArgs {
+    /// Passes over the training reviews [default: 5]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Reviews a step [default: 128]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Adam's learning rate [default: 0.001]
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+    /// Reviews are cut to their last tokens, this many [default: 256]
+    #[arg(long, value_name = "N")]
+    pub max_length: Option<usize>,
+    /// Settles first weights, batches and dropout [default: 42]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Pad every review to the full length and read the padding as if it were words, as Keras does
+    /// without a mask
+    #[arg(long)]
+    pub no_mask: bool,
+}
+
+/// Puts a flag's value in a field if the flag was given.
+fn set<T>(field: &mut T, flag: Option<T>) {
+    if let Some(value) = flag {
+        *field = value;
+    }
+}
+
+impl DatasetArgs {
+    pub fn apply(self, config: &mut DatasetConfig) {
+        if self.dataset.is_some() {
+            config.name = self.dataset;
+        }
+        self.place.apply(config);
+    }
+}
+
+impl PlaceArgs {
+    pub fn apply(self, config: &mut DatasetConfig) {
+        if self.data.is_some() {
+            config.path = self.data;
+        }
+        if self.test_data.is_some() {
+            config.test_path = self.test_data;
+        }
+        set(&mut config.text_column, self.text_column);
+        set(&mut config.label_column, self.label_column);
+        set(&mut config.test_fraction, self.test_fraction);
+    }
+}
+
+impl ModelArgs {
+    pub fn apply(self, config: &mut SequenceClassifierConfig) {
+        set(&mut config.cell, self.cell);
+        set(&mut config.layers, self.layers);
+        set(&mut config.hidden_size, self.hidden_size);
+        set(&mut config.embedding_size, self.embedding_size);
+        set(&mut config.dense_size, self.dense_size);
+        set(&mut config.vocabulary_size, self.vocabulary_size);
+        set(&mut config.dropout, self.dropout);
+        set(&mut config.initializers, self.initializers);
+        config.bidirectional |= self.bidirectional;
+    }
+}
+
+impl TrainingArgs {
+    pub fn apply(self, config: &mut TrainingConfig) {
+        set(&mut config.epochs, self.epochs);
+        set(&mut config.batch_size, self.batch_size);
+        set(&mut config.learning_rate, self.learning_rate);
+        set(&mut config.max_length, self.max_length);
+        set(&mut config.seed, self.seed);
+        config.mask &= !self.no_mask;
+    }
+}
+
+impl BenchArgs {
+    pub fn apply(self, config: &mut RunConfig) {
+        self.model.apply(&mut config.model);
+        set(&mut config.training.batch_size, self.batch_size);
+        set(&mut config.training.max_length, self.max_length);
+    }
+}
+
+fn parse_cell(name: &str) -> Result<Cell, String> {
+    match name {
+        "rnn" => Ok(Cell::Rnn),
+        "lstm" => Ok(Cell::Lstm),
+        "gru" => Ok(Cell::Gru),
+        _ => Err("the cells are rnn, lstm and gru".into()),
+    }
+}
+
+fn parse_initializers(name: &str) -> Result<Initializers, String> {
+    match name {
+        "keras" => Ok(Initializers::Keras),
+        "pytorch" => Ok(Initializers::PyTorch),
+        _ => Err("the initializers are keras and pytorch".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_decide_over_a_configuration() {
+        let Command::Train(args) = Cli::parse_from([
+            "gatefold", "train", "--cell", "gru", "--epochs", "2", "--no-mask", "--dataset", "imdb",
+        ])
+        .command
+        else {
+            panic!("train was asked for");
+        };
+        let mut config = RunConfig::default();
+        config.training.seed = 7;
+        args.dataset.apply(&mut config.dataset);
+        args.model.apply(&mut config.model);
+        args.training.apply(&mut config.training);
+        assert_eq!(config.dataset.name.as_deref(), Some("imdb"));
+        assert_eq!(config.model.cell, Cell::Gru);
+        assert_eq!((config.training.epochs, config.training.seed), (2, 7));
+        assert!(!config.training.mask);
+    }
+}

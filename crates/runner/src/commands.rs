@@ -1,0 +1,9 @@
+//! What the subcommands do.
+
+pub mod bench;
+pub mod dataset;
+pub mod devices;
+pub mod evaluate;
+pub mod predict;
+pub mod summary;
+pub mod train;

@@ -1,0 +1,60 @@
+//! `gatefold devices`
+
+use anyhow::Result;
+use gatefold::device::{Adapter, DeviceChoice, Selected, adapters, select};
+use serde::Serialize;
+
+use crate::cli::DevicesArgs;
+use crate::output::{self, Format};
+
+/// One line of the answer.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    adapter: &'a Adapter,
+    auto: bool,
+}
+
+/// The CPU's line.
+#[derive(Serialize)]
+struct CpuLine {
+    name: &'static str,
+    kind: &'static str,
+    auto: bool,
+}
+
+pub fn run(args: DevicesArgs) -> Result<()> {
+    let adapters = adapters();
+    let auto = select(DeviceChoice::Auto, &adapters)?;
+    let is_auto = |adapter: &Adapter| matches!(&auto, Selected::Adapter(taken) if taken == adapter);
+    if args.format.format == Format::Json {
+        for adapter in &adapters {
+            let auto = is_auto(adapter);
+            output::json(&Line { adapter, auto })?;
+        }
+        return output::json(&CpuLine {
+            name: "CPU",
+            kind: "cpu",
+            auto: auto == Selected::Cpu,
+        });
+    }
+    let mark = |is_auto: bool| if is_auto { "auto" } else { "" }.to_string();
+    let mut rows: Vec<Vec<String>> = adapters
+        .iter()
+        .map(|adapter| {
+            let (device, name, api) = Selected::Adapter(adapter.clone()).describe();
+            let kind = format!("{:?}", adapter.kind).to_lowercase();
+            let driver = adapter.driver.trim().to_string();
+            vec![mark(is_auto(adapter)), device, kind, api.unwrap_or_default(), name, driver]
+        })
+        .collect();
+    rows.push(vec![
+        mark(auto == Selected::Cpu),
+        "cpu".into(),
+        String::new(),
+        String::new(),
+        "CPU".into(),
+        String::new(),
+    ]);
+    output::table(&["", "device", "kind", "API", "name", "driver"], rows, 6)
+}

@@ -1,0 +1,44 @@
+//! `gatefold evaluate`
+
+use anyhow::{Result, ensure};
+use gatefold::run_folder::RunFolder;
+use gatefold::{dataset, device, evaluation, progress};
+use gatefold_data::encode_all;
+
+use crate::cli::EvaluateArgs;
+use crate::output::{self, Format};
+
+pub fn run(args: EvaluateArgs) -> Result<()> {
+    let folder = RunFolder::open(&args.run)?;
+    let mut config = folder.config()?;
+    let vocabulary = folder.vocabulary()?;
+    args.dataset.apply(&mut config.dataset);
+    config.validate()?;
+    let (_, device) = device::open(args.device.device)?;
+    let network = folder.network(&config, &device)?;
+
+    let name = config.dataset.name.clone().unwrap_or_default();
+    let data = dataset::load(&config.dataset, &mut progress::reading(&name))?;
+    ensure!(!data.test.is_empty(), "{name} has no test reviews");
+    let examples = encode_all(&data.test, &vocabulary, config.training.max_length);
+    let bar = progress::bar(0, "testing [{bar:30}] {pos}/{len} batches, {eta} left");
+    let batching = config.training.batching();
+    let (_, evaluation) = evaluation::evaluate(
+        &network,
+        &examples,
+        &batching,
+        &device,
+        &mut |done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        },
+    )?;
+    bar.finish_and_clear();
+    match args.format.format {
+        Format::Json => output::json(&evaluation),
+        Format::Text => output::line(&format!(
+            "loss {:.4}, accuracy {:.4} over {} test reviews of {name}",
+            evaluation.loss, evaluation.accuracy, evaluation.examples
+        )),
+    }
+}

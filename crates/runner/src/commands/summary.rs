@@ -1,0 +1,27 @@
+//! `gatefold summary`
+
+use anyhow::Result;
+use burn::module::Module;
+use burn::tensor::Device;
+use gatefold_model::SequenceClassifierConfig;
+
+use crate::cli::SummaryArgs;
+use crate::output::{self, Format};
+
+pub fn run(args: SummaryArgs) -> Result<()> {
+    let mut config = SequenceClassifierConfig::default();
+    args.model.apply(&mut config);
+    let network = config.init(0, &Device::flex())?;
+    let layers = network.summary();
+    if args.format.format == Format::Json {
+        return layers.iter().try_for_each(output::json);
+    }
+    let mut rows: Vec<Vec<String>> = layers
+        .into_iter()
+        .map(|layer| vec![layer.layer, layer.output_shape, layer.parameters.to_string()])
+        .collect();
+    let total = network.num_params().to_string();
+    rows.push(vec!["total".into(), String::new(), total]);
+    output::table(&["layer", "output shape", "parameters"], rows, 2)?;
+    output::line("B: reviews in a batch, T: tokens in a review")
+}

@@ -1,0 +1,138 @@
+//! `gatefold train`
+
+use std::path::Path;
+
+use anyhow::Result;
+use gatefold::config::RunConfig;
+use gatefold::dataset::{self, Prepared};
+use gatefold::run_folder::{RunFolder, RunSummary};
+use gatefold::training::{self, Event};
+use gatefold::{device, progress};
+use indicatif::ProgressBar;
+
+use crate::cli::TrainArgs;
+
+pub fn run(args: TrainArgs) -> Result<()> {
+    let mut config = match &args.config {
+        Some(path) => RunConfig::read(path)?,
+        None => RunConfig::default(),
+    };
+    args.dataset.apply(&mut config.dataset);
+    args.model.apply(&mut config.model);
+    args.training.apply(&mut config.training);
+    config.validate()?;
+    let named = config.dataset.name.is_some();
+    config.dataset = dataset::with_name(config.dataset);
+    let name = config.dataset.name.clone().unwrap_or_default();
+    dataset::source(&config.dataset)?;
+
+    let (selected, device) = device::open(args.device.device)?;
+    eprintln!("device: {selected}");
+    eprintln!("dataset: {name}");
+    if !named && name == "reviews" {
+        eprintln!(
+            "  (built in; the real IMDB reviews: `gatefold dataset fetch imdb`, or --data PATH)"
+        );
+    }
+    let data = Prepared::new(
+        &dataset::load(&config.dataset, &mut progress::reading(&name))?,
+        &config,
+    )?;
+    eprintln!(
+        "reviews: {} to train on, {} to validate, {} to test; {} distinct words",
+        data.train.len(),
+        data.validation.len(),
+        data.test.len(),
+        data.vocabulary.distinct()
+    );
+
+    let folder = match &args.run {
+        Some(path) => RunFolder::create(path)?,
+        None => RunFolder::create_numbered(&run_name(&name, &config))?,
+    };
+    eprintln!("run: {}", folder.path().display());
+    let mut display = Display::new(config.training.epochs);
+    let summary = training::train(&config, &data, (&selected, &device), &folder, &mut |event| {
+        display.show(event);
+    })?;
+    display.bar.finish_and_clear();
+    report(&summary, &folder);
+    Ok(())
+}
+
+/// `imdb-lstm`; for a file, its name without folder and ending.
+fn run_name(dataset: &str, config: &RunConfig) -> String {
+    let stem = Path::new(dataset).file_stem().unwrap_or_default();
+    let cell = serde_json::to_value(config.model.cell).unwrap_or_default();
+    format!("{}-{}", stem.to_string_lossy(), cell.as_str().unwrap_or_default())
+}
+
+fn report(summary: &RunSummary, folder: &RunFolder) {
+    let run = folder.path().display();
+    eprintln!(
+        "test: loss {:.4}, accuracy {:.4} over {} reviews (epoch {}, the best by validation loss); trained in {:.1} s",
+        summary.test_loss,
+        summary.test_accuracy,
+        summary.test_examples,
+        summary.best_epoch,
+        summary.training_seconds,
+    );
+    eprintln!("try it: gatefold predict {run} \"Not once dull.\"");
+}
+
+/// A bar for the epoch under way, a line for each that's done.
+struct Display {
+    bar: ProgressBar,
+    epochs: usize,
+}
+
+impl Display {
+    fn new(epochs: usize) -> Self {
+        let template = "{prefix} [{bar:30}] {pos}/{len} steps, {per_sec}, {eta} left {msg}";
+        Self {
+            bar: progress::bar(0, template),
+            epochs,
+        }
+    }
+
+    fn show(&mut self, event: Event) {
+        match event {
+            Event::Step {
+                epoch,
+                step,
+                steps,
+                so_far,
+            } => {
+                if step == 1 {
+                    self.bar.reset();
+                    self.bar.set_length(steps as u64);
+                    self.bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
+                }
+                self.bar.set_position(step as u64);
+                if so_far.examples > 0 {
+                    self.bar.set_message(format!(
+                        "loss {:.4}, accuracy {:.4}",
+                        so_far.loss, so_far.accuracy
+                    ));
+                }
+            }
+            Event::Evaluated { batch, batches } => {
+                self.bar.set_message(format!("evaluating, batch {batch}/{batches}"));
+            }
+            Event::Epoch { metrics, best } => progress::say(
+                &self.bar,
+                &format!(
+                    "epoch {}/{}: {:.1} s, loss {:.4}, accuracy {:.4}, validation loss {:.4}, accuracy {:.4}{}",
+                    metrics.epoch,
+                    self.epochs,
+                    metrics.seconds,
+                    metrics.train_loss,
+                    metrics.train_accuracy,
+                    metrics.validation_loss,
+                    metrics.validation_accuracy,
+                    if best { " (best)" } else { "" },
+                ),
+            ),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Everything that shapes a run. The defaults are the lesson's.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use gatefold_data::{Batching, Padding};
+use gatefold_model::SequenceClassifierConfig;
+use serde::{Deserialize, Serialize};
+
+/// A run's configuration, as `config.toml` holds it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    /// The data.
+    pub dataset: DatasetConfig,
+    /// The network.
+    pub model: SequenceClassifierConfig,
+    /// How it is trained.
+    pub training: TrainingConfig,
+}
+
+/// Which data a run reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatasetConfig {
+    /// `reviews`, `imdb`, or the path of a CSV, TSV or JSON lines file. Without a name: IMDB if it is
+    /// in the data directory, else `reviews`.
+    pub name: Option<String>,
+    /// Where IMDB lies: the `aclImdb` folder, its archive, `imdb.npz`, or a folder with one of them.
+    pub path: Option<PathBuf>,
+    /// A table's test part; without it, a share of the table.
+    pub test_path: Option<PathBuf>,
+    /// A table's column of texts.
+    pub text_column: String,
+    /// A table's column of labels.
+    pub label_column: String,
+    /// The share of a table that becomes its test part.
+    pub test_fraction: f64,
+}
+
+impl Default for DatasetConfig {
+    fn default() -> Self {
+        Self {
+            name: None,
+            path: None,
+            test_path: None,
+            text_column: "text".into(),
+            label_column: "label".into(),
+            test_fraction: 0.2,
+        }
+    }
+}
+
+/// How a network is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Settles first weights, batches and dropout.
+    pub seed: u64,
+    /// Passes over the training reviews.
+    pub epochs: usize,
+    /// Reviews a step.
+    pub batch_size: usize,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// Reviews are cut to their last tokens, this many.
+    pub max_length: usize,
+    /// Whether padding is left out. Without a mask every review is padded to `max_length` and the
+    /// padding read as if it were words, as Keras does.
+    pub mask: bool,
+    /// The share of the training split, at its end, that is held out to validate.
+    pub validation_fraction: f64,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            seed: 42,
+            epochs: 5,
+            batch_size: 128,
+            learning_rate: 1e-3,
+            max_length: 256,
+            mask: true,
+            validation_fraction: 0.2,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// How reviews become batches.
+    pub fn batching(&self) -> Batching {
+        Batching {
+            batch_size: self.batch_size,
+            padding: if self.mask {
+                Padding::Longest
+            } else {
+                Padding::Fixed(self.max_length)
+            },
+        }
+    }
+}
+
+impl RunConfig {
+    /// Whether a run can follow this.
+    ///
+    /// # Errors
+    /// Says which value is off and what it may be.
+    pub fn validate(&self) -> Result<()> {
+        let training = &self.training;
+        self.model.validate()?;
+        ensure!(training.epochs >= 1, "epochs must be at least 1");
+        ensure!(training.batch_size >= 1, "batch_size must be at least 1");
+        ensure!(training.max_length >= 1, "max_length must be at least 1");
+        ensure!(
+            training.learning_rate > 0.0 && training.learning_rate.is_finite(),
+            "learning_rate must be above 0, not {}",
+            training.learning_rate
+        );
+        for (name, fraction) in [
+            ("validation_fraction", training.validation_fraction),
+            ("test_fraction", self.dataset.test_fraction),
+        ] {
+            ensure!(
+                fraction > 0.0 && fraction < 1.0,
+                "{name} must lie between 0 and 1, not {fraction}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// Names the file, and for what it can't read the line and the keys there are.
+    pub fn read(path: &std::path::Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("in the configuration {}", path.display()))
+    }
+
+    /// As TOML.
+    ///
+    /// # Errors
+    /// If a path in it is no Unicode.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string_pretty(self).context("cannot write the configuration as TOML")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_survives_the_round_trip() {
+        let mut config = RunConfig::default();
+        config.dataset.name = Some("imdb".into());
+        config.dataset.path = Some("data".into());
+        config.training.mask = false;
+        let read: RunConfig = toml::from_str(&config.to_toml().unwrap()).unwrap();
+        assert_eq!(read, config);
+    }
+
+    #[test]
+    fn what_is_not_named_is_the_lessons() {
+        let read: RunConfig = toml::from_str("[model]\ncell = \"gru\"\n").unwrap();
+        assert_eq!(read.training, TrainingConfig::default());
+        assert_eq!(read.model.hidden_size, 64);
+    }
+
+    #[test]
+    fn unknown_keys_are_errors_that_list_the_known_ones() {
+        let error = toml::from_str::<RunConfig>("[training]\nepoch = 3\n").unwrap_err();
+        assert!(error.to_string().contains("epochs"), "{error}");
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let mut config = RunConfig::default();
+        config.training.batch_size = 0;
+        assert_eq!(
+            config.validate().unwrap_err().to_string(),
+            "batch_size must be at least 1"
+        );
+        config = RunConfig::default();
+        config.training.validation_fraction = 1.0;
+        assert!(config.validate().unwrap_err().to_string().contains("not 1"));
+        config = RunConfig::default();
+        config.training.learning_rate = f64::NAN;
+        assert!(config.validate().is_err());
+    }
+}

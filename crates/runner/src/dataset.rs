@@ -1,0 +1,145 @@
+//! Which dataset a name and a path stand for, and the data directory.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use directories::ProjectDirs;
+use gatefold_data::{
+    Dataset, Example, Progress, Source, TableFormat, TableOptions, Vocabulary,
+    encode_all,
+};
+
+use crate::config::{DatasetConfig, RunConfig};
+
+/// The generator's seed: the built-in reviews are the same ones in every run.
+const REVIEWS_SEED: u64 = 42;
+
+/// Where datasets lie: `GATEFOLD_DATA`, or the user's data directory as the system has it.
+///
+/// # Errors
+/// If there is neither.
+pub fn data_directory() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("GATEFOLD_DATA").filter(|path| !path.is_empty()) {
+        return Ok(path.into());
+    }
+    ProjectDirs::from("", "", "gatefold")
+        .map(|directories| directories.data_dir().to_path_buf())
+        .context("this user has no home directory; name a data directory with GATEFOLD_DATA")
+}
+
+/// `config` with a name: IMDB if it is in the data directory, else `reviews`.
+pub fn with_name(mut config: DatasetConfig) -> DatasetConfig {
+    if config.name.is_none() {
+        let imdb = config.path.is_some()
+            || data_directory().is_ok_and(|directory| Source::imdb(&directory).is_ok());
+        config.name = Some(if imdb { "imdb" } else { "reviews" }.into());
+    }
+    config
+}
+
+/// The source that a configuration means.
+///
+/// # Errors
+/// If the name stands for nothing, or nothing is there.
+pub fn source(config: &DatasetConfig) -> Result<Source> {
+    match config.name.as_deref() {
+        None | Some("reviews") => Ok(Source::Reviews { seed: REVIEWS_SEED }),
+        Some("imdb") => imdb(config.path.as_deref()),
+        Some(name) => file(name, config),
+    }
+}
+
+fn imdb(path: Option<&Path>) -> Result<Source> {
+    if let Some(path) = path {
+        return Ok(Source::imdb(path)?);
+    }
+    let directory = data_directory()?;
+    Source::imdb(&directory).with_context(|| {
+        format!(
+            "IMDB is not in the data directory {}. `gatefold dataset fetch imdb` downloads it (80 MiB); --data names another place",
+            directory.display()
+        )
+    })
+}
+
+fn file(name: &str, config: &DatasetConfig) -> Result<Source> {
+    let path = PathBuf::from(name);
+    let lower = name.to_lowercase();
+    let format = match lower.rsplit('.').next() {
+        Some("csv") => TableFormat::Csv,
+        Some("tsv") => TableFormat::Tsv,
+        Some("jsonl" | "ndjson") => TableFormat::JsonLines,
+        _ if path.is_dir() || [".tar.gz", ".tgz", ".npz"].iter().any(|end| lower.ends_with(end)) => {
+            return Ok(Source::imdb(&path)?);
+        }
+        _ => bail!(
+            "`{name}` is no dataset: give reviews, imdb, or a file that ends in .csv, .tsv or .jsonl"
+        ),
+    };
+    Ok(Source::Table(TableOptions {
+        path,
+        test_path: config.test_path.clone(),
+        format,
+        text_column: config.text_column.clone(),
+        label_column: config.label_column.clone(),
+        test_fraction: config.test_fraction,
+    }))
+}
+
+/// Reads the dataset that a configuration means.
+///
+/// # Errors
+/// If it isn't there or can't be read; the message names file and place.
+pub fn load(config: &DatasetConfig, progress: &mut dyn FnMut(Progress)) -> Result<Dataset> {
+    let dataset = source(config)?.load(progress)?;
+    if dataset.replaced_utf8 > 0 {
+        tracing::warn!(
+            "{} reviews hold bytes that are no UTF-8; each such byte sequence was replaced by U+FFFD",
+            dataset.replaced_utf8
+        );
+    }
+    Ok(dataset)
+}
+
+/// A dataset as a run reads it.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Counted on the whole training split.
+    pub vocabulary: Vocabulary,
+    /// What the network learns from.
+    pub train: Vec<Example>,
+    /// The end of the training split, held out to choose the best epoch.
+    pub validation: Vec<Example>,
+    /// The test split.
+    pub test: Vec<Example>,
+}
+
+impl Prepared {
+    /// Counts the vocabulary, encodes all reviews and cuts the validation part off the end of the
+    /// training split.
+    ///
+    /// # Errors
+    /// If too few reviews are there to train and validate on.
+    pub fn new(dataset: &Dataset, config: &RunConfig) -> Result<Self> {
+        let texts = dataset.train.iter().map(|review| review.text.as_str());
+        let vocabulary = Vocabulary::build(texts, config.model.vocabulary_size);
+        let max_length = config.training.max_length;
+        let mut train = encode_all(&dataset.train, &vocabulary, max_length);
+        let held_out = (train.len() as f64 * config.training.validation_fraction) as usize;
+        if held_out == 0 || held_out == train.len() || dataset.test.is_empty() {
+            bail!(
+                "{} training and {} test reviews are too few to train, validate and test on",
+                train.len(),
+                dataset.test.len()
+            );
+        }
+        let validation = train.split_off(train.len() - held_out);
+        let test = encode_all(&dataset.test, &vocabulary, max_length);
+        Ok(Self {
+            vocabulary,
+            train,
+            validation,
+            test,
+        })
+    }
+}

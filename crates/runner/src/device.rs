@@ -1,0 +1,296 @@
+//! Which adapters there are, and which one a name stands for.
+
+use std::fmt;
+
+use anyhow::{Context, Result, anyhow};
+use burn::tensor::wgpu::{WgpuBackend, wgpu};
+use burn::tensor::{Device, DeviceKind};
+use clap::ValueEnum;
+use itertools::Itertools;
+use serde::Serialize;
+
+/// What `--device` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceChoice {
+    /// A discrete GPU, else an integrated one, else the CPU
+    Auto,
+    /// The CPU
+    Cpu,
+    /// A discrete GPU, else an integrated one
+    Gpu,
+    /// A GPU through Vulkan
+    Vulkan,
+    /// A GPU through Metal
+    Metal,
+    /// A GPU through DirectX 12
+    Dx12,
+    /// A GPU through OpenGL
+    Gl,
+    /// A graphics API in software, for tests
+    Software,
+}
+
+/// What an adapter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdapterKind {
+    /// A GPU with memory of its own.
+    Discrete,
+    /// A GPU that shares the processor's memory.
+    Integrated,
+    /// A GPU lent to a virtual machine.
+    Virtual,
+    /// What its API can't tell, as OpenGL can't.
+    Other,
+    /// The processor, behind a graphics API.
+    Software,
+}
+
+/// A way to reach a GPU: the same GPU is there once for every API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Adapter {
+    /// Its name as its driver tells it.
+    pub name: String,
+    /// What it is.
+    pub kind: AdapterKind,
+    /// `vulkan`, `metal`, `dx12` or `gl`.
+    pub api: String,
+    /// Its driver and that driver's version.
+    pub driver: String,
+    /// Which of the adapters of this kind and API it is.
+    #[serde(skip)]
+    index: usize,
+    #[serde(skip)]
+    backend: WgpuBackend,
+}
+
+impl fmt::Display for Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            AdapterKind::Discrete => "discrete GPU",
+            AdapterKind::Integrated => "integrated GPU",
+            AdapterKind::Virtual => "virtual GPU",
+            AdapterKind::Other => "adapter of unknown kind",
+            AdapterKind::Software => "software",
+        };
+        write!(f, "{} ({kind}, {})", self.name, self.api)
+    }
+}
+
+/// All adapters, the ones to prefer first.
+pub fn adapters() -> Vec<Adapter> {
+    // In the order in which a GPU that several APIs reach should be taken.
+    let apis = [
+        (wgpu::Backends::METAL, WgpuBackend::Metal, "metal"),
+        (wgpu::Backends::VULKAN, WgpuBackend::Vulkan, "vulkan"),
+        (wgpu::Backends::DX12, WgpuBackend::Dx12, "dx12"),
+        (wgpu::Backends::GL, WgpuBackend::Gl, "gl"),
+    ];
+    let mut adapters: Vec<Adapter> = apis
+        .into_iter()
+        .flat_map(|(backends, backend, api)| adapters_of(backends, backend, api))
+        .collect();
+    adapters.sort_by_key(|adapter| adapter.kind);
+    adapters
+}
+
+fn adapters_of(backends: wgpu::Backends, backend: WgpuBackend, api: &str) -> Vec<Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = backends;
+    let instance = wgpu::Instance::new(descriptor);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime without drivers needs nothing of the system");
+    let mut adapters: Vec<Adapter> = Vec::new();
+    for adapter in runtime.block_on(instance.enumerate_adapters(backends)) {
+        let info = adapter.get_info();
+        let kind = match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => AdapterKind::Discrete,
+            wgpu::DeviceType::IntegratedGpu => AdapterKind::Integrated,
+            wgpu::DeviceType::VirtualGpu => AdapterKind::Virtual,
+            wgpu::DeviceType::Other => AdapterKind::Other,
+            wgpu::DeviceType::Cpu => AdapterKind::Software,
+        };
+        let index = adapters.iter().filter(|other| other.kind == kind).count();
+        adapters.push(Adapter {
+            name: info.name,
+            kind,
+            api: api.into(),
+            driver: format!("{} {}", info.driver, info.driver_info),
+            index,
+            backend,
+        });
+    }
+    adapters
+}
+
+/// What a choice came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selected {
+    /// Burn's Flex backend.
+    Cpu,
+    /// A GPU, or software that passes for one.
+    Adapter(Adapter),
+}
+
+impl fmt::Display for Selected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("CPU"),
+            Self::Adapter(adapter) => adapter.fmt(f),
+        }
+    }
+}
+
+/// The adapter, or the CPU, that `choice` stands for among `adapters` (in the order of [`adapters`]).
+///
+/// # Errors
+/// If there is none; the message lists what there is.
+pub fn select(choice: DeviceChoice, adapters: &[Adapter]) -> Result<Selected> {
+    let is_gpu = |adapter: &&Adapter| adapter.kind < AdapterKind::Other;
+    let through = |api: &'static str| {
+        move |adapter: &&Adapter| adapter.api == api && adapter.kind != AdapterKind::Software
+    };
+    let found = match choice {
+        DeviceChoice::Cpu => return Ok(Selected::Cpu),
+        DeviceChoice::Auto => match adapters.iter().find(is_gpu) {
+            None => return Ok(Selected::Cpu),
+            found => found,
+        },
+        DeviceChoice::Gpu => adapters.iter().find(is_gpu),
+        DeviceChoice::Vulkan => adapters.iter().find(through("vulkan")),
+        DeviceChoice::Metal => adapters.iter().find(through("metal")),
+        DeviceChoice::Dx12 => adapters.iter().find(through("dx12")),
+        DeviceChoice::Gl => adapters.iter().find(through("gl")),
+        DeviceChoice::Software => adapters
+            .iter()
+            .find(|adapter| adapter.kind == AdapterKind::Software),
+    };
+    found.cloned().map(Selected::Adapter).ok_or_else(|| {
+        let name = choice
+            .to_possible_value()
+            .map(|value| value.get_name().to_string())
+            .unwrap_or_default();
+        let there = if adapters.is_empty() {
+            "no graphics adapter".into()
+        } else {
+            adapters.iter().join("; ")
+        };
+        let hint = match choice {
+            DeviceChoice::Software => {
+                "\nOn Debian and Ubuntu, the package mesa-vulkan-drivers brings a software adapter."
+            }
+            _ => "\nA GPU that is missing here may need its driver; `--device cpu` always works.",
+        };
+        anyhow!("no adapter for --device {name}. This machine has: the CPU; {there}.{hint}")
+    })
+}
+
+impl Selected {
+    /// What a measurement says of it: `cpu`, `gpu` or `software`; its name; its API.
+    pub fn describe(&self) -> (String, String, Option<String>) {
+        match self {
+            Self::Cpu => ("cpu".into(), "CPU".into(), None),
+            Self::Adapter(adapter) => {
+                let device = match adapter.kind {
+                    AdapterKind::Software => "software",
+                    _ => "gpu",
+                };
+                (device.into(), adapter.name.clone(), Some(adapter.api.clone()))
+            }
+        }
+    }
+
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// If the adapter refuses, or was opened before in this process.
+    pub fn open(&self) -> Result<Device> {
+        let Self::Adapter(adapter) = self else {
+            return Ok(Device::flex());
+        };
+        let kind = match adapter.kind {
+            AdapterKind::Discrete => DeviceKind::DiscreteGpu(adapter.index),
+            AdapterKind::Integrated => DeviceKind::IntegratedGpu(adapter.index),
+            AdapterKind::Virtual => DeviceKind::VirtualGpu(adapter.index),
+            AdapterKind::Software => DeviceKind::Cpu,
+            AdapterKind::Other => DeviceKind::DefaultDevice,
+        };
+        Device::wgpu_options()
+            .device_kind(kind)
+            .graphics_api(adapter.backend.clone())
+            .init()
+            .with_context(|| format!("cannot open {adapter}"))
+    }
+}
+
+/// Opens the device that `choice` stands for.
+///
+/// # Errors
+/// If there is none, or it refuses.
+pub fn open(choice: DeviceChoice) -> Result<(Selected, Device)> {
+    let selected = match choice {
+        DeviceChoice::Cpu => Selected::Cpu,
+        _ => select(choice, &adapters())?,
+    };
+    let device = selected.open()?;
+    Ok((selected, device))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapter(kind: AdapterKind, api: &str) -> Adapter {
+        Adapter {
+            name: format!("{kind:?} {api}"),
+            kind,
+            api: api.into(),
+            driver: String::new(),
+            index: 0,
+            backend: WgpuBackend::Auto,
+        }
+    }
+
+    fn chosen(choice: DeviceChoice, adapters: &[Adapter]) -> String {
+        match select(choice, adapters).unwrap() {
+            Selected::Cpu => "CPU".into(),
+            Selected::Adapter(adapter) => adapter.name,
+        }
+    }
+
+    #[test]
+    fn auto_prefers_discrete_then_integrated_then_the_cpu_and_never_software() {
+        let discrete = adapter(AdapterKind::Discrete, "vulkan");
+        let integrated = adapter(AdapterKind::Integrated, "vulkan");
+        let software = adapter(AdapterKind::Software, "vulkan");
+        let auto = DeviceChoice::Auto;
+        let all = [discrete, integrated.clone(), software.clone()];
+        assert_eq!(chosen(auto, &all), "Discrete vulkan");
+        assert_eq!(chosen(auto, &[integrated, software.clone()]), "Integrated vulkan");
+        assert_eq!(chosen(auto, &[software]), "CPU");
+        assert_eq!(chosen(auto, &[]), "CPU");
+    }
+
+    #[test]
+    fn an_api_is_taken_at_its_word() {
+        let adapters = [
+            adapter(AdapterKind::Discrete, "vulkan"),
+            adapter(AdapterKind::Discrete, "dx12"),
+            adapter(AdapterKind::Other, "gl"),
+        ];
+        assert_eq!(chosen(DeviceChoice::Dx12, &adapters), "Discrete dx12");
+        assert_eq!(chosen(DeviceChoice::Gl, &adapters), "Other gl");
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error_that_lists_what_is() {
+        let adapters = [adapter(AdapterKind::Software, "vulkan")];
+        for choice in [DeviceChoice::Gpu, DeviceChoice::Vulkan, DeviceChoice::Metal] {
+            let error = select(choice, &adapters).unwrap_err().to_string();
+            assert!(error.contains("the CPU; Software vulkan (software, vulkan)"), "{error}");
+        }
+        let error = select(DeviceChoice::Software, &[]).unwrap_err().to_string();
+        assert!(error.contains("mesa-vulkan-drivers"), "{error}");
+    }
+}

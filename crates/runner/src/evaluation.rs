@@ -1,0 +1,151 @@
+//! Loss and accuracy, computed on the host from logits: the same arithmetic for every device.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use gatefold_data::{Batch, Batching, Example};
+use gatefold_model::SequenceClassifier;
+use serde::Serialize;
+
+/// How well a network answers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Mean binary cross-entropy.
+    pub loss: f64,
+    /// Share answered rightly.
+    pub accuracy: f64,
+    /// How many reviews.
+    pub examples: usize,
+}
+
+/// Logits as they come off the device, in few reads: each read waits for all work before it.
+pub(crate) struct Logits {
+    pending: Vec<(Batch, Tensor<1>)>,
+    last_read: Instant,
+    /// By position in the examples.
+    values: Vec<Option<f32>>,
+    loss_sum: f64,
+    correct: usize,
+    count: usize,
+}
+
+impl Logits {
+    /// How long results may stay on the device before they're read.
+    const READ_EVERY: Duration = Duration::from_millis(500);
+
+    pub fn of(examples: usize) -> Self {
+        Self {
+            pending: Vec::new(),
+            last_read: Instant::now(),
+            values: vec![None; examples],
+            loss_sum: 0.0,
+            correct: 0,
+            count: 0,
+        }
+    }
+
+    pub fn push(&mut self, batch: Batch, logits: Tensor<1>) -> Result<()> {
+        self.pending.push((batch, logits));
+        if self.last_read.elapsed() < Self::READ_EVERY {
+            return Ok(());
+        }
+        self.read()
+    }
+
+    pub fn read(&mut self) -> Result<()> {
+        let (batches, logits): (Vec<_>, Vec<_>) = self.pending.drain(..).unzip();
+        self.last_read = Instant::now();
+        if logits.is_empty() {
+            return Ok(());
+        }
+        let data = Tensor::cat(logits, 0)
+            .try_into_data()
+            .context("the device failed while it computed")?;
+        let mut logits = data.iter::<f32>();
+        for batch in batches {
+            for (index, label) in batch.indices.into_iter().zip(batch.labels) {
+                let logit = logits.next().context("the device returned too few logits")?;
+                self.loss_sum += cross_entropy(logit, label);
+                self.correct += usize::from((logit > 0.0) == (label > 0.5));
+                self.count += 1;
+                self.values[index] = Some(logit);
+            }
+        }
+        Ok(())
+    }
+
+    /// Over what has been read so far.
+    pub fn evaluation(&self) -> Evaluation {
+        let count = self.count.max(1) as f64;
+        Evaluation {
+            loss: self.loss_sum / count,
+            accuracy: self.correct as f64 / count,
+            examples: self.count,
+        }
+    }
+}
+
+/// Binary cross-entropy of a logit, in the form that doesn't overflow:
+/// `max(x, 0) - x y + ln(1 + e^-|x|)`.
+fn cross_entropy(logit: f32, label: f32) -> f64 {
+    let (logit, label) = (f64::from(logit), f64::from(label));
+    logit.max(0.0) - logit * label + (-logit.abs()).exp().ln_1p()
+}
+
+/// The probability of the positive class.
+pub fn probability(logit: f32) -> f64 {
+    1.0 / (1.0 + (-f64::from(logit)).exp())
+}
+
+/// A batch's ids `[B, T]` and lengths `[B]` on a device.
+pub(crate) fn to_device(batch: &Batch, device: &Device) -> (Tensor<2, Int>, Tensor<1, Int>) {
+    let ids = TensorData::new(batch.ids.clone(), [batch.size, batch.time]);
+    let lengths = TensorData::new(batch.lengths.clone(), [batch.size]);
+    (
+        Tensor::from_data(ids, device),
+        Tensor::from_data(lengths, device),
+    )
+}
+
+/// The logits of all examples, in their order, and how good they are. `done` hears the number of
+/// batches behind and in all.
+///
+/// # Errors
+/// If the device fails.
+pub fn evaluate(
+    network: &SequenceClassifier,
+    examples: &[Example],
+    batching: &Batching,
+    device: &Device,
+    done: &mut dyn FnMut(usize, usize),
+) -> Result<(Vec<f32>, Evaluation)> {
+    let plan = batching.evaluation_plan(examples);
+    let mut logits = Logits::of(examples.len());
+    for (i, indices) in plan.iter().enumerate() {
+        let batch = batching.batch(examples, indices);
+        let (ids, lengths) = to_device(&batch, device);
+        logits.push(batch, network.forward(ids, lengths))?;
+        done(i + 1, plan.len());
+    }
+    logits.read()?;
+    let evaluation = logits.evaluation();
+    let values = logits.values.into_iter().collect::<Option<_>>();
+    Ok((values.context("a batch left an example out")?, evaluation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cross_entropy_is_minus_the_log_of_the_probability() {
+        for (logit, label) in [(0.3, 1.0), (0.3, 0.0), (-2.0, 1.0)] {
+            let positive = probability(logit);
+            let expected = if label > 0.5 { -positive.ln() } else { -(1.0 - positive).ln() };
+            assert!((cross_entropy(logit, label) - expected).abs() < 1e-12);
+        }
+        assert_eq!(cross_entropy(1000.0, 1.0), 0.0);
+        assert_eq!(cross_entropy(1000.0, 0.0), 1000.0);
+    }
+}

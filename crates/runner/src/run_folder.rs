@@ -1,0 +1,260 @@
+//! What a run leaves behind: a folder that is enough to evaluate, share or serve it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use burn::tensor::Device;
+use gatefold_data::Vocabulary;
+use gatefold_model::SequenceClassifier;
+use serde::{Deserialize, Serialize};
+
+use crate::config::RunConfig;
+
+const CONFIG: &str = "config.toml";
+const VOCABULARY: &str = "vocabulary.json";
+const WEIGHTS: &str = "model.safetensors";
+const METRICS: &str = "metrics.jsonl";
+const SUMMARY: &str = "summary.json";
+
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochMetrics {
+    /// From 1.
+    pub epoch: usize,
+    /// Mean binary cross-entropy over the epoch's training reviews, as they were met.
+    pub train_loss: f64,
+    /// Share of them answered rightly, as they were met.
+    pub train_accuracy: f64,
+    /// Mean binary cross-entropy over the reviews held out.
+    pub validation_loss: f64,
+    /// Share of them answered rightly.
+    pub validation_accuracy: f64,
+    /// How long the epoch took, validation included.
+    pub seconds: f64,
+}
+
+/// What `summary.json` holds once a run is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Gatefold's version.
+    pub version: String,
+    /// The device it ran on.
+    pub device: String,
+    /// Trained numbers.
+    pub parameters: usize,
+    /// The epoch whose weights were kept: the lowest validation loss.
+    pub best_epoch: usize,
+    /// Its metrics.
+    pub best: EpochMetrics,
+    /// Mean binary cross-entropy over the test reviews.
+    pub test_loss: f64,
+    /// Share of them answered rightly.
+    pub test_accuracy: f64,
+    /// How many they are.
+    pub test_examples: usize,
+    /// How long training took, without loading data and testing.
+    pub training_seconds: f64,
+}
+
+/// A run's folder.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Makes a folder for a new run.
+    ///
+    /// # Errors
+    /// If there is something else at `path`, or it can't be made.
+    pub fn create(path: &Path) -> Result<Self> {
+        let occupied = path.is_file()
+            || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        ensure!(
+            !occupied,
+            "{} is not empty; name another folder with --run, or remove it",
+            path.display()
+        );
+        fs::create_dir_all(path)
+            .with_context(|| format!("cannot make the run folder {}", path.display()))?;
+        Ok(Self { path: path.into() })
+    }
+
+    /// Makes the first folder of `runs/NAME-1`, `runs/NAME-2`, … that is free.
+    ///
+    /// # Errors
+    /// If none can be made.
+    pub fn create_numbered(name: &str) -> Result<Self> {
+        let runs = Path::new("runs");
+        fs::create_dir_all(runs).context("cannot make the folder runs")?;
+        for number in 1.. {
+            let path = runs.join(format!("{name}-{number}"));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self { path }),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("cannot make the run folder {}", path.display()));
+                }
+            }
+        }
+        unreachable!("numbers do not end")
+    }
+
+    /// A run that is there.
+    ///
+    /// # Errors
+    /// If `path` holds no run with weights.
+    pub fn open(path: &Path) -> Result<Self> {
+        for file in [CONFIG, VOCABULARY, WEIGHTS] {
+            if !path.join(file).is_file() {
+                bail!(
+                    "{} is no finished run: it has no {file}. `gatefold train` makes runs, in the folder runs unless --run names another",
+                    path.display()
+                );
+            }
+        }
+        Ok(Self { path: path.into() })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the configuration.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn write_config(&self, config: &RunConfig) -> Result<()> {
+        self.write(CONFIG, config.to_toml()?.as_bytes())
+    }
+
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// If the file can't be read or understood.
+    pub fn config(&self) -> Result<RunConfig> {
+        RunConfig::read(&self.path.join(CONFIG))
+    }
+
+    /// Writes the vocabulary.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn write_vocabulary(&self, vocabulary: &Vocabulary) -> Result<()> {
+        self.write(VOCABULARY, vocabulary.to_json().as_bytes())
+    }
+
+    /// Reads the vocabulary.
+    ///
+    /// # Errors
+    /// If the file can't be read or understood.
+    pub fn vocabulary(&self) -> Result<Vocabulary> {
+        let path = self.path.join(VOCABULARY);
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Vocabulary::from_json(&text, &path)?)
+    }
+
+    /// Writes the weights.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn write_weights(&self, network: &SequenceClassifier) -> Result<()> {
+        self.write(WEIGHTS, &network.to_safetensors()?)
+    }
+
+    /// The network of this run with its weights, on `device`.
+    ///
+    /// # Errors
+    /// If a file can't be read, or the weights are another network's.
+    pub fn network(&self, config: &RunConfig, device: &Device) -> Result<SequenceClassifier> {
+        let path = self.path.join(WEIGHTS);
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let network = config.model.init(config.training.seed, device)?;
+        network.with_safetensors(bytes).with_context(|| {
+            format!("the weights {} do not fit the network of {CONFIG} beside them", path.display())
+        })
+    }
+
+    /// Writes the metrics of all epochs so far.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn write_metrics(&self, epochs: &[EpochMetrics]) -> Result<()> {
+        let mut lines = Vec::new();
+        for epoch in epochs {
+            serde_json::to_writer(&mut lines, epoch)?;
+            lines.push(b'\n');
+        }
+        self.write(METRICS, &lines)
+    }
+
+    /// Writes the summary.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn write_summary(&self, summary: &RunSummary) -> Result<()> {
+        let mut text = serde_json::to_vec_pretty(summary)?;
+        text.push(b'\n');
+        self.write(SUMMARY, &text)
+    }
+
+    /// Writes beside and renames: a crash leaves the old file or the new one, never a part.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.path.join(name);
+        let write = || -> std::io::Result<()> {
+            let mut beside = tempfile::NamedTempFile::new_in(&self.path)?;
+            beside.write_all(bytes)?;
+            beside.as_file().sync_all()?;
+            #[cfg(unix)]
+            {
+                // As any other new file, not for its owner's eyes alone.
+                use std::os::unix::fs::PermissionsExt;
+                beside.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+            }
+            beside.persist(&path)?;
+            Ok(())
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_does_not_overwrite_another() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("run");
+        let folder = RunFolder::create(&path).unwrap();
+        folder.write_config(&RunConfig::default()).unwrap();
+        let error = RunFolder::create(&path).unwrap_err().to_string();
+        assert!(error.contains("is not empty"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_without_weights_is_no_run() {
+        let parent = tempfile::tempdir().unwrap();
+        let error = RunFolder::open(parent.path()).unwrap_err().to_string();
+        assert!(error.contains("has no config.toml"), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_left_beside_a_written_file() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(&parent.path().join("run")).unwrap();
+        folder.write_config(&RunConfig::default()).unwrap();
+        folder.write_config(&RunConfig::default()).unwrap();
+        let names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(names, [CONFIG]);
+        assert_eq!(folder.config().unwrap(), RunConfig::default());
+    }
+}

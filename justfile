@@ -1,0 +1,39 @@
+# Every task of the project. `./justw TASK` runs one on a machine that has no `just`.
+
+# List the tasks
+default:
+    @just --list --unsorted
+
+# Train and test the lesson's network on the built-in reviews, or on IMDB if it is in the data directory
+train *args:
+    cargo run --release --package gatefold -- train {{ args }}
+
+# Train and test it on the real IMDB reviews (`gatefold dataset fetch imdb`, or --data PATH)
+imdb *args:
+    cargo run --release --package gatefold -- train --dataset imdb {{ args }}
+
+# Measure seconds a step and tokens a second of the lesson's network, on every device
+bench *args:
+    cargo run --release --package gatefold -- bench {{ args }}
+
+# Run any command of the program
+gatefold *args:
+    cargo run --release --package gatefold -- {{ args }}
+
+# Pass the tests; installs Debian's or Ubuntu's software Vulkan first if there is no adapter and it may
+test *args: adapter
+    cargo test --release --workspace {{ args }}
+
+# Check format and lints
+lint:
+    cargo fmt --all --check
+    cargo clippy --release --workspace --all-targets -- --deny warnings
+
+# Build the documentation of the crates
+docs:
+    RUSTDOCFLAGS="--deny warnings" cargo doc --release --workspace --no-deps
+
+# Make sure that there is a Vulkan adapter for the tests
+[private]
+adapter:
+    @sh tests/adapter.sh

@@ -1,0 +1,141 @@
+//! The same network, weights and batch on Burn's NdArray, Flex and WGPU backends: the same logits and
+//! the same gradient for every weight. NdArray is the slow and simple one that the others must match.
+
+use std::sync::OnceLock;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor};
+use gatefold::device::{DeviceChoice, Selected, adapters, select};
+use gatefold::training::loss;
+use gatefold_model::{Cell, SequenceClassifierConfig};
+
+/// A GPU, or else a software adapter. Without either these tests fail: passing would say nothing.
+fn gpu() -> Device {
+    static GPU: OnceLock<Device> = OnceLock::new();
+    GPU.get_or_init(|| {
+        let adapters = adapters();
+        let selected = select(DeviceChoice::Gpu, &adapters)
+            .or_else(|_| select(DeviceChoice::Software, &adapters))
+            .unwrap_or_else(|error| panic!("these tests need a graphics adapter: {error}"));
+        eprintln!("WGPU runs on {selected}");
+        assert_ne!(selected, Selected::Cpu);
+        selected.open().expect("the adapter opens")
+    })
+    .clone()
+}
+
+#[allow(deprecated)] // Burn keeps NdArray as a reference only, which is its use here.
+fn ndarray() -> Device {
+    Device::ndarray()
+}
+
+/// The values and the gradient of every weight, in the order of the layers.
+struct Weights<'a> {
+    gradients: &'a Gradients,
+    found: Vec<(String, Vec<f32>)>,
+    path: Vec<String>,
+}
+
+impl ModuleVisitor for Weights<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let name = self.path.join(".");
+        let gradient = param
+            .val()
+            .grad(self.gradients)
+            .unwrap_or_else(|| panic!("{name} has no gradient"));
+        let values = gradient.into_data().try_to_vec().expect("floats");
+        self.found.push((name, values));
+    }
+}
+
+/// Logits, then the gradients by name.
+fn run(config: &SequenceClassifierConfig, lengths: &[i32], device: Device) -> Vec<(String, Vec<f32>)> {
+    const TIME: usize = 9;
+    let device = device.autodiff();
+    let batch = lengths.len();
+    let network = config.init(3, &device).unwrap();
+    let ids: Vec<i32> = (0..batch * TIME)
+        .map(|i| (i * 37 % config.vocabulary_size) as i32)
+        .collect();
+    let ids = Tensor::<1, burn::tensor::Int>::from_data(&ids[..], &device).reshape([batch, TIME]);
+    let labels: Vec<f32> = (0..batch).map(|i| (i % 2) as f32).collect();
+    let logits = network.forward(ids, Tensor::from_data(lengths, &device));
+    let gradients = loss(logits.clone(), Tensor::from_data(&labels[..], &device)).backward();
+    let mut weights = Weights {
+        gradients: &gradients,
+        found: vec![(
+            "logits".into(),
+            logits.into_data().try_to_vec().expect("floats"),
+        )],
+        path: Vec::new(),
+    };
+    network.visit(&mut weights);
+    weights.found
+}
+
+/// Every value within `tolerance` of the reference, relative to the tensor's largest.
+fn assert_close(expected: &[(String, Vec<f32>)], found: &[(String, Vec<f32>)], backend: &str) {
+    const TOLERANCE: f32 = 1e-4;
+    assert_eq!(expected.len(), found.len());
+    for ((name, expected), (_, found)) in expected.iter().zip(found) {
+        let largest = expected.iter().fold(0f32, |most, value| most.max(value.abs()));
+        assert!(largest > 0.0, "{name}: all zero, which would hide a difference");
+        for (i, (expected, found)) in expected.iter().zip(found).enumerate() {
+            let off = (expected - found).abs() / largest;
+            assert!(off <= TOLERANCE, "{backend}, {name}[{i}]: {found}, expected {expected}");
+        }
+    }
+}
+
+fn compare(config: SequenceClassifierConfig) {
+    for lengths in [[9, 9, 9, 9, 9], [9, 1, 4, 8, 2]] {
+        let expected = run(&config, &lengths, ndarray());
+        assert_close(&expected, &run(&config, &lengths, Device::flex()), "flex");
+        assert_close(&expected, &run(&config, &lengths, gpu()), "wgpu");
+    }
+}
+
+fn config(cell: Cell) -> SequenceClassifierConfig {
+    SequenceClassifierConfig {
+        cell,
+        vocabulary_size: 29,
+        embedding_size: 6,
+        hidden_size: 13,
+        dense_size: 7,
+        ..Default::default()
+    }
+}
+
+#[test]
+fn simple_rnn_agrees_on_all_backends() {
+    compare(config(Cell::Rnn));
+}
+
+#[test]
+fn lstm_agrees_on_all_backends() {
+    compare(config(Cell::Lstm));
+}
+
+#[test]
+fn gru_agrees_on_all_backends() {
+    compare(config(Cell::Gru));
+}
+
+#[test]
+fn stacked_layers_in_both_directions_agree_on_all_backends() {
+    for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+        compare(SequenceClassifierConfig {
+            layers: 2,
+            bidirectional: true,
+            ..config(cell)
+        });
+    }
+}

@@ -1,0 +1,25 @@
+//! The lesson on the built-in reviews: the network learns what word counts alone can't tell.
+
+use gatefold::config::RunConfig;
+use gatefold::dataset::{self, Prepared};
+use gatefold::device::{DeviceChoice, open};
+use gatefold::run_folder::RunFolder;
+use gatefold::training::{Event, train};
+
+#[test]
+fn the_lessons_network_passes_93_percent_on_the_built_in_reviews() {
+    let mut config = RunConfig::default();
+    config.dataset.name = Some("reviews".into());
+    let data = dataset::load(&config.dataset, &mut |_| {}).unwrap();
+    let data = Prepared::new(&data, &config).unwrap();
+    let (selected, device) = open(DeviceChoice::Cpu).unwrap();
+    let parent = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(&parent.path().join("run")).unwrap();
+    let summary = train(&config, &data, (&selected, &device), &folder, &mut |event| {
+        if let Event::Epoch { metrics, .. } = event {
+            eprintln!("{metrics:?}");
+        }
+    })
+    .unwrap();
+    assert!(summary.test_accuracy >= 0.93, "{summary:?}");
+}
