@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
-use gatefold::device::{DeviceChoice, Selected, adapters, select};
+use gatefold::device::{DeviceChoice, Selected, find};
 use gatefold::training::loss;
 use gatefold_model::{Cell, SequenceClassifierConfig};
 
@@ -13,9 +13,8 @@ use gatefold_model::{Cell, SequenceClassifierConfig};
 fn gpu() -> Device {
     static GPU: OnceLock<Device> = OnceLock::new();
     GPU.get_or_init(|| {
-        let adapters = adapters();
-        let selected = select(DeviceChoice::Gpu, &adapters)
-            .or_else(|_| select(DeviceChoice::Software, &adapters))
+        let selected = find(DeviceChoice::Gpu)
+            .or_else(|_| find(DeviceChoice::Software))
             .unwrap_or_else(|error| panic!("these tests need a graphics adapter: {error}"));
         eprintln!("WGPU runs on {selected}");
         assert_ne!(selected, Selected::Cpu);
@@ -57,7 +56,11 @@ impl ModuleVisitor for Weights<'_> {
 }
 
 /// Logits, then the gradients by name.
-fn run(config: &SequenceClassifierConfig, lengths: &[i32], device: Device) -> Vec<(String, Vec<f32>)> {
+fn run(
+    config: &SequenceClassifierConfig,
+    lengths: &[i32],
+    device: Device,
+) -> Vec<(String, Vec<f32>)> {
     const TIME: usize = 9;
     let device = device.autodiff();
     let batch = lengths.len();
@@ -86,11 +89,19 @@ fn assert_close(expected: &[(String, Vec<f32>)], found: &[(String, Vec<f32>)], b
     const TOLERANCE: f32 = 1e-4;
     assert_eq!(expected.len(), found.len());
     for ((name, expected), (_, found)) in expected.iter().zip(found) {
-        let largest = expected.iter().fold(0f32, |most, value| most.max(value.abs()));
-        assert!(largest > 0.0, "{name}: all zero, which would hide a difference");
+        let largest = expected
+            .iter()
+            .fold(0f32, |most, value| most.max(value.abs()));
+        assert!(
+            largest > 0.0,
+            "{name}: all zero, which would hide a difference"
+        );
         for (i, (expected, found)) in expected.iter().zip(found).enumerate() {
             let off = (expected - found).abs() / largest;
-            assert!(off <= TOLERANCE, "{backend}, {name}[{i}]: {found}, expected {expected}");
+            assert!(
+                off <= TOLERANCE,
+                "{backend}, {name}[{i}]: {found}, expected {expected}"
+            );
         }
     }
 }

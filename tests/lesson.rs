@@ -15,11 +15,17 @@ fn the_lessons_network_passes_93_percent_on_the_built_in_reviews() {
     let (selected, device) = open(DeviceChoice::Cpu).unwrap();
     let parent = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(&parent.path().join("run")).unwrap();
-    let summary = train(&config, &data, (&selected, &device), &folder, &mut |event| {
-        if let Event::Epoch { metrics, .. } = event {
-            eprintln!("{metrics:?}");
-        }
-    })
+    let summary = train(
+        &config,
+        &data,
+        (&selected, &device),
+        &folder,
+        &mut |event| {
+            if let Event::Epoch { metrics, .. } = event {
+                eprintln!("{metrics:?}");
+            }
+        },
+    )
     .unwrap();
     assert!(summary.test_accuracy >= 0.93, "{summary:?}");
 }

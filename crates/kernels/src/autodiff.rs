@@ -11,9 +11,9 @@ mod lstm;
 mod port;
 mod simple_rnn;
 
-use burn::backend::Autodiff;
-use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::FloatTensor;
+use burn_autodiff::Autodiff;
+use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 
 use crate::backend::{
     Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputs, LstmGradients,

@@ -24,7 +24,11 @@ pub enum Direction {
 impl Direction {
     /// [`Reverse`](Self::Reverse) if `reverse`.
     pub fn reversed(reverse: bool) -> Self {
-        if reverse { Self::Reverse } else { Self::Forward }
+        if reverse {
+            Self::Reverse
+        } else {
+            Self::Forward
+        }
     }
 }
 
@@ -174,10 +178,7 @@ pub struct SimpleRnnGradients<B: Backend> {
 #[backend_extension(Cube, Flex, NdArray: cfg(feature = "ndarray"), Autodiff)]
 pub trait RecurrentBackend: Backend {
     /// The LSTM over a whole sequence.
-    fn lstm(
-        #[extension_type] inputs: LstmInputs<Self>,
-        direction: Direction,
-    ) -> LstmOutputs<Self> {
+    fn lstm(#[extension_type] inputs: LstmInputs<Self>, direction: Direction) -> LstmOutputs<Self> {
         reference::lstm::forward::<Self>(inputs, direction)
     }
 
@@ -201,10 +202,7 @@ pub trait RecurrentBackend: Backend {
     }
 
     /// The GRU over a whole sequence.
-    fn gru(
-        #[extension_type] inputs: GruInputs<Self>,
-        direction: Direction,
-    ) -> HiddenOutputs<Self> {
+    fn gru(#[extension_type] inputs: GruInputs<Self>, direction: Direction) -> HiddenOutputs<Self> {
         reference::gru::forward::<Self>(inputs, direction)
     }
 

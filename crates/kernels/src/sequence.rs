@@ -128,7 +128,12 @@ pub fn gru(
     direction: Direction,
 ) -> Result<GruOutput, ShapeError> {
     let shapes = Shapes::new("gru", 3, &projections, &recurrent_weight, &lengths)?;
-    shapes.check("recurrent bias", &recurrent_bias.dims(), &[3 * shapes.hidden], "[3H]")?;
+    shapes.check(
+        "recurrent bias",
+        &recurrent_bias.dims(),
+        &[3 * shapes.hidden],
+        "[3H]",
+    )?;
     let initial_hidden = shapes.initial_hidden(initial_hidden, &projections)?;
     let outputs = Dispatch::gru(
         GruInputs {

@@ -22,7 +22,12 @@ struct Outputs {
     final_state: bool,
 }
 
-fn lstm_loss(x: &[Tensor<3>], lengths: Tensor<1, Int>, way: Direction, outputs: Outputs) -> Tensor<3> {
+fn lstm_loss(
+    x: &[Tensor<3>],
+    lengths: Tensor<1, Int>,
+    way: Direction,
+    outputs: Outputs,
+) -> Tensor<3> {
     let state = LstmState {
         hidden: x[2].clone().squeeze_dim(0),
         cell: x[3].clone().squeeze_dim(0),
@@ -40,7 +45,12 @@ fn lstm_loss(x: &[Tensor<3>], lengths: Tensor<1, Int>, way: Direction, outputs: 
     choose(output.hidden_states, last, outputs)
 }
 
-fn gru_loss(x: &[Tensor<3>], lengths: Tensor<1, Int>, way: Direction, outputs: Outputs) -> Tensor<3> {
+fn gru_loss(
+    x: &[Tensor<3>],
+    lengths: Tensor<1, Int>,
+    way: Direction,
+    outputs: Outputs,
+) -> Tensor<3> {
     let output = gru(
         x[0].clone(),
         x[1].clone().squeeze_dim(0),
@@ -50,7 +60,11 @@ fn gru_loss(x: &[Tensor<3>], lengths: Tensor<1, Int>, way: Direction, outputs: O
         way,
     )
     .unwrap();
-    choose(output.hidden_states, weighted(output.final_hidden.unsqueeze()), outputs)
+    choose(
+        output.hidden_states,
+        weighted(output.final_hidden.unsqueeze()),
+        outputs,
+    )
 }
 
 fn simple_rnn_loss(
@@ -67,7 +81,11 @@ fn simple_rnn_loss(
         way,
     )
     .unwrap();
-    choose(output.hidden_states, weighted(output.final_hidden.unsqueeze()), outputs)
+    choose(
+        output.hidden_states,
+        weighted(output.final_hidden.unsqueeze()),
+        outputs,
+    )
 }
 
 fn choose(hidden_states: Tensor<3>, last: Tensor<3>, outputs: Outputs) -> Tensor<3> {
@@ -82,7 +100,9 @@ fn choose(hidden_states: Tensor<3>, last: Tensor<3>, outputs: Outputs) -> Tensor
 fn weighted(tensor: Tensor<3>) -> Tensor<3> {
     let shape = tensor.dims();
     let count = shape.iter().product::<usize>();
-    let weights: Vec<f64> = (0..count).map(|i| ((i * 7 % 11) as f64 - 4.0) / 5.0).collect();
+    let weights: Vec<f64> = (0..count)
+        .map(|i| ((i * 7 % 11) as f64 - 4.0) / 5.0)
+        .collect();
     let weights = tensor_of(&weights, &shape, &tensor.device());
     (tensor * weights).sum().reshape([1, 1, 1])
 }
@@ -119,13 +139,18 @@ fn check(loss: Loss, shapes: &[[usize; 3]]) {
                 .iter()
                 .map(|(values, shape)| tensor_of(values, shape, &device).require_grad())
                 .collect();
-            let gradients = loss(&tracked, lengths(&device), way, outputs).sum().backward();
+            let gradients = loss(&tracked, lengths(&device), way, outputs)
+                .sum()
+                .backward();
             let value = |inputs: &Inputs| {
                 let x: Vec<_> = inputs
                     .iter()
                     .map(|(values, shape)| tensor_of(values, shape, &plain))
                     .collect();
-                loss(&x, lengths(&plain), way, outputs).into_data().iter::<f64>().sum::<f64>()
+                loss(&x, lengths(&plain), way, outputs)
+                    .into_data()
+                    .iter::<f64>()
+                    .sum::<f64>()
             };
             for (input, tensor) in tracked.iter().enumerate() {
                 let gradient = tensor.grad(&gradients).expect("a gradient").into_data();
@@ -151,7 +176,12 @@ fn lstm_gradients_are_the_finite_differences() {
     let state = [1, BATCH, HIDDEN];
     check(
         lstm_loss,
-        &[[BATCH, TIME, 4 * HIDDEN], [1, HIDDEN, 4 * HIDDEN], state, state],
+        &[
+            [BATCH, TIME, 4 * HIDDEN],
+            [1, HIDDEN, 4 * HIDDEN],
+            state,
+            state,
+        ],
     );
 }
 
@@ -172,6 +202,10 @@ fn gru_gradients_are_the_finite_differences() {
 fn simple_rnn_gradients_are_the_finite_differences() {
     check(
         simple_rnn_loss,
-        &[[BATCH, TIME, HIDDEN], [1, HIDDEN, HIDDEN], [1, BATCH, HIDDEN]],
+        &[
+            [BATCH, TIME, HIDDEN],
+            [1, HIDDEN, HIDDEN],
+            [1, BATCH, HIDDEN],
+        ],
     );
 }

@@ -318,14 +318,25 @@ mod tests {
         };
         let config = SequenceClassifierConfig::default;
         assert_eq!(
-            refused(SequenceClassifierConfig { hidden_size: 0, ..config() }),
+            refused(SequenceClassifierConfig {
+                hidden_size: 0,
+                ..config()
+            }),
             "hidden_size must be at least 1"
         );
         assert!(
-            refused(SequenceClassifierConfig { dropout: 1.0, ..config() }).contains("below 1, not 1")
+            refused(SequenceClassifierConfig {
+                dropout: 1.0,
+                ..config()
+            })
+            .contains("below 1, not 1")
         );
         assert!(
-            refused(SequenceClassifierConfig { vocabulary_size: 3, ..config() }).contains("not 3")
+            refused(SequenceClassifierConfig {
+                vocabulary_size: 3,
+                ..config()
+            })
+            .contains("not 3")
         );
     }
 }

@@ -151,7 +151,11 @@ impl Initializers {
     pub(crate) fn joint_bias(self, hidden: usize, width: usize, rng: &mut impl Rng) -> Vec<f32> {
         let mut draw = || self.recurrent_bias(hidden, width, rng);
         let (first, second) = (draw(), draw());
-        first.iter::<f32>().zip(second.iter::<f32>()).map(|(a, b)| a + b).collect()
+        first
+            .iter::<f32>()
+            .zip(second.iter::<f32>())
+            .map(|(a, b)| a + b)
+            .collect()
     }
 }
 
@@ -163,7 +167,9 @@ mod tests {
     fn orthogonal_rows_or_columns_are_orthonormal() {
         for [rows, columns] in [[8, 32], [32, 8], [16, 16], [1, 5]] {
             let mut rng = ChaCha8Rng::seed_from_u64(7);
-            let values = orthogonal([rows, columns], &mut rng).try_to_vec::<f32>().unwrap();
+            let values = orthogonal([rows, columns], &mut rng)
+                .try_to_vec::<f32>()
+                .unwrap();
             let at = |row: usize, column: usize| f64::from(values[row * columns + column]);
             let count = rows.min(columns);
             for i in 0..count {
@@ -183,10 +189,17 @@ mod tests {
     #[test]
     fn glorot_uniform_fills_its_range() {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
-        let values = glorot_uniform([40, 60], &mut rng).try_to_vec::<f32>().unwrap();
+        let values = glorot_uniform([40, 60], &mut rng)
+            .try_to_vec::<f32>()
+            .unwrap();
         let limit = (6.0f32 / 100.0).sqrt();
-        let largest = values.iter().fold(0.0f32, |most, value| most.max(value.abs()));
-        assert!(largest <= limit && largest > 0.99 * limit, "{largest} of {limit}");
+        let largest = values
+            .iter()
+            .fold(0.0f32, |most, value| most.max(value.abs()));
+        assert!(
+            largest <= limit && largest > 0.99 * limit,
+            "{largest} of {limit}"
+        );
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         assert!(mean.abs() < 0.01, "{mean}");
     }
@@ -196,7 +209,9 @@ mod tests {
         let device = Device::flex();
         let draw = |seed| {
             device.seed(seed);
-            uniform([4], 1.0, &mut device_rng(&device)).try_to_vec::<f32>().unwrap()
+            uniform([4], 1.0, &mut device_rng(&device))
+                .try_to_vec::<f32>()
+                .unwrap()
         };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));

@@ -10,6 +10,19 @@
 //! | [`weights`] | weights to and from SafeTensors |
 //! | [`summary`] | a network's layers, output shapes and parameter counts |
 //!
+//! ```
+//! use burn::tensor::{Device, Distribution, Tensor};
+//! use gatefold_model::LstmConfig;
+//!
+//! let device = Device::flex();
+//! let layer = LstmConfig::new(16, 64).init(&device);
+//! let input = Tensor::<3>::random([2, 5, 16], Distribution::Default, &device);
+//! let lengths = Tensor::from_data([5, 3], &device);
+//! let output = layer.forward(input, Some(lengths), None);
+//! assert_eq!(output.hidden_states.dims(), [2, 5, 64]);
+//! assert_eq!(output.final_state.hidden.dims(), [2, 64]);
+//! ```
+//!
 //! In shapes, B is the batch size, T the time, H the hidden size.
 
 pub mod classifier;

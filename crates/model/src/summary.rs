@@ -78,7 +78,10 @@ mod tests {
         };
         let network = config.init(1, &Device::flex()).unwrap();
         let summary = network.summary();
-        let shapes: Vec<_> = summary.iter().map(|layer| layer.output_shape.as_str()).collect();
+        let shapes: Vec<_> = summary
+            .iter()
+            .map(|layer| layer.output_shape.as_str())
+            .collect();
         assert_eq!(
             shapes,
             ["[B, T, 16]", "[B, T, 128]", "[B, 128]", "[B, 64]", "[B, 1]"]

@@ -16,7 +16,12 @@ impl SequenceClassifier {
     /// # Errors
     /// [`WeightsError`] if the format can't hold them.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
-        let mut store = SafetensorsStore::from_bytes(None).skip_enum_variants(true);
+        // One entry only: the store writes several in no fixed order, and the same weights must
+        // make the same file.
+        let mut store = SafetensorsStore::from_bytes(None)
+            .skip_enum_variants(true)
+            .clear_metadata()
+            .metadata("producer", "gatefold");
         self.save_into(&mut store).map_err(WeightsError::new)?;
         store.get_bytes().map_err(WeightsError::new)
     }
@@ -63,6 +68,10 @@ mod tests {
             let first = config(cell, 8).init(1, &device).unwrap();
             let bytes = first.to_safetensors().unwrap();
             let other = config(cell, 8).init(2, &device).unwrap();
+            assert!(
+                bytes == first.to_safetensors().unwrap(),
+                "another file of the same weights"
+            );
             let logit = |network: &crate::SequenceClassifier| {
                 let ids = Tensor::from_data([[1, 4, 5]], &device);
                 let lengths = Tensor::from_data([3], &device);
@@ -77,10 +86,17 @@ mod tests {
     #[test]
     fn weights_of_another_network_are_refused() {
         let device = Device::flex();
-        let bytes = config(Cell::Lstm, 8).init(1, &device).unwrap().to_safetensors().unwrap();
+        let bytes = config(Cell::Lstm, 8)
+            .init(1, &device)
+            .unwrap()
+            .to_safetensors()
+            .unwrap();
         for (cell, hidden) in [(Cell::Lstm, 9), (Cell::Gru, 8), (Cell::Rnn, 8)] {
             let network = config(cell, hidden).init(1, &device).unwrap();
-            assert!(network.with_safetensors(bytes.clone()).is_err(), "{cell:?} {hidden}");
+            assert!(
+                network.with_safetensors(bytes.clone()).is_err(),
+                "{cell:?} {hidden}"
+            );
         }
         let network = config(Cell::Lstm, 8).init(1, &device).unwrap();
         assert!(network.with_safetensors(b"not weights".to_vec()).is_err());

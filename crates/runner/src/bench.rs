@@ -94,7 +94,9 @@ fn time(device: &Device, steps: usize, mut run: impl FnMut()) -> Result<Vec<f64>
     let mut once = || -> Result<f64> {
         let start = Instant::now();
         run();
-        device.sync().context("the device failed while it computed")?;
+        device
+            .sync()
+            .context("the device failed while it computed")?;
         Ok(start.elapsed().as_secs_f64() * 1e3)
     };
     once()?;

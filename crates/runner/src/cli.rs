@@ -334,7 +334,15 @@ mod tests {
     #[test]
     fn flags_decide_over_a_configuration() {
         let Command::Train(args) = Cli::parse_from([
-            "gatefold", "train", "--cell", "gru", "--epochs", "2", "--no-mask", "--dataset", "imdb",
+            "gatefold",
+            "train",
+            "--cell",
+            "gru",
+            "--epochs",
+            "2",
+            "--no-mask",
+            "--dataset",
+            "imdb",
         ])
         .command
         else {

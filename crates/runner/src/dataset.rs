@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use directories::ProjectDirs;
 use gatefold_data::{
-    Dataset, Example, Progress, Source, TableFormat, TableOptions, Vocabulary,
-    encode_all,
+    Dataset, Example, Progress, Source, TableFormat, TableOptions, Vocabulary, encode_all,
 };
 
 use crate::config::{DatasetConfig, RunConfig};
@@ -69,7 +68,11 @@ fn file(name: &str, config: &DatasetConfig) -> Result<Source> {
         Some("csv") => TableFormat::Csv,
         Some("tsv") => TableFormat::Tsv,
         Some("jsonl" | "ndjson") => TableFormat::JsonLines,
-        _ if path.is_dir() || [".tar.gz", ".tgz", ".npz"].iter().any(|end| lower.ends_with(end)) => {
+        _ if path.is_dir()
+            || [".tar.gz", ".tgz", ".npz"]
+                .iter()
+                .any(|end| lower.ends_with(end)) =>
+        {
             return Ok(Source::imdb(&path)?);
         }
         _ => bail!(

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use anyhow::{Context, Result, anyhow};
-use burn::tensor::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::{Device, DeviceKind};
+use burn_wgpu::{WgpuBackend, wgpu};
 use clap::ValueEnum;
 use itertools::Itertools;
 use serde::Serialize;
@@ -79,12 +79,20 @@ impl fmt::Display for Adapter {
 
 /// All adapters, the ones to prefer first.
 pub fn adapters() -> Vec<Adapter> {
+    let mut adapters = modern_adapters();
+    adapters.extend(adapters_of(wgpu::Backends::GL, WgpuBackend::Gl, "gl"));
+    adapters.sort_by_key(|adapter| adapter.kind);
+    adapters
+}
+
+/// The adapters of all APIs but OpenGL, the ones to prefer first: asking for OpenGL's makes some
+/// drivers complain on standard error, and they never win over these.
+fn modern_adapters() -> Vec<Adapter> {
     // In the order in which a GPU that several APIs reach should be taken.
     let apis = [
         (wgpu::Backends::METAL, WgpuBackend::Metal, "metal"),
         (wgpu::Backends::VULKAN, WgpuBackend::Vulkan, "vulkan"),
         (wgpu::Backends::DX12, WgpuBackend::Dx12, "dx12"),
-        (wgpu::Backends::GL, WgpuBackend::Gl, "gl"),
     ];
     let mut adapters: Vec<Adapter> = apis
         .into_iter()
@@ -196,7 +204,11 @@ impl Selected {
                     AdapterKind::Software => "software",
                     _ => "gpu",
                 };
-                (device.into(), adapter.name.clone(), Some(adapter.api.clone()))
+                (
+                    device.into(),
+                    adapter.name.clone(),
+                    Some(adapter.api.clone()),
+                )
             }
         }
     }
@@ -229,12 +241,20 @@ impl Selected {
 /// # Errors
 /// If there is none, or it refuses.
 pub fn open(choice: DeviceChoice) -> Result<(Selected, Device)> {
-    let selected = match choice {
-        DeviceChoice::Cpu => Selected::Cpu,
-        _ => select(choice, &adapters())?,
-    };
+    let selected = find(choice)?;
     let device = selected.open()?;
     Ok((selected, device))
+}
+
+/// The adapter of this machine, or the CPU, that `choice` stands for.
+///
+/// # Errors
+/// If there is none; the message lists what there is.
+pub fn find(choice: DeviceChoice) -> Result<Selected> {
+    if choice == DeviceChoice::Cpu {
+        return Ok(Selected::Cpu);
+    }
+    select(choice, &modern_adapters()).or_else(|_| select(choice, &adapters()))
 }
 
 #[cfg(test)]
@@ -267,7 +287,10 @@ mod tests {
         let auto = DeviceChoice::Auto;
         let all = [discrete, integrated.clone(), software.clone()];
         assert_eq!(chosen(auto, &all), "Discrete vulkan");
-        assert_eq!(chosen(auto, &[integrated, software.clone()]), "Integrated vulkan");
+        assert_eq!(
+            chosen(auto, &[integrated, software.clone()]),
+            "Integrated vulkan"
+        );
         assert_eq!(chosen(auto, &[software]), "CPU");
         assert_eq!(chosen(auto, &[]), "CPU");
     }
@@ -288,7 +311,10 @@ mod tests {
         let adapters = [adapter(AdapterKind::Software, "vulkan")];
         for choice in [DeviceChoice::Gpu, DeviceChoice::Vulkan, DeviceChoice::Metal] {
             let error = select(choice, &adapters).unwrap_err().to_string();
-            assert!(error.contains("the CPU; Software vulkan (software, vulkan)"), "{error}");
+            assert!(
+                error.contains("the CPU; Software vulkan (software, vulkan)"),
+                "{error}"
+            );
         }
         let error = select(DeviceChoice::Software, &[]).unwrap_err().to_string();
         assert!(error.contains("mesa-vulkan-drivers"), "{error}");

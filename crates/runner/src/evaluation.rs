@@ -65,7 +65,9 @@ impl Logits {
         let mut logits = data.iter::<f32>();
         for batch in batches {
             for (index, label) in batch.indices.into_iter().zip(batch.labels) {
-                let logit = logits.next().context("the device returned too few logits")?;
+                let logit = logits
+                    .next()
+                    .context("the device returned too few logits")?;
                 self.loss_sum += cross_entropy(logit, label);
                 self.correct += usize::from((logit > 0.0) == (label > 0.5));
                 self.count += 1;
@@ -142,7 +144,11 @@ mod tests {
     fn cross_entropy_is_minus_the_log_of_the_probability() {
         for (logit, label) in [(0.3, 1.0), (0.3, 0.0), (-2.0, 1.0)] {
             let positive = probability(logit);
-            let expected = if label > 0.5 { -positive.ln() } else { -(1.0 - positive).ln() };
+            let expected = if label > 0.5 {
+                -positive.ln()
+            } else {
+                -(1.0 - positive).ln()
+            };
             assert!((cross_entropy(logit, label) - expected).abs() < 1e-12);
         }
         assert_eq!(cross_entropy(1000.0, 1.0), 0.0);

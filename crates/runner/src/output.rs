@@ -32,7 +32,7 @@ pub fn json(value: &impl Serialize) -> Result<()> {
 /// Writes a table; the columns after the first `left` ones hold numbers.
 pub fn table(header: &[&str], rows: Vec<Vec<String>>, left: usize) -> Result<()> {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
     table.set_header(header.to_vec());
     table.add_rows(rows);
     for column in table.column_iter_mut().skip(left) {

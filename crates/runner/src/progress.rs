@@ -16,7 +16,10 @@ pub fn reading(what: &str) -> impl FnMut(Progress) {
     move |progress| {
         let bar = bar.get_or_insert_with(|| {
             let (count, rate) = match progress.unit {
-                Unit::Bytes => ("{binary_bytes}/{binary_total_bytes}", "{binary_bytes_per_sec}"),
+                Unit::Bytes => (
+                    "{binary_bytes}/{binary_total_bytes}",
+                    "{binary_bytes_per_sec}",
+                ),
                 Unit::Files | Unit::Reviews => ("{human_pos}/{human_len}", "{per_sec}"),
             };
             let template = format!("{{prefix}} [{{bar:30}}] {count}, {rate}, {{eta}} left");

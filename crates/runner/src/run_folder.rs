@@ -70,8 +70,8 @@ impl RunFolder {
     /// # Errors
     /// If there is something else at `path`, or it can't be made.
     pub fn create(path: &Path) -> Result<Self> {
-        let occupied = path.is_file()
-            || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        let occupied =
+            path.is_file() || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
         ensure!(
             !occupied,
             "{} is not empty; name another folder with --run, or remove it",
@@ -154,8 +154,8 @@ impl RunFolder {
     /// If the file can't be read or understood.
     pub fn vocabulary(&self) -> Result<Vocabulary> {
         let path = self.path.join(VOCABULARY);
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(Vocabulary::from_json(&text, &path)?)
     }
 
@@ -176,7 +176,10 @@ impl RunFolder {
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let network = config.model.init(config.training.seed, device)?;
         network.with_safetensors(bytes).with_context(|| {
-            format!("the weights {} do not fit the network of {CONFIG} beside them", path.display())
+            format!(
+                "the weights {} do not fit the network of {CONFIG} beside them",
+                path.display()
+            )
         })
     }
 
@@ -214,7 +217,9 @@ impl RunFolder {
             {
                 // As any other new file, not for its owner's eyes alone.
                 use std::os::unix::fs::PermissionsExt;
-                beside.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+                beside
+                    .as_file()
+                    .set_permissions(fs::Permissions::from_mode(0o644))?;
             }
             beside.persist(&path)?;
             Ok(())

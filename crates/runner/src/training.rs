@@ -94,9 +94,9 @@ impl Trainer {
         let logits = self.network.forward(ids, lengths);
         let gradients = loss(logits.clone(), labels).backward();
         let gradients = GradientsParams::from_grads(gradients, &self.network);
-        self.network =
-            self.optimizer
-                .step(self.learning_rate, self.network.clone(), gradients);
+        self.network = self
+            .optimizer
+            .step(self.learning_rate, self.network.clone(), gradients);
         logits.inner()
     }
 }
@@ -141,9 +141,15 @@ pub fn train(
     let best = best.context("no epoch was run")?;
     let network = folder.network(config, device)?;
     let batching = config.training.batching();
-    let (_, test) = evaluate(&network, &data.test, &batching, device, &mut |batch, batches| {
-        on_event(Event::Evaluated { batch, batches });
-    })?;
+    let (_, test) = evaluate(
+        &network,
+        &data.test,
+        &batching,
+        device,
+        &mut |batch, batches| {
+            on_event(Event::Evaluated { batch, batches });
+        },
+    )?;
     let summary = RunSummary {
         version: env!("CARGO_PKG_VERSION").into(),
         device: selected.to_string(),

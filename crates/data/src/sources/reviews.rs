@@ -4,13 +4,14 @@
 //!
 //! ```text
 //! review     = { digression } judgment { digression }                  12 to 120 words
-//! judgment   = [ hearsay "." ] opinion [ statement "." ] [ remark "." ]   in any order
-//! opinion    = statement "."
-//!            | hearsay(other) ", but " pronoun " was " praise "."
-//!            | statement ", although " hearsay(other) "."
+//! judgment   = [ hearsay ] ( statement | comparison ) statement statement [ statement ] [ remark ]
+//!              as sentences in any order
+//! comparison = hearsay(other) ", but " pronoun " was " praise
+//!            | hearsay(same) ", and " pronoun " was " praise
+//!            | statement ", although " hearsay(other) | statement ", just as " hearsay(same)
 //! statement  = subject ( " is " | " was " ) praise
-//! praise     = [ intensifier ] word(same) | negator word(other) | emphasis word(same)
-//!            | praise " and " praise
+//! praise     = evaluation | evaluation " and " evaluation
+//! evaluation = [ intensifier ] word(same) | emphasis word(same) | negator word(other)
 //! hearsay    = "critics called it " word | "I had heard it was " word | ...
 //! remark     = "I would gladly see it again" | ...
 //! digression = plot, cast, cinema, company, the way home: nothing that judges
@@ -21,22 +22,23 @@
 //! - **Negation.** Two in five evaluations are negated ("far from boring"), in both classes alike and
 //!   with words of the opposite polarity, so a single word says little. An emphasis ("never less than
 //!   gripping") looks like a negation and is none.
-//! - **Contrast.** What others said or what the reviewer expected is opposed to the verdict when
-//!   joined to it, and independent of it when it stands alone. Only the reviewer's own word decides.
-//! - **Distance.** The judgment stands first, last or anywhere between the digressions, so up to a
-//!   hundred words may follow it.
+//! - **Contrast.** What others said or what the reviewer expected is independent of the verdict: as
+//!   often opposed to it ("but", "although") as in agreement. Only the reviewer's own word decides.
+//! - **Distance.** The judgment stands first, last or anywhere between the digressions, so up to
+//!   eighty words may follow it.
 //! - **Remarks.** A remark is plain in meaning and in its words. Found in some of the reviews, it gives
 //!   word counts, and a network in its first steps, something to hold on to.
 //! - **Noise.** Exactly 3 % of the labels are wrong: a perfect reader scores 97 %.
 //!
-//! Training and test reviews come from independent streams of one seed. Every draw is a 32-bit number
-//! scaled here, so that a seed gives the same reviews on every platform and with every version of the
-//! random number libraries.
+//! Training and test reviews come from independent streams of one seed. How a draw picks a
+//! phrase is spelt out in this crate, so that a seed gives the same reviews on every platform and with
+//! every version of the random number libraries.
 
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use self::grammar::*;
+use crate::random::{generator, shuffle};
 use crate::{Dataset, Review};
 
 /// Reviews in the training split.
@@ -47,12 +49,12 @@ pub const TEST_REVIEWS: usize = 5_000;
 /// The share of wrong labels in each split.
 const NOISE_PERCENT: usize = 3;
 
-/// A review is filled with digressions up to a length drawn from this range; the last sentence may
-/// go beyond it.
-const TARGET_WORDS: std::ops::RangeInclusive<u32> = 12..=96;
+/// A review takes digressions until it has as many words as a draw from this range; no sentence is
+/// long enough to take the last one beyond 120.
+const TARGET_WORDS: std::ops::RangeInclusive<u32> = 12..=94;
 
 // Chances, in percent.
-const NEGATED: u32 = 38;
+const NEGATED: u32 = 40;
 const EMPHASIS: u32 = 5;
 const INTENSIFIED: u32 = 75;
 const NOUN: u32 = 20;
@@ -62,25 +64,25 @@ const COMPARED: u32 = 35;
 const AGREES: u32 = 50;
 const HEARSAY_LAST: u32 = 30;
 const HEARSAY_ALONE: u32 = 12;
-const FURTHER_STATEMENTS: [u32; 3] = [100, 100, 60];
-const REMARK: u32 = 30;
+const FOURTH_OPINION: u32 = 60;
+const REMARK: u32 = 18;
 const JUDGMENT_FIRST: u32 = 25;
 const JUDGMENT_LAST: u32 = 40;
 
-/// The phrases, a paragraph a table instead of a line a phrase.
+/// The phrases, kept by hand: rustfmt would give a line to each word.
 #[rustfmt::skip]
 mod grammar {
     /// Words that judge, by polarity: `[negative, positive]`.
     pub const ADJECTIVES: [&[&str]; 2] = [
         &[
-            "dull", "boring", "tedious", "clumsy", "shallow", "lifeless", "dreary", "pointless", "awful",
-            "terrible", "bland", "stale", "hollow", "painful", "wooden", "dismal", "muddled",
-            "tiresome", "lazy", "sloppy",
+            "dull", "boring", "tedious", "clumsy", "shallow", "lifeless", "dreary", "pointless",
+            "awful", "terrible", "bland", "stale", "hollow", "painful", "wooden", "dismal",
+            "muddled", "tiresome", "lazy", "sloppy",
         ],
         &[
-            "gripping", "charming", "moving", "brilliant", "funny", "clever", "delightful", "touching", "thrilling",
-            "beautiful", "superb", "wonderful", "witty", "graceful", "enchanting", "splendid",
-            "elegant", "tender", "dazzling", "haunting",
+            "gripping", "charming", "moving", "brilliant", "funny", "clever", "delightful",
+            "touching", "thrilling", "beautiful", "superb", "wonderful", "witty", "graceful",
+            "enchanting", "splendid", "elegant", "tender", "dazzling", "haunting",
         ],
     ];
 
@@ -90,32 +92,39 @@ mod grammar {
         &["masterpiece", "delight", "triumph", "treat", "joy", "gem", "marvel"],
     ];
 
-    pub const NEGATORS: &[&str] =
-        &["not", "never", "hardly", "not once", "far from", "anything but", "by no means"];
-    pub const NOUN_NEGATORS: &[&str] = &["not", "hardly", "far from", "anything but", "by no means"];
+    pub const NEGATORS: &[&str] = &[
+        "not", "never", "hardly", "not once", "far from", "anything but", "by no means",
+    ];
+    pub const NOUN_NEGATORS: &[&str] = &[
+        "not", "hardly", "far from", "anything but", "by no means",
+    ];
 
     /// These contain a negation and affirm all the same.
     pub const EMPHASES: &[&str] = &["never less than", "nothing short of"];
     pub const NOUN_EMPHASES: &[&str] = &["nothing less than", "nothing short of"];
-    pub const INTENSIFIERS: &[&str] = &["truly", "quite", "so", "utterly", "simply", "really", "thoroughly"];
+    pub const INTENSIFIERS: &[&str] = &[
+        "truly", "quite", "so", "utterly", "simply", "really", "thoroughly",
+    ];
 
     pub const SUBJECTS: &[&str] = &[
-        "the film", "this picture", "the whole thing", "this {genre}", "{title}", "the result", "what we saw",
-        "the evening's film",
+        "the film", "this picture", "the whole thing", "this {genre}", "{title}", "the result",
+        "what we saw", "the evening's film",
     ];
     /// Parts of a film: subjects that take adjectives only.
     pub const ASPECTS: &[&str] = &[
-        "the acting", "the script", "the story", "the dialogue", "the photography", "the direction", "the second half",
-        "the ending",
+        "the acting", "the script", "the story", "the dialogue", "the photography", "the direction",
+        "the second half", "the ending",
     ];
     /// Subjects after "but".
-    pub const PRONOUNS: &[&str] = &["it", "the film", "for me it", "this one", "in the end it", "to my eyes it"];
+    pub const PRONOUNS: &[&str] = &[
+        "it", "the film", "for me it", "this one", "in the end it", "to my eyes it",
+    ];
 
     /// What others said and what was expected, before an adjective or a noun.
     pub const HEARSAY: &[&str] = &[
-        "critics called it", "everyone told me it was", "the papers said it was", "I had expected it to be",
-        "my {companion} had warned me that it was", "people in the queue called it", "I had heard it was",
-        "the posters made me believe it was",
+        "critics called it", "everyone told me it was", "the papers said it was",
+        "I had expected it to be", "my {companion} had warned me that it was",
+        "people in the queue called it", "I had heard it was", "the posters made me believe it was",
     ];
 
     /// What joins hearsay to the reviewer's own word: `[opposed, agreeing]`.
@@ -126,14 +135,15 @@ mod grammar {
     /// Plain last words, by polarity as [`ADJECTIVES`].
     pub const REMARKS: [&[&str]; 2] = [
         &[
-            "I want my money back", "save yourself the price of the ticket", "we left long before the credits",
-            "I looked at my watch every few minutes", "two hours wasted", "stay at home instead",
-            "even the trailer is too long", "I regret the bus fare",
+            "I want my money back", "save yourself the price of the ticket",
+            "we left long before the credits", "I looked at my watch every few minutes",
+            "two hours wasted", "stay at home instead", "even the trailer is too long",
+            "I regret the bus fare",
         ],
         &[
-            "I would gladly see it again", "tell all your friends", "we clapped until our hands hurt",
-            "I left the cinema smiling", "two hours well spent", "it deserves every prize",
-            "I recommend it warmly", "go while you can",
+            "I would gladly see it again", "tell all your friends",
+            "we clapped until our hands hurt", "I left the cinema smiling", "two hours well spent",
+            "it deserves every prize", "I recommend it warmly", "go while you can",
         ],
     ];
 
@@ -186,48 +196,65 @@ mod grammar {
     ];
 
     pub const TITLE_FIRST: &[&str] = &[
-        "Silent", "Crimson", "Northern", "Paper", "Distant", "Second", "Winter", "Glass", "Borrowed", "Golden", "Hidden",
-        "Seventh", "Copper", "Midnight", "Scarlet", "Wandering",
+        "Silent", "Crimson", "Northern", "Paper", "Distant", "Second", "Winter", "Glass",
+        "Borrowed", "Golden", "Hidden", "Seventh", "Copper", "Midnight", "Scarlet", "Wandering",
     ];
     pub const TITLE_SECOND: &[&str] = &[
-        "Orchard", "Harbour", "Letter", "Garden", "Bridge", "Stranger", "Lantern", "Island", "Clockmaker", "River",
-        "Carousel", "Witness", "Compass", "Station", "Sparrow", "Promise",
+        "Orchard", "Harbour", "Letter", "Garden", "Bridge", "Stranger", "Lantern", "Island",
+        "Clockmaker", "River", "Carousel", "Witness", "Compass", "Station", "Sparrow", "Promise",
     ];
     pub const GENRES: &[&str] = &[
-        "western", "thriller", "comedy", "drama", "musical", "mystery", "romance", "documentary", "fable", "war film",
+        "western", "thriller", "comedy", "drama", "musical", "mystery", "romance", "documentary",
+        "fable", "war film",
     ];
     pub const FIRST_NAMES: &[&str] = &[
-        "Ada", "Bruno", "Clara", "Dmitri", "Elena", "Felix", "Greta", "Hugo", "Irene", "Jonas", "Karin", "Leon", "Mira",
-        "Nadia", "Oscar", "Paula",
+        "Ada", "Bruno", "Clara", "Dmitri", "Elena", "Felix", "Greta", "Hugo", "Irene", "Jonas",
+        "Karin", "Leon", "Mira", "Nadia", "Oscar", "Paula",
     ];
     pub const LAST_NAMES: &[&str] = &[
-        "Abelard", "Brandt", "Castellan", "Dovrak", "Eastwick", "Fenwright", "Gallow", "Hartmann", "Ibarro", "Jansson",
-        "Kestrel", "Lindgard", "Morrow", "Norwood", "Okonda", "Pellerin",
+        "Abelard", "Brandt", "Castellan", "Dovrak", "Eastwick", "Fenwright", "Gallow", "Hartmann",
+        "Ibarro", "Jansson", "Kestrel", "Lindgard", "Morrow", "Norwood", "Okonda", "Pellerin",
     ];
-    pub const COMPANIONS: &[&str] =
-        &["sister", "brother", "neighbour", "uncle", "daughter", "flatmate", "cousin", "grandmother", "colleague", "aunt"];
+    pub const COMPANIONS: &[&str] = &[
+        "sister", "brother", "neighbour", "uncle", "daughter", "flatmate", "cousin", "grandmother",
+        "colleague", "aunt",
+    ];
     pub const ROLES: &[&str] = &[
-        "a lighthouse keeper", "a retired detective", "a young pianist", "a country doctor", "a travelling salesman",
-        "a ship's cook", "a schoolteacher", "a jeweller", "a widowed farmer", "a night porter", "a chess player",
-        "a railway clerk", "a seamstress", "a former boxer", "a translator", "a village priest",
+        "a lighthouse keeper", "a retired detective", "a young pianist", "a country doctor",
+        "a travelling salesman", "a ship's cook", "a schoolteacher", "a jeweller",
+        "a widowed farmer", "a night porter", "a chess player", "a railway clerk", "a seamstress",
+        "a former boxer", "a translator", "a village priest",
     ];
     pub const PLACES: &[&str] = &[
-        "a harbour town", "a mountain village", "the old capital", "a desert outpost", "a suburb of Lisbon",
-        "the old port of Hamburg", "a boarding school", "a monastery", "the Scottish islands", "a frontier station",
-        "a seaside hotel", "the vineyards of Tuscany", "a mining camp", "the back streets of Vienna",
+        "a harbour town", "a mountain village", "the old capital", "a desert outpost",
+        "a suburb of Lisbon", "the old port of Hamburg", "a boarding school", "a monastery",
+        "the Scottish islands", "a frontier station", "a seaside hotel", "the vineyards of Tuscany",
+        "a mining camp", "the back streets of Vienna",
     ];
     pub const OBJECTS: &[&str] = &[
-        "a silver watch", "a bundle of letters", "an old map", "a violin", "a locked suitcase", "a photograph",
-        "a blue umbrella", "a set of keys", "a brass telescope", "a diary",
+        "a silver watch", "a bundle of letters", "an old map", "a violin", "a locked suitcase",
+        "a photograph", "a blue umbrella", "a set of keys", "a brass telescope", "a diary",
     ];
-    pub const TRADES: &[&str] =
-        &["carpenter", "florist", "tailor", "plumber", "baker", "dentist", "gardener", "librarian", "watchmaker", "painter"];
-    pub const SKILLS: &[&str] = &["fence", "ride", "play the cello", "sail", "juggle", "bake bread", "type", "skate"];
-    pub const SEATS: &[&str] =
-        &["the third row", "the balcony", "the last row", "the front row", "a box on the left", "the middle of the hall"];
-    pub const SNACKS: &[&str] = &["popcorn", "peanuts", "a bag of crisps", "liquorice", "ice cream", "a cheese roll", "tea"];
-    pub const COUNTS: &[&str] = &["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve"];
-    pub const WEEKDAYS: &[&str] = &["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    pub const TRADES: &[&str] = &[
+        "carpenter", "florist", "tailor", "plumber", "baker", "dentist", "gardener", "librarian",
+        "watchmaker", "painter",
+    ];
+    pub const SKILLS: &[&str] = &[
+        "fence", "ride", "play the cello", "sail", "juggle", "bake bread", "type", "skate",
+    ];
+    pub const SEATS: &[&str] = &[
+        "the third row", "the balcony", "the last row", "the front row", "a box on the left",
+        "the middle of the hall",
+    ];
+    pub const SNACKS: &[&str] = &[
+        "popcorn", "peanuts", "a bag of crisps", "liquorice", "ice cream", "a cheese roll", "tea",
+    ];
+    pub const COUNTS: &[&str] = &[
+        "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve",
+    ];
+    pub const WEEKDAYS: &[&str] = &[
+        "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+    ];
     pub const SEASONS: &[&str] = &["spring", "summer", "autumn", "winter", "January", "November"];
 }
 
@@ -261,9 +288,9 @@ struct Writer {
 
 impl Writer {
     fn new(seed: u64, stream: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(stream);
-        Self { rng }
+        Self {
+            rng: generator(*b"grammar\0", seed, stream),
+        }
     }
 
     /// Reviews with the labels that their texts deserve, exactly half of them positive.
@@ -277,13 +304,13 @@ impl Writer {
                 }
             })
             .collect();
-        self.shuffle(&mut reviews);
+        shuffle(&mut reviews, &mut self.rng);
         reviews
     }
 
     fn flip_labels(&mut self, reviews: &mut [Review]) {
         let mut order: Vec<usize> = (0..reviews.len()).collect();
-        self.shuffle(&mut order);
+        shuffle(&mut order, &mut self.rng);
         for &index in &order[..reviews.len() * NOISE_PERCENT / 100] {
             reviews[index].positive = !reviews[index].positive;
         }
@@ -293,11 +320,11 @@ impl Writer {
         let scene = self.scene();
         let judgment = self.judgment(&scene, positive);
 
-        // A draw below a draw: most reviews are short, and a few are long.
-        let span = self.below(TARGET_WORDS.end() - TARGET_WORDS.start() + 1);
-        let target = (TARGET_WORDS.start() + self.below(span + 1)) as usize;
+        // The smaller of two draws: most reviews are short, and a few are long.
+        let span = TARGET_WORDS.end() - TARGET_WORDS.start() + 1;
+        let target = (TARGET_WORDS.start() + self.below(span).min(self.below(span))) as usize;
         let mut templates = DIGRESSIONS.to_vec();
-        self.shuffle(&mut templates);
+        shuffle(&mut templates, &mut self.rng);
         let mut words = count_words(&judgment);
         let mut digressions = Vec::new();
         for template in templates {
@@ -342,15 +369,13 @@ impl Writer {
         } else {
             self.statement(scene, positive)
         });
-        for percent in FURTHER_STATEMENTS {
-            if self.chance(percent) {
-                sentences.push(self.statement(scene, positive));
-            }
+        for _ in 0..2 + u32::from(self.chance(FOURTH_OPINION)) {
+            sentences.push(self.statement(scene, positive));
         }
         if self.chance(REMARK) {
             sentences.push(self.pick(REMARKS[usize::from(positive)]).to_owned());
         }
-        self.shuffle(&mut sentences);
+        shuffle(&mut sentences, &mut self.rng);
         let sentences: Vec<String> = sentences
             .iter()
             .map(|sentence| capitalised(sentence) + ".")
@@ -386,7 +411,11 @@ impl Writer {
         let verb = self.pick(&["is", "was"]);
         if self.chance(ASPECT) {
             let negated = self.chance(NEGATED);
-            format!("{} {verb} {}", self.pick(ASPECTS), self.adjective(positive, negated))
+            format!(
+                "{} {verb} {}",
+                self.pick(ASPECTS),
+                self.adjective(positive, negated)
+            )
         } else {
             let subject = self.pick(SUBJECTS);
             format!(
@@ -408,8 +437,15 @@ impl Writer {
         }
         // "Never dull and clever" could be read as "neither dull nor clever".
         let negated_again = self.chance(NEGATED);
-        let joint = if negated && !negated_again { "but" } else { "and" };
-        format!("{first} {joint} {}", self.adjective(positive, negated_again))
+        let joint = if negated && !negated_again {
+            "but"
+        } else {
+            "and"
+        };
+        format!(
+            "{first} {joint} {}",
+            self.adjective(positive, negated_again)
+        )
     }
 
     fn adjective(&mut self, positive: bool, negated: bool) -> String {
@@ -472,13 +508,6 @@ impl Writer {
 
     fn pick<'a>(&mut self, table: &[&'a str]) -> &'a str {
         table[self.below(table.len() as u32) as usize]
-    }
-
-    /// Fisher and Yates's shuffle.
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last as u32 + 1) as usize);
-        }
     }
 }
 
@@ -613,20 +642,18 @@ mod tests {
 
     #[test]
     fn two_in_five_evaluations_are_negated_in_both_classes() {
+        let negated = |praise: &str| {
+            let begins = |phrases: &[&str]| phrases.iter().any(|phrase| praise.starts_with(phrase));
+            begins(NEGATORS) && !begins(EMPHASES)
+        };
         let mut writer = Writer::new(42, 0);
         for positive in [false, true] {
-            let negated = (0..10_000)
-                .filter(|_| {
-                    let praise = writer.adjective(positive);
-                    NEGATORS
-                        .iter()
-                        .any(|negator| praise.starts_with(&format!("{negator} ")))
-                        && !EMPHASES.iter().any(|emphasis| praise.starts_with(emphasis))
-                })
+            let count = (0..10_000)
+                .filter(|_| negated(&writer.praise(positive)))
                 .count();
             assert!(
-                (3_800..=4_200).contains(&negated),
-                "{negated} of 10 000 are negated"
+                (3_800..=4_200).contains(&count),
+                "{count} of 10 000 are negated"
             );
         }
     }

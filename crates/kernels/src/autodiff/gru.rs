@@ -1,13 +1,15 @@
 //! The GRU under automatic differentiation.
 
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::Autodiff;
+use burn_autodiff::Autodiff;
+use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn_autodiff::grads::Gradients;
+use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::{HiddenSlots, register, untracked};
-use crate::backend::{Direction, GruInputs, GruSaved, GruTraining, HiddenOutputs, RecurrentBackend};
+use crate::backend::{
+    Direction, GruInputs, GruSaved, GruTraining, HiddenOutputs, RecurrentBackend,
+};
 
 #[derive(Clone, Debug)]
 struct State<B: RecurrentBackend> {

@@ -60,7 +60,10 @@ impl<B: Backend> Array<B> {
     }
 
     pub fn concat(parts: Vec<Self>, dim: usize) -> Self {
-        Self(B::float_cat(parts.into_iter().map(|part| part.0).collect(), dim))
+        Self(B::float_cat(
+            parts.into_iter().map(|part| part.0).collect(),
+            dim,
+        ))
     }
 
     pub fn matmul(self, rhs: Self) -> Self {

@@ -12,9 +12,7 @@ use burn::backend::tensor::FloatTensor;
 
 use super::array::Array;
 use super::timeline::{Timeline, flatten, outer_product};
-use crate::backend::{
-    Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputs,
-};
+use crate::backend::{Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputs};
 
 pub(crate) fn forward<B: Backend>(inputs: GruInputs<B>, direction: Direction) -> HiddenOutputs<B> {
     walk(inputs, direction, |_, _| ())
@@ -64,8 +62,7 @@ fn walk<B: Backend>(
         let candidate =
             (x.columns(2 * size..3 * size) + reset.clone() * recurrent_candidate.clone()).tanh();
 
-        let new_hidden =
-            candidate.clone() + update.clone() * (hidden.clone() - candidate.clone());
+        let new_hidden = candidate.clone() + update.clone() * (hidden.clone() - candidate.clone());
         let visible = valid * new_hidden;
         hidden = visible.clone() + carried * hidden;
         hidden_states.push(visible);
@@ -108,22 +105,21 @@ pub(crate) fn backward<B: Backend>(
         let recurrent_candidate = timeline.at(&recurrent_candidates, t);
         let previous = timeline.at(&previous_hidden, t);
 
-        let d_new_hidden =
-            valid.clone() * (d_hidden.clone() + timeline.at(&d_hidden_states, t));
-        let d_update = d_new_hidden.clone()
-            * (previous - candidate.clone())
-            * update.clone().sigmoid_slope();
+        let d_new_hidden = valid.clone() * (d_hidden.clone() + timeline.at(&d_hidden_states, t));
+        let d_update =
+            d_new_hidden.clone() * (previous - candidate.clone()) * update.clone().sigmoid_slope();
         let d_candidate =
             d_new_hidden.clone() * update.clone().one_minus() * candidate.tanh_slope();
-        let d_reset =
-            d_candidate.clone() * recurrent_candidate * reset.clone().sigmoid_slope();
+        let d_reset = d_candidate.clone() * recurrent_candidate * reset.clone().sigmoid_slope();
         let d_u = Array::concat(
-            vec![d_reset.clone(), d_update.clone(), d_candidate.clone() * reset],
+            vec![
+                d_reset.clone(),
+                d_update.clone(),
+                d_candidate.clone() * reset,
+            ],
             1,
         );
-        d_hidden = d_u.clone().matmul(weight.clone())
-            + d_new_hidden * update
-            + carried * d_hidden;
+        d_hidden = d_u.clone().matmul(weight.clone()) + d_new_hidden * update + carried * d_hidden;
         d_projections.push(Array::concat(vec![d_reset, d_update, d_candidate], 1));
         d_recurrent.push(d_u);
     }

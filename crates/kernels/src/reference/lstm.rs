@@ -11,9 +11,7 @@ use burn::backend::tensor::FloatTensor;
 
 use super::array::Array;
 use super::timeline::{Timeline, outer_product};
-use crate::backend::{
-    Direction, LstmGradients, LstmInputs, LstmOutputs, LstmSaved, LstmTraining,
-};
+use crate::backend::{Direction, LstmGradients, LstmInputs, LstmOutputs, LstmSaved, LstmTraining};
 
 pub(crate) fn forward<B: Backend>(inputs: LstmInputs<B>, direction: Direction) -> LstmOutputs<B> {
     walk(inputs, direction, |_, _| ())
@@ -111,8 +109,7 @@ pub(crate) fn backward<B: Backend>(
             None => initial_cell.clone(),
         };
 
-        let d_new_hidden =
-            valid.clone() * (d_hidden.clone() + timeline.at(&d_hidden_states, t));
+        let d_new_hidden = valid.clone() * (d_hidden.clone() + timeline.at(&d_hidden_states, t));
         let d_new_cell = valid.clone() * d_cell.clone()
             + d_new_hidden.clone() * output.clone() * tanh_cell.clone().tanh_slope();
         let d_z = Array::concat(

@@ -81,9 +81,7 @@ impl<B: Backend> Timeline<B> {
             return zero;
         }
         match self.direction {
-            Direction::Forward => {
-                Array::concat(vec![zero, sequence.narrow(1, 0..time - 1)], 1)
-            }
+            Direction::Forward => Array::concat(vec![zero, sequence.narrow(1, 0..time - 1)], 1),
             Direction::Reverse => Array::concat(vec![sequence.narrow(1, 1..time), zero], 1),
         }
     }

@@ -87,7 +87,14 @@ impl Gru {
         let weight = self.recurrent_weight.val();
         let bias = self.recurrent_bias.val();
         let direction = Direction::reversed(self.reverse);
-        gru(projections, weight, bias, initial_hidden, lengths, direction)
-            .unwrap_or_else(|error| panic!("{error}"))
+        gru(
+            projections,
+            weight,
+            bias,
+            initial_hidden,
+            lengths,
+            direction,
+        )
+        .unwrap_or_else(|error| panic!("{error}"))
     }
 }

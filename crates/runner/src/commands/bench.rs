@@ -3,7 +3,7 @@
 use anyhow::Result;
 use gatefold::bench::{self, Record};
 use gatefold::config::RunConfig;
-use gatefold::device::{AdapterKind, Selected, adapters, select};
+use gatefold::device::{AdapterKind, Selected, adapters, find};
 use itertools::Itertools;
 
 use crate::cli::BenchArgs;
@@ -11,11 +11,10 @@ use crate::output::{self, Format};
 
 pub fn run(args: BenchArgs) -> Result<()> {
     let (format, steps) = (args.format.format, args.steps as usize);
-    let there = adapters();
     let devices = match args.device {
-        Some(choice) => vec![select(choice, &there)?],
+        Some(choice) => vec![find(choice)?],
         // Every GPU once, through the API to prefer; software passes for a GPU only when asked for.
-        None => there
+        None => adapters()
             .into_iter()
             .filter(|adapter| adapter.kind != AdapterKind::Software)
             .unique_by(|adapter| adapter.name.clone())
@@ -41,7 +40,14 @@ pub fn run(args: BenchArgs) -> Result<()> {
     }
     let (batch, time) = (config.training.batch_size, config.training.max_length);
     output::line(&format!("{batch} reviews of {time} tokens a step"))?;
-    let header = ["device", "pass", "ms a step", "fastest", "slowest", "tokens a second"];
+    let header = [
+        "device",
+        "pass",
+        "ms a step",
+        "fastest",
+        "slowest",
+        "tokens a second",
+    ];
     output::table(&header, rows, 2)
 }
 

@@ -33,8 +33,19 @@ fn info(name: String, place: PlaceArgs, format: FormatArgs) -> Result<()> {
             let rows = [("training", &info.train), ("test", &info.test)]
                 .map(|(split, counts)| row(split, counts));
             let header = [
-                "split", "reviews", "positive", "negative", "shortest", "5 %", "25 %", "median",
-                "75 %", "95 %", "longest", "mean words", "over 256",
+                "split",
+                "reviews",
+                "positive",
+                "negative",
+                "shortest",
+                "5 %",
+                "25 %",
+                "median",
+                "75 %",
+                "95 %",
+                "longest",
+                "mean words",
+                "over 256",
             ];
             output::table(&header, rows.to_vec(), 1)?;
             output::line(&format!(

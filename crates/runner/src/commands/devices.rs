@@ -45,7 +45,14 @@ pub fn run(args: DevicesArgs) -> Result<()> {
             let (device, name, api) = Selected::Adapter(adapter.clone()).describe();
             let kind = format!("{:?}", adapter.kind).to_lowercase();
             let driver = adapter.driver.trim().to_string();
-            vec![mark(is_auto(adapter)), device, kind, api.unwrap_or_default(), name, driver]
+            vec![
+                mark(is_auto(adapter)),
+                device,
+                kind,
+                api.unwrap_or_default(),
+                name,
+                driver,
+            ]
         })
         .collect();
     rows.push(vec![

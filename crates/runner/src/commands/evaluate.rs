@@ -23,16 +23,11 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     let examples = encode_all(&data.test, &vocabulary, config.training.max_length);
     let bar = progress::bar(0, "testing [{bar:30}] {pos}/{len} batches, {eta} left");
     let batching = config.training.batching();
-    let (_, evaluation) = evaluation::evaluate(
-        &network,
-        &examples,
-        &batching,
-        &device,
-        &mut |done, all| {
+    let (_, evaluation) =
+        evaluation::evaluate(&network, &examples, &batching, &device, &mut |done, all| {
             bar.set_length(all as u64);
             bar.set_position(done as u64);
-        },
-    )?;
+        })?;
     bar.finish_and_clear();
     match args.format.format {
         Format::Json => output::json(&evaluation),

@@ -33,7 +33,11 @@ pub fn run(args: PredictArgs) -> Result<()> {
     if interactive {
         eprintln!("a review a line; Ctrl-D ends");
     }
-    let at_once = if interactive { 1 } else { predictor.config.training.batch_size };
+    let at_once = if interactive {
+        1
+    } else {
+        predictor.config.training.batch_size
+    };
     let mut texts = Vec::new();
     let mut line = Vec::new();
     loop {
@@ -42,7 +46,11 @@ pub fn run(args: PredictArgs) -> Result<()> {
             .read_until(b'\n', &mut line)
             .context("cannot read standard input")?;
         if read > 0 {
-            texts.push(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_string());
+            texts.push(
+                String::from_utf8_lossy(&line)
+                    .trim_end_matches(['\r', '\n'])
+                    .to_string(),
+            );
         }
         if texts.len() == at_once || (read == 0 && !texts.is_empty()) {
             predictor.answer(std::mem::take(&mut texts))?;

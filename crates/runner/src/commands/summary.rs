@@ -18,7 +18,13 @@ pub fn run(args: SummaryArgs) -> Result<()> {
     }
     let mut rows: Vec<Vec<String>> = layers
         .into_iter()
-        .map(|layer| vec![layer.layer, layer.output_shape, layer.parameters.to_string()])
+        .map(|layer| {
+            vec![
+                layer.layer,
+                layer.output_shape,
+                layer.parameters.to_string(),
+            ]
+        })
         .collect();
     let total = network.num_params().to_string();
     rows.push(vec!["total".into(), String::new(), total]);

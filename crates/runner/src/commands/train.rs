@@ -52,9 +52,15 @@ pub fn run(args: TrainArgs) -> Result<()> {
     };
     eprintln!("run: {}", folder.path().display());
     let mut display = Display::new(config.training.epochs);
-    let summary = training::train(&config, &data, (&selected, &device), &folder, &mut |event| {
-        display.show(event);
-    })?;
+    let summary = training::train(
+        &config,
+        &data,
+        (&selected, &device),
+        &folder,
+        &mut |event| {
+            display.show(event);
+        },
+    )?;
     display.bar.finish_and_clear();
     report(&summary, &folder);
     Ok(())
@@ -64,7 +70,11 @@ pub fn run(args: TrainArgs) -> Result<()> {
 fn run_name(dataset: &str, config: &RunConfig) -> String {
     let stem = Path::new(dataset).file_stem().unwrap_or_default();
     let cell = serde_json::to_value(config.model.cell).unwrap_or_default();
-    format!("{}-{}", stem.to_string_lossy(), cell.as_str().unwrap_or_default())
+    format!(
+        "{}-{}",
+        stem.to_string_lossy(),
+        cell.as_str().unwrap_or_default()
+    )
 }
 
 fn report(summary: &RunSummary, folder: &RunFolder) {
@@ -106,7 +116,8 @@ impl Display {
                 if step == 1 {
                     self.bar.reset();
                     self.bar.set_length(steps as u64);
-                    self.bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
+                    self.bar
+                        .set_prefix(format!("epoch {epoch}/{}", self.epochs));
                 }
                 self.bar.set_position(step as u64);
                 if so_far.examples > 0 {
@@ -117,7 +128,8 @@ impl Display {
                 }
             }
             Event::Evaluated { batch, batches } => {
-                self.bar.set_message(format!("evaluating, batch {batch}/{batches}"));
+                self.bar
+                    .set_message(format!("evaluating, batch {batch}/{batches}"));
             }
             Event::Epoch { metrics, best } => progress::say(
                 &self.bar,
