@@ -1,28 +1,31 @@
 # Every task of the project. `./justw TASK` runs one on a machine that has no `just`.
 
+# Arguments reach the program as they were quoted.
+set positional-arguments
+
 # List the tasks
 default:
     @just --list --unsorted
 
 # Train and test the lesson's network on the built-in reviews, or on IMDB if it is in the data directory
 train *args:
-    cargo run --release --package gatefold -- train {{ args }}
+    cargo run --release --package gatefold -- train "$@"
 
 # Train and test it on the real IMDB reviews (`gatefold dataset fetch imdb`, or --data PATH)
 imdb *args:
-    cargo run --release --package gatefold -- train --dataset imdb {{ args }}
+    cargo run --release --package gatefold -- train --dataset imdb "$@"
 
 # Measure seconds a step and tokens a second of the lesson's network, on every device
 bench *args:
-    cargo run --release --package gatefold -- bench {{ args }}
+    cargo run --release --package gatefold -- bench "$@"
 
 # Run any command of the program
 gatefold *args:
-    cargo run --release --package gatefold -- {{ args }}
+    cargo run --release --package gatefold -- "$@"
 
 # Pass the tests; installs Debian's or Ubuntu's software Vulkan first if there is no adapter and it may
 test *args: adapter
-    cargo test --release --workspace {{ args }}
+    cargo test --release --workspace "$@"
 
 # Check format and lints
 lint:

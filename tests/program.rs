@@ -163,6 +163,18 @@ fn a_run_can_be_evaluated_and_asked() {
 }
 
 #[test]
+fn a_run_can_be_evaluated_from_another_folder() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]).assert().success();
+    sandbox
+        .gatefold(&["evaluate", "../run", "--device", "cpu"])
+        .current_dir(sandbox.path("data"))
+        .assert()
+        .success()
+        .stdout(contains("over 16 test reviews"));
+}
+
+#[test]
 fn a_test_file_of_its_own_is_the_test_part() {
     let sandbox = Sandbox::new();
     sandbox.table("test.csv", 10);
@@ -294,6 +306,7 @@ fn wrong_datasets_are_named() {
     fails(&["--dataset", "missing.csv"], "missing.csv");
     fails(&["--dataset", "imdb"], "gatefold dataset fetch imdb");
     fails(&["--dataset", "imdb", "--data", "nowhere"], "nowhere");
+    fails(&["--dataset", "reviews", "--data", "data"], "built in");
 
     sandbox.table("films.csv", 40);
     fails(

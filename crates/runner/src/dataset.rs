@@ -36,13 +36,46 @@ pub fn with_name(mut config: DatasetConfig) -> DatasetConfig {
     config
 }
 
+/// `config` with absolute paths, so that a run can be evaluated from any folder.
+///
+/// # Errors
+/// If the current folder is gone.
+pub fn with_absolute_paths(mut config: DatasetConfig) -> Result<DatasetConfig> {
+    let absolute = |path: &Path| {
+        std::path::absolute(path)
+            .with_context(|| format!("cannot tell where {} lies", path.display()))
+    };
+    if let Some(name) = config
+        .name
+        .as_mut()
+        .filter(|name| !["reviews", "imdb"].contains(&name.as_str()))
+    {
+        *name = absolute(Path::new(name.as_str()))?.display().to_string();
+    }
+    for path in [&mut config.path, &mut config.test_path]
+        .into_iter()
+        .flatten()
+    {
+        *path = absolute(path)?;
+    }
+    Ok(config)
+}
+
 /// The source that a configuration means.
 ///
 /// # Errors
 /// If the name stands for nothing, or nothing is there.
 pub fn source(config: &DatasetConfig) -> Result<Source> {
     match config.name.as_deref() {
-        None | Some("reviews") => Ok(Source::Reviews { seed: REVIEWS_SEED }),
+        None | Some("reviews") => {
+            if let Some(path) = &config.path {
+                bail!(
+                    "the dataset reviews is built in and reads nothing; leave out --data {}, or name the dataset that lies there",
+                    path.display()
+                );
+            }
+            Ok(Source::Reviews { seed: REVIEWS_SEED })
+        }
         Some("imdb") => imdb(config.path.as_deref()),
         Some(name) => file(name, config),
     }

@@ -226,6 +226,7 @@ impl Selected {
             AdapterKind::Integrated => DeviceKind::IntegratedGpu(adapter.index),
             AdapterKind::Virtual => DeviceKind::VirtualGpu(adapter.index),
             AdapterKind::Software => DeviceKind::Cpu,
+            // Burn's selector has no such kind; the API's default adapter is the one.
             AdapterKind::Other => DeviceKind::DefaultDevice,
         };
         Device::wgpu_options()

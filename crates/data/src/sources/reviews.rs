@@ -5,7 +5,7 @@
 //! ```text
 //! review     = { digression } judgment { digression }                  12 to 120 words
 //! judgment   = [ hearsay ] ( statement | comparison ) statement statement [ statement ] [ remark ]
-//!              as sentences in any order
+//!              as sentences in any order; in a rambling review only the first two of these
 //! comparison = hearsay(other) ", but " pronoun " was " praise
 //!            | hearsay(same) ", and " pronoun " was " praise
 //!            | statement ", although " hearsay(other) | statement ", just as " hearsay(same)
@@ -19,20 +19,21 @@
 //!
 //! where `same` is the reviewer's verdict and `other` its opposite.
 //!
-//! - **Negation.** Two in five evaluations are negated ("far from boring"), in both classes alike and
-//!   with words of the opposite polarity, so a single word says little. An emphasis ("never less than
-//!   gripping") looks like a negation and is none.
+//! - **Negation.** Two in five evaluations are negated ("far from boring"), in both classes alike
+//!   and with words of the opposite polarity, so a single word says little. An emphasis ("never
+//!   less than gripping") looks like a negation and is none.
 //! - **Contrast.** What others said or what the reviewer expected is independent of the verdict: as
 //!   often opposed to it ("but", "although") as in agreement. Only the reviewer's own word decides.
-//! - **Distance.** The judgment stands first, last or anywhere between the digressions, so up to
-//!   eighty words may follow it.
-//! - **Remarks.** A remark is plain in meaning and in its words. Found in some of the reviews, it gives
-//!   word counts, and a network in its first steps, something to hold on to.
+//! - **Distance.** The judgment stands first, last or anywhere between the digressions. A fifth of
+//!   the reviews ramble: they judge once and digress for long, so that sixty to over eighty words
+//!   may follow the verdict.
+//! - **Remarks.** A remark is plain in meaning and in its words. Found in some of the reviews, it
+//!   gives word counts, and a network in its first steps, something to hold on to.
 //! - **Noise.** Exactly 3 % of the labels are wrong: a perfect reader scores 97 %.
 //!
 //! Training and test reviews come from independent streams of one seed. How a draw picks a
-//! phrase is spelt out in this crate, so that a seed gives the same reviews on every platform and with
-//! every version of the random number libraries.
+//! phrase is spelt out in this crate, so that a seed gives the same reviews on every platform and
+//! with every version of the random number libraries.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -52,8 +53,11 @@ const NOISE_PERCENT: usize = 3;
 /// A review takes digressions until it has as many words as a draw from this range; no sentence is
 /// long enough to take the last one beyond 120.
 const TARGET_WORDS: std::ops::RangeInclusive<u32> = 12..=94;
+/// The same for a review that rambles.
+const RAMBLING_WORDS: std::ops::RangeInclusive<u32> = 70..=94;
 
 // Chances, in percent.
+const RAMBLING: u32 = 20;
 const NEGATED: u32 = 40;
 const EMPHASIS: u32 = 5;
 const INTENSIFIED: u32 = 75;
@@ -258,8 +262,8 @@ mod grammar {
     pub const SEASONS: &[&str] = &["spring", "summer", "autumn", "winter", "January", "November"];
 }
 
-/// The reviews of `seed`: [`TRAIN_REVIEWS`] and [`TEST_REVIEWS`] in random order, half of each split
-/// positive but for the noise.
+/// The reviews of `seed`: [`TRAIN_REVIEWS`] and [`TEST_REVIEWS`] in random order, half of each
+/// split positive but for the noise.
 pub(crate) fn generate(seed: u64) -> Dataset {
     let split = |stream, count| {
         let mut writer = Writer::new(seed, stream);
@@ -318,11 +322,28 @@ impl Writer {
 
     fn review(&mut self, positive: bool) -> String {
         let scene = self.scene();
-        let judgment = self.judgment(&scene, positive);
+        let rambling = self.chance(RAMBLING);
+        let further = if rambling {
+            0
+        } else {
+            2 + u32::from(self.chance(FOURTH_OPINION))
+        };
+        let judgment = self.judgment(&scene, positive, further);
 
-        // The smaller of two draws: most reviews are short, and a few are long.
-        let span = TARGET_WORDS.end() - TARGET_WORDS.start() + 1;
-        let target = (TARGET_WORDS.start() + self.below(span).min(self.below(span))) as usize;
+        // The smaller of three draws: most reviews are short, and a few are long.
+        let range = if rambling {
+            RAMBLING_WORDS
+        } else {
+            TARGET_WORDS
+        };
+        let span = range.end() - range.start() + 1;
+        let mut draw = || self.below(span);
+        let target = if rambling {
+            draw()
+        } else {
+            draw().min(draw()).min(draw())
+        };
+        let target = (range.start() + target) as usize;
         let mut templates = DIGRESSIONS.to_vec();
         shuffle(&mut templates, &mut self.rng);
         let mut words = count_words(&judgment);
@@ -357,8 +378,8 @@ impl Writer {
         }
     }
 
-    /// The sentences that decide, and the hearsay among them.
-    fn judgment(&mut self, scene: &Scene, positive: bool) -> String {
+    /// The sentences that decide, one and `further` ones, and the hearsay among them.
+    fn judgment(&mut self, scene: &Scene, positive: bool, further: u32) -> String {
         let mut sentences = Vec::new();
         if self.chance(HEARSAY_ALONE) {
             let polarity = self.chance(50);
@@ -369,10 +390,10 @@ impl Writer {
         } else {
             self.statement(scene, positive)
         });
-        for _ in 0..2 + u32::from(self.chance(FOURTH_OPINION)) {
+        for _ in 0..further {
             sentences.push(self.statement(scene, positive));
         }
-        if self.chance(REMARK) {
+        if further > 0 && self.chance(REMARK) {
             sentences.push(self.pick(REMARKS[usize::from(positive)]).to_owned());
         }
         shuffle(&mut sentences, &mut self.rng);
@@ -527,7 +548,7 @@ fn slot_table(slot: &str) -> &'static [&'static str] {
     }
 }
 
-/// The grammar writes no punctuation inside words but the apostrophe, so these are Keras's words too.
+/// The grammar puts no punctuation but the apostrophe inside words, so these are Keras's words.
 fn count_words(text: &str) -> usize {
     text.split_whitespace().count()
 }
@@ -628,6 +649,34 @@ mod tests {
     }
 
     #[test]
+    fn the_verdict_may_lie_far_from_the_end() {
+        let judging: HashSet<String> = [ADJECTIVES, NOUNS]
+            .concat()
+            .into_iter()
+            .flatten()
+            .map(|word| word.to_lowercase())
+            .collect();
+        let Dataset { train, .. } = generate(42);
+        let far = |least: usize| {
+            let neutral_words_after = |review: &&Review| {
+                let words: Vec<String> = words(review).collect();
+                words
+                    .iter()
+                    .rev()
+                    .take_while(|word| !judging.contains(*word))
+                    .count()
+            };
+            let reviews = train
+                .iter()
+                .filter(|review| neutral_words_after(review) >= least);
+            reviews.count() * 1000 / train.len()
+        };
+        assert!(far(40) >= 80, "{} in a thousand", far(40));
+        assert!(far(60) >= 40, "{} in a thousand", far(60));
+        assert!(far(80) >= 1, "{} in a thousand", far(80));
+    }
+
+    #[test]
     fn exactly_3_percent_of_the_labels_are_wrong() {
         let Dataset { train, test, .. } = generate(42);
         for (stream, noisy) in [(0, train), (1, test)] {
@@ -668,8 +717,8 @@ mod tests {
         }
     }
 
-    /// The best accuracy on `test`, over some weight decays, of a logistic regression on which words
-    /// a review contains, by stochastic gradient descent with averaged weights.
+    /// The best accuracy on `test`, over some weight decays, of a logistic regression on which
+    /// words a review contains, by stochastic gradient descent with averaged weights.
     fn bag_of_words_accuracy(train: &[Review], test: &[Review]) -> f32 {
         let mut ids = HashMap::new();
         let mut bags = |reviews: &[Review]| -> Vec<(Vec<usize>, f32)> {

@@ -15,17 +15,17 @@ use super::timeline::{Timeline, flatten, outer_product};
 use crate::backend::{Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputs};
 
 pub(crate) fn forward<B: Backend>(inputs: GruInputs<B>, direction: Direction) -> HiddenOutputs<B> {
-    walk(inputs, direction, |_, _| ())
+    let timeline = timeline(&inputs, direction);
+    walk(inputs, &timeline, |_, _| ())
 }
 
 pub(crate) fn forward_training<B: Backend>(
     inputs: GruInputs<B>,
     direction: Direction,
 ) -> GruTraining<B> {
-    let projections = Array::<B>(inputs.projections.clone());
-    let timeline = Timeline::new(&projections, inputs.lengths.clone(), direction);
+    let timeline = timeline(&inputs, direction);
     let (mut gates, mut candidates) = (Vec::new(), Vec::new());
-    let outputs = walk(inputs, direction, |step_gates, recurrent_candidate| {
+    let outputs = walk(inputs, &timeline, |step_gates, recurrent_candidate| {
         gates.push(Array::concat(step_gates.to_vec(), 1));
         candidates.push(recurrent_candidate.clone());
     });
@@ -38,10 +38,15 @@ pub(crate) fn forward_training<B: Backend>(
     }
 }
 
+fn timeline<B: Backend>(inputs: &GruInputs<B>, direction: Direction) -> Timeline<B> {
+    let projections = Array(inputs.projections.clone());
+    Timeline::new(&projections, inputs.lengths.clone(), direction)
+}
+
 /// Calls `keep` with the gates r, z, n and with u_n of each step, in the order walked.
 fn walk<B: Backend>(
     inputs: GruInputs<B>,
-    direction: Direction,
+    timeline: &Timeline<B>,
     mut keep: impl FnMut(&[Array<B>; 3], &Array<B>),
 ) -> HiddenOutputs<B> {
     let projections = Array::<B>(inputs.projections);
@@ -49,7 +54,6 @@ fn walk<B: Backend>(
     let mut hidden = Array::<B>(inputs.initial_hidden);
     let [_, size] = hidden.dims();
     let bias = Array::<B>(inputs.recurrent_bias).reshape([1, 3 * size]);
-    let timeline = Timeline::new(&projections, inputs.lengths, direction);
 
     let mut hidden_states = Vec::new();
     for t in timeline.steps() {

@@ -14,17 +14,17 @@ use super::timeline::{Timeline, outer_product};
 use crate::backend::{Direction, LstmGradients, LstmInputs, LstmOutputs, LstmSaved, LstmTraining};
 
 pub(crate) fn forward<B: Backend>(inputs: LstmInputs<B>, direction: Direction) -> LstmOutputs<B> {
-    walk(inputs, direction, |_, _| ())
+    let timeline = timeline(&inputs, direction);
+    walk(inputs, &timeline, |_, _| ())
 }
 
 pub(crate) fn forward_training<B: Backend>(
     inputs: LstmInputs<B>,
     direction: Direction,
 ) -> LstmTraining<B> {
-    let projections = Array::<B>(inputs.projections.clone());
-    let timeline = Timeline::new(&projections, inputs.lengths.clone(), direction);
+    let timeline = timeline(&inputs, direction);
     let (mut gates, mut cells) = (Vec::new(), Vec::new());
-    let outputs = walk(inputs, direction, |step_gates, step_cell| {
+    let outputs = walk(inputs, &timeline, |step_gates, step_cell| {
         gates.push(Array::concat(step_gates.to_vec(), 1));
         cells.push(step_cell.clone());
     });
@@ -37,10 +37,15 @@ pub(crate) fn forward_training<B: Backend>(
     }
 }
 
+fn timeline<B: Backend>(inputs: &LstmInputs<B>, direction: Direction) -> Timeline<B> {
+    let projections = Array(inputs.projections.clone());
+    Timeline::new(&projections, inputs.lengths.clone(), direction)
+}
+
 /// Calls `keep` with the gates i, f, g, o and the cell after each step, in the order walked.
 fn walk<B: Backend>(
     inputs: LstmInputs<B>,
-    direction: Direction,
+    timeline: &Timeline<B>,
     mut keep: impl FnMut(&[Array<B>; 4], &Array<B>),
 ) -> LstmOutputs<B> {
     let projections = Array::<B>(inputs.projections);
@@ -48,7 +53,6 @@ fn walk<B: Backend>(
     let mut hidden = Array::<B>(inputs.initial_hidden);
     let mut cell = Array::<B>(inputs.initial_cell);
     let [_, size] = hidden.dims();
-    let timeline = Timeline::new(&projections, inputs.lengths, direction);
 
     let mut hidden_states = Vec::new();
     for t in timeline.steps() {

@@ -25,6 +25,7 @@ pub fn run(args: TrainArgs) -> Result<()> {
     config.dataset = dataset::with_name(config.dataset);
     let name = config.dataset.name.clone().unwrap_or_default();
     dataset::source(&config.dataset)?;
+    config.dataset = dataset::with_absolute_paths(config.dataset)?;
 
     let (selected, device) = device::open(args.device.device)?;
     eprintln!("device: {selected}");
