@@ -23,7 +23,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train a network, keep its best epoch, test it
-    Train(TrainArgs),
+    Train(Box<TrainArgs>),
     /// Test a trained network
     Evaluate(EvaluateArgs),
     /// Say whether reviews are positive

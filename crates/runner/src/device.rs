@@ -231,7 +231,7 @@ impl Selected {
         };
         Device::wgpu_options()
             .device_kind(kind)
-            .graphics_api(adapter.backend.clone())
+            .graphics_api(adapter.backend)
             .init()
             .with_context(|| format!("cannot open {adapter}"))
     }

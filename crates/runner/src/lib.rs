@@ -9,7 +9,7 @@
 //! | [`training`] | the training loop |
 //! | [`evaluation`] | loss and accuracy, and the probabilities behind them |
 //! | [`run_folder`] | what a run leaves behind, and reading it again |
-//! | [`bench`] | seconds a step and tokens a second |
+//! | [`mod@bench`] | seconds a step and tokens a second |
 //! | [`progress`] | how long work shows itself |
 
 pub mod bench;

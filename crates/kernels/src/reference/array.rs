@@ -25,7 +25,7 @@ impl<B: Backend> Array<B> {
     }
 
     /// `[B]` integers as `[B, 1, 1]` floats of the type of `self`.
-    pub fn from_lengths(&self, lengths: IntTensor<B>) -> Self {
+    pub fn lengths_of(&self, lengths: IntTensor<B>) -> Self {
         let batch = lengths.shape()[0];
         Self(B::int_into_float(lengths, self.0.dtype().into())).reshape([batch, 1, 1])
     }

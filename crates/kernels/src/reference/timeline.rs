@@ -18,7 +18,7 @@ impl<B: Backend> Timeline<B> {
     pub fn new(like: &Array<B>, lengths: IntTensor<B>, direction: Direction) -> Self {
         let [_, time, _] = like.dims();
         let steps = like.timesteps(time, &lengths);
-        let valid = (like.from_lengths(lengths) - steps).clamp_to_unit();
+        let valid = (like.lengths_of(lengths) - steps).clamp_to_unit();
         Self {
             valid,
             direction,
