@@ -13,7 +13,22 @@ has_driver() {
     [ -n "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ]
 }
 
-has_driver && exit 0
+# A driver of the software adapter, or of a GPU that is there.
+has_gpu() {
+    [ -e /dev/nvidia0 ] || [ -e /dev/dxg ] || [ -n "$(ls /dev/dri/renderD* 2>/dev/null)" ]
+}
+
+has_software() {
+    [ -n "$(ls /usr/share/vulkan/icd.d/lvp_icd*.json /usr/local/share/vulkan/icd.d/lvp_icd*.json 2>/dev/null)" ]
+}
+
+has_loader() {
+    ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1'
+}
+
+if has_loader && { has_software || { has_gpu && has_driver; }; }; then
+    exit 0
+fi
 packages="mesa-vulkan-drivers libvulkan1"
 if command -v apt-get >/dev/null 2>&1; then
     if [ "$(id -u)" = 0 ]; then

@@ -89,6 +89,7 @@ fn assert_close(expected: &[(String, Vec<f32>)], found: &[(String, Vec<f32>)], b
     const TOLERANCE: f32 = 1e-4;
     assert_eq!(expected.len(), found.len());
     for ((name, expected), (_, found)) in expected.iter().zip(found) {
+        assert_eq!(expected.len(), found.len(), "{backend}, {name}");
         let largest = expected
             .iter()
             .fold(0f32, |most, value| most.max(value.abs()));
@@ -110,7 +111,12 @@ fn compare(config: SequenceClassifierConfig) {
     for lengths in [[9, 9, 9, 9, 9], [9, 1, 4, 8, 2]] {
         let expected = run(&config, &lengths, ndarray());
         assert_close(&expected, &run(&config, &lengths, Device::flex()), "flex");
-        assert_close(&expected, &run(&config, &lengths, gpu()), "wgpu");
+        let on_gpu = run(&config, &lengths, gpu());
+        assert_close(&expected, &on_gpu, "wgpu");
+        assert!(
+            on_gpu == run(&config, &lengths, gpu()),
+            "wgpu: twice the same, other results"
+        );
     }
 }
 

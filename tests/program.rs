@@ -187,6 +187,57 @@ fn a_test_file_of_its_own_is_the_test_part() {
 }
 
 #[test]
+fn another_dataset_is_evaluated_without_the_runs_own_paths() {
+    let sandbox = Sandbox::new();
+    sandbox.table("test.csv", 10);
+    sandbox.table("other.csv", 30);
+    sandbox
+        .train("run", &["--test-data", "test.csv"])
+        .assert()
+        .success();
+    let evaluate = [
+        "evaluate",
+        "run",
+        "--device",
+        "cpu",
+        "--format",
+        "json",
+        "--dataset",
+    ];
+    let evaluated = |dataset| sandbox.json_lines(&[&evaluate[..], &[dataset]].concat());
+    assert_eq!(evaluated("other.csv")[0]["examples"], 30);
+    assert_eq!(evaluated("reviews")[0]["examples"], 5000);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run_and_keeps_no_such_weights() {
+    let sandbox = Sandbox::new();
+    sandbox.table("films.csv", 80);
+    sandbox
+        .gatefold(&[
+            "train",
+            "--dataset",
+            "films.csv",
+            "--run",
+            "run",
+            "--device",
+            "cpu",
+            "--epochs",
+            "1",
+            "--hidden-size",
+            "4",
+            "--batch-size",
+            "16",
+            "--learning-rate",
+            "1e30",
+        ])
+        .assert()
+        .code(1)
+        .stderr(contains("no longer finite in epoch 1").and(contains("no weights to keep")));
+    assert!(!sandbox.path("run/model.safetensors").exists());
+}
+
+#[test]
 fn the_same_command_twice_gives_the_same_run() {
     let sandbox = Sandbox::new();
     let more = ["--cell", "gru", "--dropout", "0.3"];
@@ -306,7 +357,21 @@ fn wrong_datasets_are_named() {
     fails(&["--dataset", "missing.csv"], "missing.csv");
     fails(&["--dataset", "imdb"], "gatefold dataset fetch imdb");
     fails(&["--dataset", "imdb", "--data", "nowhere"], "nowhere");
-    fails(&["--dataset", "reviews", "--data", "data"], "built in");
+    for (flag, value) in [
+        ("--data", "data"),
+        ("--test-data", "films.csv"),
+        ("--text-column", "review"),
+        ("--test-fraction", "0.5"),
+    ] {
+        fails(
+            &["--dataset", "reviews", flag, value],
+            &format!("{flag} does nothing there"),
+        );
+    }
+    fails(
+        &["--dataset", "films.csv", "--data", "data"],
+        "--data does nothing there",
+    );
 
     sandbox.table("films.csv", 40);
     fails(
@@ -341,6 +406,8 @@ fn wrong_values_are_refused_before_anything_is_written() {
     let sandbox = Sandbox::new();
     for (arguments, code, message) in [
         (["--epochs", "0"], 1, "epochs must be at least 1"),
+        (["--hidden-size", "4294967296"], 1, "parameters, more than"),
+        (["--max-length", "18446744073709551615"], 1, "tokens a step"),
         (
             ["--dropout", "1"],
             1,
@@ -425,6 +492,18 @@ fn a_damaged_run_is_named() {
         .read("run/config.toml")
         .replace("hidden_size = 8", "hidden_size = 9");
     damage("config.toml", config.as_bytes(), "do not fit");
+    let config = sandbox
+        .read("run/config.toml")
+        .replace("batch_size = 16", "batch_size = 0");
+    damage(
+        "config.toml",
+        config.as_bytes(),
+        "batch_size must be at least 1",
+    );
+    let vocabulary = sandbox
+        .read("run/vocabulary.json")
+        .replace("10000", "20000");
+    damage("vocabulary.json", vocabulary.as_bytes(), "20000");
     sandbox.gatefold(&evaluate).assert().success();
 }
 

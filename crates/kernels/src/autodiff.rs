@@ -21,9 +21,9 @@ use crate::backend::{
     SimpleRnnInputs,
 };
 
-/// The name under which an operation's steps appear, and why they can't be differentiated again.
+/// What the methods say that make up a backward pass: on `Autodiff` nobody has a use for them.
 const FIRST_ORDER_ONLY: &str =
-    "gatefold-kernels differentiates recurrent operations once; higher orders are not supported";
+    "recurrent operations are differentiated once; their backward passes have no gradients";
 
 impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B, C> {
     fn lstm(inputs: LstmInputs<Self>, direction: Direction) -> LstmOutputs<Self> {
@@ -39,7 +39,7 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
     }
 
     fn lstm_training(_: LstmInputs<Self>, _: Direction) -> LstmTraining<Self> {
-        unreachable!("{FIRST_ORDER_ONLY}")
+        panic!("{FIRST_ORDER_ONLY}")
     }
 
     fn lstm_backward(
@@ -49,11 +49,11 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
         _: LstmOutputs<Self>,
         _: Direction,
     ) -> LstmGradients<Self> {
-        unreachable!("{FIRST_ORDER_ONLY}")
+        panic!("{FIRST_ORDER_ONLY}")
     }
 
     fn gru_training(_: GruInputs<Self>, _: Direction) -> GruTraining<Self> {
-        unreachable!("{FIRST_ORDER_ONLY}")
+        panic!("{FIRST_ORDER_ONLY}")
     }
 
     fn gru_backward(
@@ -63,7 +63,7 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
         _: HiddenOutputs<Self>,
         _: Direction,
     ) -> GruGradients<Self> {
-        unreachable!("{FIRST_ORDER_ONLY}")
+        panic!("{FIRST_ORDER_ONLY}")
     }
 
     fn simple_rnn_backward(
@@ -72,6 +72,6 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
         _: HiddenOutputs<Self>,
         _: Direction,
     ) -> SimpleRnnGradients<Self> {
-        unreachable!("{FIRST_ORDER_ONLY}")
+        panic!("{FIRST_ORDER_ONLY}")
     }
 }

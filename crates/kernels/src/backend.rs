@@ -174,7 +174,11 @@ pub struct SimpleRnnGradients<B: Backend> {
 
 /// A Burn backend that runs the recurrent operations.
 ///
-/// The methods trust their shapes; [`crate::sequence`] checks them.
+/// The methods trust their shapes; [`crate::sequence`] checks them. A length below 0 counts as 0, one
+/// above T as T.
+///
+/// # Panics
+/// `Autodiff` differentiates once: on it, the `*_training` and `*_backward` methods panic.
 #[backend_extension(Cube, Flex, NdArray: cfg(feature = "ndarray"), Autodiff)]
 pub trait RecurrentBackend: Backend {
     /// The LSTM over a whole sequence.
@@ -191,6 +195,7 @@ pub trait RecurrentBackend: Backend {
     }
 
     /// The LSTM's backward pass: from the gradients of the outputs to those of the inputs.
+    /// `hidden_states`: the output `[B, T, H]` of the forward pass.
     fn lstm_backward(
         #[extension_type] inputs: LstmInputs<Self>,
         #[extension_type] saved: LstmSaved<Self>,
@@ -215,6 +220,7 @@ pub trait RecurrentBackend: Backend {
     }
 
     /// The GRU's backward pass: from the gradients of the outputs to those of the inputs.
+    /// `hidden_states`: the output `[B, T, H]` of the forward pass.
     fn gru_backward(
         #[extension_type] inputs: GruInputs<Self>,
         #[extension_type] saved: GruSaved<Self>,
@@ -234,6 +240,7 @@ pub trait RecurrentBackend: Backend {
     }
 
     /// The simple RNN's backward pass: from the gradients of the outputs to those of the inputs.
+    /// `hidden_states`: the output `[B, T, H]` of the forward pass.
     fn simple_rnn_backward(
         #[extension_type] inputs: SimpleRnnInputs<Self>,
         hidden_states: FloatTensor<Self>,

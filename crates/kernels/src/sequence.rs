@@ -65,7 +65,7 @@ pub type SimpleRnnOutput = GruOutput;
 /// - `projections`: `x_t W + b` for every timestep, `[B, T, 4H]`, gates in the order i, f, g, o;
 /// - `recurrent_weight`: U, `[H, 4H]`;
 /// - `initial_state`: zeros if `None`;
-/// - `lengths`: how many timesteps of each row are valid, `[B]`, each from 0 to T.
+/// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
 ///
 /// # Errors
 /// [`ShapeError`] if the shapes don't fit together.
@@ -115,7 +115,7 @@ pub fn lstm(
 /// - `recurrent_weight`: U, `[H, 3H]`;
 /// - `recurrent_bias`: `b_r`, `[3H]`;
 /// - `initial_hidden`: `[B, H]`, zeros if `None`;
-/// - `lengths`: how many timesteps of each row are valid, `[B]`, each from 0 to T.
+/// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
 ///
 /// # Errors
 /// [`ShapeError`] if the shapes don't fit together.
@@ -153,7 +153,7 @@ pub fn gru(
 /// - `projections`: `x_t W + b` for every timestep, `[B, T, H]`;
 /// - `recurrent_weight`: U, `[H, H]`;
 /// - `initial_hidden`: `[B, H]`, zeros if `None`;
-/// - `lengths`: how many timesteps of each row are valid, `[B]`, each from 0 to T.
+/// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
 ///
 /// # Errors
 /// [`ShapeError`] if the shapes don't fit together.

@@ -53,6 +53,9 @@ impl Default for SequenceClassifierConfig {
     }
 }
 
+/// 4 GB of weights; training takes four times that.
+const MOST_PARAMETERS: f64 = 1e9;
+
 /// A configuration that describes no network.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum ConfigError {
@@ -62,6 +65,9 @@ pub enum ConfigError {
     /// A vocabulary without room for a word beside padding, start and unknown.
     #[error("vocabulary_size must be at least 4 (padding, start, unknown and one word), not {0}")]
     Vocabulary(usize),
+    /// More weights than a device can be expected to hold.
+    #[error("the network would have about {0:.1e} parameters, more than the 1e9 that are allowed")]
+    TooLarge(f64),
     /// A share of dropped outputs outside [0, 1).
     #[error("dropout must be at least 0 and below 1, not {0}")]
     Dropout(f64),
@@ -89,7 +95,37 @@ impl SequenceClassifierConfig {
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(ConfigError::Dropout(self.dropout));
         }
+        let parameters = self.parameters();
+        if parameters > MOST_PARAMETERS {
+            return Err(ConfigError::TooLarge(parameters));
+        }
         Ok(())
+    }
+
+    /// The number of parameters; a float, which no size overflows.
+    fn parameters(&self) -> f64 {
+        let [vocabulary, embedding, hidden, layers, dense] = [
+            self.vocabulary_size,
+            self.embedding_size,
+            self.hidden_size,
+            self.layers,
+            self.dense_size,
+        ]
+        .map(|size| size as f64);
+        let (gates, biases) = match self.cell {
+            Cell::Rnn => (1.0, 1.0),
+            Cell::Lstm => (4.0, 1.0),
+            Cell::Gru => (3.0, 2.0),
+        };
+        let directions = if self.bidirectional { 2.0 } else { 1.0 };
+        let layer = |input: f64| directions * gates * hidden * (input + hidden + biases);
+        let width = directions * hidden;
+        vocabulary * embedding
+            + layer(embedding)
+            + (layers - 1.0) * layer(width)
+            + (width + 1.0) * dense
+            + dense
+            + 1.0
     }
 
     /// A network with first weights from `seed`: the same on every device.
@@ -251,7 +287,9 @@ mod tests {
     use super::*;
 
     fn parameters(config: SequenceClassifierConfig) -> usize {
-        config.init(1, &Device::flex()).unwrap().num_params()
+        let count = config.init(1, &Device::flex()).unwrap().num_params();
+        assert_eq!(config.parameters(), count as f64);
+        count
     }
 
     #[test]
@@ -331,6 +369,22 @@ mod tests {
             })
             .contains("below 1, not 1")
         );
+        for huge in [
+            SequenceClassifierConfig {
+                hidden_size: 1 << 32,
+                ..config()
+            },
+            SequenceClassifierConfig {
+                layers: usize::MAX,
+                ..config()
+            },
+            SequenceClassifierConfig {
+                vocabulary_size: usize::MAX,
+                ..config()
+            },
+        ] {
+            assert!(refused(huge).contains("parameters, more than"));
+        }
         assert!(
             refused(SequenceClassifierConfig {
                 vocabulary_size: 3,

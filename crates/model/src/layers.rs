@@ -38,3 +38,24 @@ fn lengths_or_all(lengths: Option<Tensor<1, Int>>, input: &Tensor<3>) -> Tensor<
     let [batch, time, _] = input.dims();
     lengths.unwrap_or_else(|| Tensor::full([batch], time as i64, &input.device()))
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution, Tensor};
+
+    use super::*;
+
+    #[test]
+    fn lengths_may_be_left_out() {
+        let device = Device::flex();
+        let layer = GruConfig::new(3, 4).init(&device);
+        let input = Tensor::<3>::random([2, 5, 3], Distribution::Default, &device);
+        let all = Tensor::from_data([5, 5], &device);
+        let left_out = layer.forward(input.clone(), None, None);
+        let given = layer.forward(input, Some(all), None);
+        left_out
+            .hidden_states
+            .into_data()
+            .assert_eq(&given.hidden_states.into_data(), true);
+    }
+}

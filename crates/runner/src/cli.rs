@@ -58,7 +58,8 @@ pub struct TrainArgs {
 
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// A trained run's folder
+    /// A trained run's folder; its own dataset is the one to test on, unless --dataset names another,
+    /// of which a file is test part as a whole
     pub run: PathBuf,
     #[command(flatten)]
     pub dataset: DatasetArgs,

@@ -7,6 +7,9 @@ use gatefold_data::{Batching, Padding};
 use gatefold_model::SequenceClassifierConfig;
 use serde::{Deserialize, Serialize};
 
+/// Tokens in a padded batch; its hidden states alone would take gigabytes.
+const MOST_TOKENS: usize = 1 << 24;
+
 /// A run's configuration, as `config.toml` holds it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -111,6 +114,11 @@ impl RunConfig {
         ensure!(training.epochs >= 1, "epochs must be at least 1");
         ensure!(training.batch_size >= 1, "batch_size must be at least 1");
         ensure!(training.max_length >= 1, "max_length must be at least 1");
+        let tokens = training.batch_size.checked_mul(training.max_length);
+        ensure!(
+            tokens.is_some_and(|tokens| tokens <= MOST_TOKENS),
+            "batch_size times max_length may be at most {MOST_TOKENS} tokens a step"
+        );
         ensure!(
             training.learning_rate > 0.0 && training.learning_rate.is_finite(),
             "learning_rate must be above 0, not {}",
@@ -185,6 +193,15 @@ mod tests {
         config = RunConfig::default();
         config.training.validation_fraction = 1.0;
         assert!(config.validate().unwrap_err().to_string().contains("not 1"));
+        config = RunConfig::default();
+        config.training.max_length = usize::MAX;
+        assert!(
+            config
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("tokens a step")
+        );
         config = RunConfig::default();
         config.training.learning_rate = f64::NAN;
         assert!(config.validate().is_err());

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use directories::ProjectDirs;
 use gatefold_data::{
     Dataset, Example, Progress, Source, TableFormat, TableOptions, Vocabulary, encode_all,
@@ -68,16 +68,63 @@ pub fn with_absolute_paths(mut config: DatasetConfig) -> Result<DatasetConfig> {
 pub fn source(config: &DatasetConfig) -> Result<Source> {
     match config.name.as_deref() {
         None | Some("reviews") => {
-            if let Some(path) = &config.path {
-                bail!(
-                    "the dataset reviews is built in and reads nothing; leave out --data {}, or name the dataset that lies there",
-                    path.display()
-                );
-            }
+            refuse("reviews is built in", "--data", config.path.is_some())?;
+            refuse_table_flags("reviews is built in", config)?;
             Ok(Source::Reviews { seed: REVIEWS_SEED })
         }
-        Some("imdb") => imdb(config.path.as_deref()),
+        Some("imdb") => {
+            refuse_table_flags("imdb is no table", config)?;
+            imdb(config.path.as_deref())
+        }
         Some(name) => file(name, config),
+    }
+}
+
+/// A setting that would do nothing is an error: whoever gives it believes that it does something.
+fn refuse(why: &str, flag: &str, given: bool) -> Result<()> {
+    ensure!(
+        !given,
+        "{why}: {flag} does nothing there; leave it out, or name another --dataset"
+    );
+    Ok(())
+}
+
+fn refuse_table_flags(why: &str, config: &DatasetConfig) -> Result<()> {
+    let default = DatasetConfig::default();
+    refuse(why, "--test-data", config.test_path.is_some())?;
+    refuse(
+        why,
+        "--text-column",
+        config.text_column != default.text_column,
+    )?;
+    refuse(
+        why,
+        "--label-column",
+        config.label_column != default.label_column,
+    )?;
+    refuse(
+        why,
+        "--test-fraction",
+        config.test_fraction != default.test_fraction,
+    )
+}
+
+/// The dataset `name` with nothing else set; a file is all test part.
+pub fn all_of(name: &str) -> DatasetConfig {
+    let is_table = table_format(name).is_some();
+    DatasetConfig {
+        name: Some(name.into()),
+        test_path: is_table.then(|| name.into()),
+        ..DatasetConfig::default()
+    }
+}
+
+fn table_format(name: &str) -> Option<TableFormat> {
+    match name.to_lowercase().rsplit('.').next() {
+        Some("csv") => Some(TableFormat::Csv),
+        Some("tsv") => Some(TableFormat::Tsv),
+        Some("jsonl" | "ndjson") => Some(TableFormat::JsonLines),
+        _ => None,
     }
 }
 
@@ -95,25 +142,18 @@ fn imdb(path: Option<&Path>) -> Result<Source> {
 }
 
 fn file(name: &str, config: &DatasetConfig) -> Result<Source> {
-    let path = PathBuf::from(name);
-    let lower = name.to_lowercase();
-    let format = match lower.rsplit('.').next() {
-        Some("csv") => TableFormat::Csv,
-        Some("tsv") => TableFormat::Tsv,
-        Some("jsonl" | "ndjson") => TableFormat::JsonLines,
-        _ if path.is_dir()
-            || [".tar.gz", ".tgz", ".npz"]
-                .iter()
-                .any(|end| lower.ends_with(end)) =>
-        {
-            return Ok(Source::imdb(&path)?);
-        }
-        _ => bail!(
+    let format = table_format(name).with_context(|| {
+        format!(
             "`{name}` is no dataset: give reviews, imdb, or a file that ends in .csv, .tsv or .jsonl"
-        ),
-    };
+        )
+    })?;
+    refuse(
+        "a table is named by --dataset",
+        "--data",
+        config.path.is_some(),
+    )?;
     Ok(Source::Table(TableOptions {
-        path,
+        path: name.into(),
         test_path: config.test_path.clone(),
         format,
         text_column: config.text_column.clone(),

@@ -12,11 +12,11 @@ use serde::Serialize;
 /// What `--device` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DeviceChoice {
-    /// A discrete GPU, else an integrated one, else the CPU
+    /// A discrete GPU, else an integrated or virtual one, else the CPU
     Auto,
     /// The CPU
     Cpu,
-    /// A discrete GPU, else an integrated one
+    /// A discrete GPU, else an integrated or virtual one
     Gpu,
     /// A GPU through Vulkan
     Vulkan,
@@ -155,7 +155,8 @@ impl fmt::Display for Selected {
 /// # Errors
 /// If there is none; the message lists what there is.
 pub fn select(choice: DeviceChoice, adapters: &[Adapter]) -> Result<Selected> {
-    let is_gpu = |adapter: &&Adapter| adapter.kind < AdapterKind::Other;
+    // OpenGL is for those who name it: it is slower, and tells kinds badly.
+    let is_gpu = |adapter: &&Adapter| adapter.kind < AdapterKind::Other && adapter.api != "gl";
     let through = |api: &'static str| {
         move |adapter: &&Adapter| adapter.api == api && adapter.kind != AdapterKind::Software
     };
@@ -294,6 +295,14 @@ mod tests {
         );
         assert_eq!(chosen(auto, &[software]), "CPU");
         assert_eq!(chosen(auto, &[]), "CPU");
+    }
+
+    #[test]
+    fn opengl_is_taken_only_by_name() {
+        let adapters = [adapter(AdapterKind::Integrated, "gl")];
+        assert_eq!(chosen(DeviceChoice::Auto, &adapters), "CPU");
+        assert!(select(DeviceChoice::Gpu, &adapters).is_err());
+        assert_eq!(chosen(DeviceChoice::Gl, &adapters), "Integrated gl");
     }
 
     #[test]

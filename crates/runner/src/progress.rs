@@ -1,39 +1,100 @@
-//! How long work shows itself: a bar with rate and time left on a terminal, nothing elsewhere.
+//! How long work shows itself: a bar with rate and time left on a terminal, a line now and then
+//! elsewhere.
+
+use std::time::{Duration, Instant};
 
 use gatefold_data::{Progress, Unit};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-/// A bar on standard error, hidden where that is no terminal.
-pub fn bar(total: u64, template: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(template).expect("templates here are fixed");
-    ProgressBar::new(total).with_style(style.progress_chars("=> "))
+/// How often work speaks where there is no terminal.
+const SPEAK_EVERY: Duration = Duration::from_secs(10);
+
+/// The progress of some work, on standard error.
+pub struct Bar {
+    bar: ProgressBar,
+    what: String,
+    start: Instant,
+    spoken: Instant,
+}
+
+impl Bar {
+    /// `what` is being done, counted in `unit`: `bytes`, `steps`, …
+    pub fn new(what: &str, unit: &str) -> Self {
+        let (count, rate) = match unit {
+            "bytes" => (
+                "{binary_bytes}/{binary_total_bytes}".into(),
+                "{binary_bytes_per_sec}",
+            ),
+            _ => (format!("{{human_pos}}/{{human_len}} {unit}"), "{per_sec}"),
+        };
+        let template = format!("{{prefix}} [{{bar:30}}] {count}, {rate}, {{eta}} left {{msg}}");
+        let style = ProgressStyle::with_template(&template).expect("the template is fixed");
+        let mut bar = Self {
+            bar: ProgressBar::new(0).with_style(style.progress_chars("=> ")),
+            what: String::new(),
+            start: Instant::now(),
+            spoken: Instant::now(),
+        };
+        bar.restart(what);
+        bar
+    }
+
+    /// Something else begins.
+    pub fn restart(&mut self, what: &str) {
+        self.what = what.into();
+        self.start = Instant::now();
+        self.spoken = Instant::now();
+        self.bar.reset();
+        self.bar.set_message("");
+        self.bar.set_prefix(self.what.clone());
+    }
+
+    /// `done` of `total` is behind.
+    pub fn update(&mut self, done: u64, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+        if self.bar.is_hidden() && self.spoken.elapsed() >= SPEAK_EVERY && done > 0 {
+            self.spoken = Instant::now();
+            let left = total.saturating_sub(done) as f64 / done as f64;
+            eprintln!(
+                "{}: {} %, {:#} left",
+                self.what,
+                100 * done / total.max(1),
+                HumanDuration(self.start.elapsed().mul_f64(left))
+            );
+        }
+    }
+
+    /// What to show behind the bar.
+    pub fn message(&self, message: String) {
+        self.bar.set_message(message);
+    }
+
+    /// A line for people, above the bar.
+    pub fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    /// Takes the bar off the terminal.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 /// Shows the reading of `what` until it is done.
 pub fn reading(what: &str) -> impl FnMut(Progress) {
-    let mut bar: Option<ProgressBar> = None;
-    let what = what.to_string();
+    let mut bar: Option<Bar> = None;
+    let what = format!("reading {what}");
     move |progress| {
-        let bar = bar.get_or_insert_with(|| {
-            let (count, rate) = match progress.unit {
-                Unit::Bytes => (
-                    "{binary_bytes}/{binary_total_bytes}",
-                    "{binary_bytes_per_sec}",
-                ),
-                Unit::Files | Unit::Reviews => ("{human_pos}/{human_len}", "{per_sec}"),
-            };
-            let template = format!("{{prefix}} [{{bar:30}}] {count}, {rate}, {{eta}} left");
-            self::bar(progress.total, &template).with_prefix(what.clone())
-        });
-        bar.set_length(progress.total);
-        bar.set_position(progress.done);
+        let unit = match progress.unit {
+            Unit::Bytes => "bytes",
+            Unit::Files => "files",
+            Unit::Reviews => "reviews",
+        };
+        let bar = bar.get_or_insert_with(|| Bar::new(&what, unit));
+        bar.update(progress.done, progress.total);
         if progress.done >= progress.total {
-            bar.finish_and_clear();
+            bar.finish();
         }
     }
-}
-
-/// A line for people, above a bar that may be there.
-pub fn say(bar: &ProgressBar, line: &str) {
-    bar.suspend(|| eprintln!("{line}"));
 }

@@ -135,9 +135,14 @@ impl RunFolder {
     /// Reads the configuration.
     ///
     /// # Errors
-    /// If the file can't be read or understood.
+    /// If the file can't be read or understood, or a value in it is off.
     pub fn config(&self) -> Result<RunConfig> {
-        RunConfig::read(&self.path.join(CONFIG))
+        let path = self.path.join(CONFIG);
+        let config = RunConfig::read(&path)?;
+        config
+            .validate()
+            .with_context(|| format!("in the configuration {}", path.display()))?;
+        Ok(config)
     }
 
     /// Writes the vocabulary.
@@ -148,15 +153,23 @@ impl RunFolder {
         self.write(VOCABULARY, vocabulary.to_json().as_bytes())
     }
 
-    /// Reads the vocabulary.
+    /// Reads the vocabulary of the network that `config` describes.
     ///
     /// # Errors
-    /// If the file can't be read or understood.
-    pub fn vocabulary(&self) -> Result<Vocabulary> {
+    /// If the file can't be read or understood, or is another network's.
+    pub fn vocabulary(&self, config: &RunConfig) -> Result<Vocabulary> {
         let path = self.path.join(VOCABULARY);
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Vocabulary::from_json(&text, &path)?)
+        let vocabulary = Vocabulary::from_json(&text, &path)?;
+        ensure!(
+            vocabulary.size() == config.model.vocabulary_size,
+            "{} has {} token ids where the network of {CONFIG} beside it has {}",
+            path.display(),
+            vocabulary.size(),
+            config.model.vocabulary_size
+        );
+        Ok(vocabulary)
     }
 
     /// Writes the weights.

@@ -113,15 +113,26 @@ pub fn train(
     folder: &RunFolder,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<RunSummary> {
+    let mut trainer = Trainer::new(config, device)?;
     folder.write_config(config)?;
     folder.write_vocabulary(&data.vocabulary)?;
-    let mut trainer = Trainer::new(config, device)?;
     let parameters = trainer.network.num_params();
     let start = Instant::now();
     let mut epochs: Vec<EpochMetrics> = Vec::new();
     let mut best: Option<EpochMetrics> = None;
     for epoch in 1..=config.training.epochs {
         let metrics = run_epoch(&mut trainer, config, data, epoch, device, on_event)?;
+        ensure!(
+            metrics.train_loss.is_finite() && metrics.validation_loss.is_finite(),
+            "the loss is no longer finite in epoch {epoch} (training {}, validation {}); a learning rate below {} may help. {}",
+            metrics.train_loss,
+            metrics.validation_loss,
+            config.training.learning_rate,
+            match &best {
+                Some(best) => format!("The weights of epoch {} are kept", best.epoch),
+                None => "There are no weights to keep".into(),
+            }
+        );
         let is_best = best
             .as_ref()
             .is_none_or(|best| metrics.validation_loss < best.validation_loss);
@@ -194,12 +205,7 @@ fn run_epoch(
     }
     logits.read()?;
     let trained = logits.evaluation();
-    ensure!(
-        trained.loss.is_finite(),
-        "the training loss became {} in epoch {epoch}; a smaller --learning-rate than {} may help. The best weights so far are kept",
-        trained.loss,
-        config.training.learning_rate
-    );
+
     let network = trainer.network();
     let (_, validated) = evaluate(
         &network,

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 use gatefold::config::DatasetConfig;
-use gatefold::{dataset, download, progress};
+use gatefold::progress::{self, Bar};
+use gatefold::{dataset, download};
 use gatefold_data::{DatasetInfo, SplitInfo};
 use itertools::Itertools;
 
@@ -87,19 +88,15 @@ fn fetch(url: Option<String>) -> Result<()> {
     }
     let folder = dataset::data_directory()?;
     eprintln!("from {} into {}", published.url, folder.display());
-    let bar = progress::bar(
-        published.bytes,
-        "[{bar:30}] {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
-    );
+    let mut bar = Bar::new("fetching", "bytes");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the download")?;
     let path = runtime.block_on(download::fetch(&published, &folder, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
+        bar.update(done, total);
     }))?;
-    bar.finish_and_clear();
+    bar.finish();
     eprintln!(
         "{} is complete, size and MD5 as published. `gatefold train` reads it now",
         path.display()

@@ -1,8 +1,9 @@
 //! `gatefold evaluate`
 
 use anyhow::{Result, ensure};
+use gatefold::progress::{self, Bar};
 use gatefold::run_folder::RunFolder;
-use gatefold::{dataset, device, evaluation, progress};
+use gatefold::{dataset, device, evaluation};
 use gatefold_data::encode_all;
 
 use crate::cli::EvaluateArgs;
@@ -11,7 +12,10 @@ use crate::output::{self, Format};
 pub fn run(args: EvaluateArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let mut config = folder.config()?;
-    let vocabulary = folder.vocabulary()?;
+    let vocabulary = folder.vocabulary(&config)?;
+    if let Some(name) = &args.dataset.dataset {
+        config.dataset = dataset::all_of(name);
+    }
     args.dataset.apply(&mut config.dataset);
     config.validate()?;
     let (_, device) = device::open(args.device.device)?;
@@ -21,14 +25,13 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     let data = dataset::load(&config.dataset, &mut progress::reading(&name))?;
     ensure!(!data.test.is_empty(), "{name} has no test reviews");
     let examples = encode_all(&data.test, &vocabulary, config.training.max_length);
-    let bar = progress::bar(0, "testing [{bar:30}] {pos}/{len} batches, {eta} left");
+    let mut bar = Bar::new("testing", "batches");
     let batching = config.training.batching();
     let (_, evaluation) =
         evaluation::evaluate(&network, &examples, &batching, &device, &mut |done, all| {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
+            bar.update(done as u64, all as u64)
         })?;
-    bar.finish_and_clear();
+    bar.finish();
     match args.format.format {
         Format::Json => output::json(&evaluation),
         Format::Text => output::line(&format!(

@@ -19,7 +19,7 @@ pub fn run(args: PredictArgs) -> Result<()> {
     let config = folder.config()?;
     let (_, device) = device::open(args.device.device)?;
     let predictor = Predictor {
-        vocabulary: folder.vocabulary()?,
+        vocabulary: folder.vocabulary(&config)?,
         network: folder.network(&config, &device)?,
         config,
         device,

@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::Result;
 use gatefold::config::RunConfig;
 use gatefold::dataset::{self, Prepared};
+use gatefold::device;
+use gatefold::progress::{self, Bar};
 use gatefold::run_folder::{RunFolder, RunSummary};
 use gatefold::training::{self, Event};
-use gatefold::{device, progress};
-use indicatif::ProgressBar;
 
 use crate::cli::TrainArgs;
 
@@ -30,10 +30,15 @@ pub fn run(args: TrainArgs) -> Result<()> {
     let (selected, device) = device::open(args.device.device)?;
     eprintln!("device: {selected}");
     eprintln!("dataset: {name}");
-    if !named && name == "reviews" {
-        eprintln!(
-            "  (built in; the real IMDB reviews: `gatefold dataset fetch imdb`, or --data PATH)"
-        );
+    if !named {
+        let other = match name.as_str() {
+            "reviews" => format!(
+                "built in; the real IMDB reviews: `{} dataset fetch imdb`, or --data PATH",
+                program()
+            ),
+            _ => "from the data directory; the built-in reviews: --dataset reviews".into(),
+        };
+        eprintln!("  ({other})");
     }
     let data = Prepared::new(
         &dataset::load(&config.dataset, &mut progress::reading(&name))?,
@@ -62,7 +67,7 @@ pub fn run(args: TrainArgs) -> Result<()> {
             display.show(event);
         },
     )?;
-    display.bar.finish_and_clear();
+    display.bar.finish();
     report(&summary, &folder);
     Ok(())
 }
@@ -88,20 +93,24 @@ fn report(summary: &RunSummary, folder: &RunFolder) {
         summary.best_epoch,
         summary.training_seconds,
     );
-    eprintln!("try it: gatefold predict {run} \"Not once dull.\"");
+    eprintln!("try it: {} predict {run} \"Not once dull.\"", program());
 }
 
-/// A bar for the epoch under way, a line for each that's done.
+/// How this program was called.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "gatefold".into())
+}
+
+/// A bar for the work under way, a line for each epoch that's done.
 struct Display {
-    bar: ProgressBar,
+    bar: Bar,
     epochs: usize,
 }
 
 impl Display {
     fn new(epochs: usize) -> Self {
-        let template = "{prefix} [{bar:30}] {pos}/{len} steps, {per_sec}, {eta} left {msg}";
         Self {
-            bar: progress::bar(0, template),
+            bar: Bar::new("", "steps"),
             epochs,
         }
     }
@@ -115,37 +124,33 @@ impl Display {
                 so_far,
             } => {
                 if step == 1 {
-                    self.bar.reset();
-                    self.bar.set_length(steps as u64);
-                    self.bar
-                        .set_prefix(format!("epoch {epoch}/{}", self.epochs));
+                    self.bar.restart(&format!("epoch {epoch}/{}", self.epochs));
                 }
-                self.bar.set_position(step as u64);
+                self.bar.update(step as u64, steps as u64);
                 if so_far.examples > 0 {
-                    self.bar.set_message(format!(
+                    self.bar.message(format!(
                         "loss {:.4}, accuracy {:.4}",
                         so_far.loss, so_far.accuracy
                     ));
                 }
             }
             Event::Evaluated { batch, batches } => {
-                self.bar
-                    .set_message(format!("evaluating, batch {batch}/{batches}"));
+                if batch == 1 {
+                    self.bar.restart("evaluating");
+                }
+                self.bar.update(batch as u64, batches as u64);
             }
-            Event::Epoch { metrics, best } => progress::say(
-                &self.bar,
-                &format!(
-                    "epoch {}/{}: {:.1} s, loss {:.4}, accuracy {:.4}, validation loss {:.4}, accuracy {:.4}{}",
-                    metrics.epoch,
-                    self.epochs,
-                    metrics.seconds,
-                    metrics.train_loss,
-                    metrics.train_accuracy,
-                    metrics.validation_loss,
-                    metrics.validation_accuracy,
-                    if best { " (best)" } else { "" },
-                ),
-            ),
+            Event::Epoch { metrics, best } => self.bar.say(&format!(
+                "epoch {}/{}: {:.1} s, loss {:.4}, accuracy {:.4}, validation loss {:.4}, accuracy {:.4}{}",
+                metrics.epoch,
+                self.epochs,
+                metrics.seconds,
+                metrics.train_loss,
+                metrics.train_accuracy,
+                metrics.validation_loss,
+                metrics.validation_accuracy,
+                if best { " (best)" } else { "" },
+            )),
         }
     }
 }
