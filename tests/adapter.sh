@@ -23,7 +23,9 @@ has_software() {
 }
 
 has_loader() {
-    ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1'
+    # Not every user has it on the path, and not every system has it.
+    ldconfig=$(PATH="$PATH:/sbin:/usr/sbin" command -v ldconfig) || return 0
+    "$ldconfig" -p | grep -q 'libvulkan\.so\.1'
 }
 
 if has_loader && { has_software || { has_gpu && has_driver; }; }; then
