@@ -271,9 +271,12 @@ impl SequenceClassifier {
     pub fn forward(&self, ids: Tensor<2, Int>, lengths: Tensor<1, Int>) -> Tensor<1> {
         let mut sequence = self.embedding.forward(ids);
         let mut last = None;
-        for layer in &self.recurrent {
+        for (depth, layer) in self.recurrent.iter().enumerate() {
+            if depth > 0 {
+                sequence = self.dropout.forward(sequence);
+            }
             let (states, final_state) = layer.forward(sequence, lengths.clone());
-            sequence = self.dropout.forward(states);
+            sequence = states;
             last = Some(final_state);
         }
         let last = last.expect("a configuration has at least one layer");
