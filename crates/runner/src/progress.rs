@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use gatefold_data::{Progress, Unit};
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 /// How often work speaks where there is no terminal.
 const SPEAK_EVERY: Duration = Duration::from_secs(10);
@@ -25,10 +25,17 @@ impl Bar {
                 "{binary_bytes}/{binary_total_bytes}".into(),
                 "{binary_bytes_per_sec}",
             ),
-            _ => (format!("{{human_pos}}/{{human_len}} {unit}"), "{per_sec}"),
+            _ => (format!("{{human_pos}}/{{human_len}} {unit}"), "{rate}"),
         };
-        let template = format!("{{prefix}} [{{bar:30}}] {count}, {rate}, {{eta}} left {{msg}}");
-        let style = ProgressStyle::with_template(&template).expect("the template is fixed");
+        let template =
+            format!("{{prefix}} [{{bar:12}}] {count}, {rate}, {{eta}} left {{wide_msg}}");
+        // Indicatif's own rate has four digits behind the point: too many for 80 columns.
+        let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{:.1}/s", state.per_sec());
+        };
+        let style = ProgressStyle::with_template(&template)
+            .expect("the template is fixed")
+            .with_key("rate", rate);
         let mut bar = Self {
             bar: ProgressBar::new(0).with_style(style.progress_chars("=> ")),
             what: String::new(),

@@ -129,7 +129,7 @@ impl Display {
                 self.bar.update(step as u64, steps as u64);
                 if so_far.examples > 0 {
                     self.bar.message(format!(
-                        "loss {:.4}, accuracy {:.4}",
+                        "loss {:.3}, accuracy {:.3}",
                         so_far.loss, so_far.accuracy
                     ));
                 }
