@@ -71,28 +71,19 @@ impl Sandbox {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// Trains a tiny network on that table.
+    /// Trains on `films.csv`.
+    fn train_on_films(&self, more: &[&str]) -> Command {
+        let train = ["train", "--dataset", "films.csv", "--device", "cpu"];
+        self.gatefold(&[&train, more].concat())
+    }
+
+    /// Trains a tiny network until it tells good from bad.
     fn train(&self, run: &str, more: &[&str]) -> Command {
         self.table("films.csv", 80);
-        let mut arguments = vec![
-            "train",
-            "--dataset",
-            "films.csv",
-            "--run",
-            run,
-            "--device",
-            "cpu",
-            "--epochs",
-            "6",
-            "--hidden-size",
-            "8",
-            "--batch-size",
-            "16",
-            "--learning-rate",
-            "0.02",
-        ];
+        let sizes = "--epochs 6 --hidden-size 8 --batch-size 16 --learning-rate 0.02";
+        let mut arguments: Vec<&str> = sizes.split(' ').chain(["--run", run]).collect();
         arguments.extend(more);
-        self.gatefold(&arguments)
+        self.train_on_films(&arguments)
     }
 
     fn read(&self, file: &str) -> String {
@@ -214,23 +205,11 @@ fn a_loss_that_is_not_finite_ends_the_run_and_keeps_no_such_weights() {
     let sandbox = Sandbox::new();
     sandbox.table("films.csv", 80);
     sandbox
-        .gatefold(&[
-            "train",
-            "--dataset",
-            "films.csv",
-            "--run",
-            "run",
-            "--device",
-            "cpu",
-            "--epochs",
-            "1",
-            "--hidden-size",
-            "4",
-            "--batch-size",
-            "16",
-            "--learning-rate",
-            "1e30",
-        ])
+        .train_on_films(
+            &"--run run --epochs 1 --hidden-size 4 --batch-size 16 --learning-rate 1e30"
+                .split(' ')
+                .collect::<Vec<_>>(),
+        )
         .assert()
         .code(1)
         .stderr(contains("no longer finite in epoch 1").and(contains("no weights to keep")));
@@ -290,25 +269,13 @@ fn a_configuration_file_is_followed_and_flags_decide_over_it() {
 fn runs_are_numbered_and_never_overwritten() {
     let sandbox = Sandbox::new();
     sandbox.table("films.csv", 40);
-    let train = [
-        "train",
-        "--dataset",
-        "films.csv",
-        "--device",
-        "cpu",
-        "--epochs",
-        "1",
-        "--hidden-size",
-        "4",
-    ];
+    let flags = ["--epochs", "1", "--hidden-size", "4"];
     for _ in 0..2 {
-        sandbox.gatefold(&train).assert().success();
+        sandbox.train_on_films(&flags).assert().success();
     }
     assert!(sandbox.path("runs/films-lstm-2/summary.json").is_file());
-    let mut again = train.to_vec();
-    again.extend(["--run", "runs/films-lstm-1"]);
     sandbox
-        .gatefold(&again)
+        .train_on_films(&[&flags[..], &["--run", "runs/films-lstm-1"]].concat())
         .assert()
         .code(1)
         .stderr(contains("runs/films-lstm-1 is not empty"));

@@ -2,7 +2,7 @@
 //! valid timesteps: random shapes, lengths from 0 to T, both directions, given initial states.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use gatefold_kernels::{Direction, LstmState, gru, lstm, simple_rnn};
+use gatefold_kernels::{Direction, GruOutput, LstmState, gru, lstm, simple_rnn};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -83,6 +83,11 @@ fn assert_close<const D: usize>(found: Tensor<D>, expected: &[f64], what: &str) 
             "{what}[{i}]: {found}, expected {expected}"
         );
     }
+}
+
+fn assert_hidden(output: GruOutput, states: &[f64], last: &[f64]) {
+    assert_close(output.hidden_states, states, "hidden states");
+    assert_close(output.final_hidden, last, "final hidden state");
 }
 
 proptest! {
@@ -171,8 +176,7 @@ proptest! {
             case.direction,
         )
         .unwrap();
-        assert_close(output.hidden_states, &states, "hidden states");
-        assert_close(output.final_hidden, &last_h, "final hidden state");
+        assert_hidden(output, &states, &last_h);
     }
 
     #[test]
@@ -204,8 +208,7 @@ proptest! {
             case.direction,
         )
         .unwrap();
-        assert_close(output.hidden_states, &states, "hidden states");
-        assert_close(output.final_hidden, &last_h, "final hidden state");
+        assert_hidden(output, &states, &last_h);
     }
 }
 

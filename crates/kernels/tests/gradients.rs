@@ -2,7 +2,7 @@
 //! gradient, both directions, rows of different lengths, and whichever outputs the loss depends on.
 
 use burn::tensor::{DType, Device, Distribution, Int, Tensor, TensorData};
-use gatefold_kernels::{Direction, LstmState, gru, lstm, simple_rnn};
+use gatefold_kernels::{Direction, GruOutput, LstmState, gru, lstm, simple_rnn};
 
 const BATCH: usize = 3;
 const TIME: usize = 4;
@@ -60,11 +60,7 @@ fn gru_loss(
         way,
     )
     .unwrap();
-    choose(
-        output.hidden_states,
-        weighted(output.final_hidden.unsqueeze()),
-        outputs,
-    )
+    hidden_loss(output, outputs)
 }
 
 fn simple_rnn_loss(
@@ -81,11 +77,12 @@ fn simple_rnn_loss(
         way,
     )
     .unwrap();
-    choose(
-        output.hidden_states,
-        weighted(output.final_hidden.unsqueeze()),
-        outputs,
-    )
+    hidden_loss(output, outputs)
+}
+
+fn hidden_loss(output: GruOutput, outputs: Outputs) -> Tensor<3> {
+    let last = weighted(output.final_hidden.unsqueeze());
+    choose(output.hidden_states, last, outputs)
 }
 
 fn choose(hidden_states: Tensor<3>, last: Tensor<3>, outputs: Outputs) -> Tensor<3> {

@@ -48,7 +48,7 @@ pub fn with_absolute_paths(mut config: DatasetConfig) -> Result<DatasetConfig> {
     if let Some(name) = config
         .name
         .as_mut()
-        .filter(|name| !["reviews", "imdb"].contains(&name.as_str()))
+        .filter(|name| table_format(name).is_some())
     {
         *name = absolute(Path::new(name.as_str()))?.display().to_string();
     }

@@ -57,7 +57,7 @@ fn walk<B: Backend>(
 
     let mut hidden_states = Vec::new();
     for t in timeline.steps() {
-        let (valid, carried) = (timeline.valid_at(t), timeline.carried_at(t));
+        let (valid, carried) = timeline.valid_and_carried_at(t);
         let x = timeline.at(&projections, t);
         let u = hidden.clone().matmul(weight.clone()) + bias.clone();
         let recurrent_candidate = u.columns(2 * size..3 * size);
@@ -101,7 +101,7 @@ pub(crate) fn backward<B: Backend>(
 
     let mut steps = timeline.steps();
     while let Some(t) = steps.pop() {
-        let (valid, carried) = (timeline.valid_at(t), timeline.carried_at(t));
+        let (valid, carried) = timeline.valid_and_carried_at(t);
         let gates = timeline.at(&gates, t);
         let reset = gates.columns(0..size);
         let update = gates.columns(size..2 * size);

@@ -56,7 +56,7 @@ fn walk<B: Backend>(
 
     let mut hidden_states = Vec::new();
     for t in timeline.steps() {
-        let (valid, carried) = (timeline.valid_at(t), timeline.carried_at(t));
+        let (valid, carried) = timeline.valid_and_carried_at(t);
         let z = timeline.at(&projections, t) + hidden.clone().matmul(weight.clone());
         let input = z.columns(0..size).sigmoid();
         let forget = z.columns(size..2 * size).sigmoid();
@@ -101,7 +101,7 @@ pub(crate) fn backward<B: Backend>(
 
     let mut steps = timeline.steps();
     while let Some(t) = steps.pop() {
-        let (valid, carried) = (timeline.valid_at(t), timeline.carried_at(t));
+        let (valid, carried) = timeline.valid_and_carried_at(t);
         let gates = timeline.at(&gates, t);
         let input = gates.columns(0..size);
         let forget = gates.columns(size..2 * size);

@@ -18,7 +18,7 @@ pub(crate) fn forward<B: Backend>(
 
     let mut hidden_states = Vec::new();
     for t in timeline.steps() {
-        let (valid, carried) = (timeline.valid_at(t), timeline.carried_at(t));
+        let (valid, carried) = timeline.valid_and_carried_at(t);
         let new_hidden =
             (timeline.at(&projections, t) + hidden.clone().matmul(weight.clone())).tanh();
         let visible = valid * new_hidden;
@@ -49,7 +49,7 @@ pub(crate) fn backward<B: Backend>(
 
     let mut steps = timeline.steps();
     while let Some(t) = steps.pop() {
-        let (valid, carried) = (timeline.valid_at(t), timeline.carried_at(t));
+        let (valid, carried) = timeline.valid_and_carried_at(t);
         let d_new_hidden = valid.clone() * (d_hidden.clone() + timeline.at(&d_hidden_states, t));
         let d_z = d_new_hidden * timeline.at(&hidden_states, t).tanh_slope();
         d_hidden = d_z.clone().matmul(weight.clone()) + carried * d_hidden;

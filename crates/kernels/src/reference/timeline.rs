@@ -34,14 +34,11 @@ impl<B: Backend> Timeline<B> {
         }
     }
 
-    /// Whether the rows are valid at timestep `t`, `[B, 1]`.
-    pub fn valid_at(&self, t: usize) -> Array<B> {
-        self.at(&self.valid, t)
-    }
-
-    /// What `valid_at` leaves: 1 where a row keeps its state at timestep `t`, `[B, 1]`.
-    pub fn carried_at(&self, t: usize) -> Array<B> {
-        self.valid_at(t).one_minus()
+    /// Two factors `[B, 1]` for timestep `t`: 1 where a row is valid, and 1 where it is not and so
+    /// carries its state on.
+    pub fn valid_and_carried_at(&self, t: usize) -> (Array<B>, Array<B>) {
+        let valid = self.at(&self.valid, t);
+        (valid.clone(), valid.one_minus())
     }
 
     /// The part of a `[B, T, N]` sequence at timestep `t`, `[B, N]`.
