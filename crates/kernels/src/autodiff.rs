@@ -6,6 +6,7 @@
 //! the ports have filled their slots when the hub's step reads them. The port of an output that the
 //! loss doesn't depend on never runs; its slot stays empty and counts as zero.
 
+mod embedding;
 mod gru;
 mod lstm;
 mod port;
@@ -16,9 +17,9 @@ use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 
 use crate::backend::{
-    Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputs, LstmGradients,
-    LstmInputs, LstmOutputs, LstmSaved, LstmTraining, RecurrentBackend, SimpleRnnGradients,
-    SimpleRnnInputs,
+    Direction, GruGradients, GruInputs, GruTraining, HiddenOutputGradients, HiddenOutputs,
+    LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmTraining, RecurrentBackend,
+    SimpleRnnGradients, SimpleRnnInputs, TokenInputs,
 };
 
 /// What the methods say that make up a backward pass: on `Autodiff` nobody has a use for them.
@@ -38,15 +39,27 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
         simple_rnn::forward::<B, C>(inputs, direction)
     }
 
+    fn token_embedding(weight: FloatTensor<Self>, tokens: TokenInputs<Self>) -> FloatTensor<Self> {
+        embedding::forward::<B, C>(weight, tokens)
+    }
+
+    fn token_embedding_backward(
+        _: FloatTensor<Self>,
+        _: TokenInputs<Self>,
+        _: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        panic!("{FIRST_ORDER_ONLY}")
+    }
+
     fn lstm_training(_: LstmInputs<Self>, _: Direction) -> LstmTraining<Self> {
         panic!("{FIRST_ORDER_ONLY}")
     }
 
     fn lstm_backward(
         _: LstmInputs<Self>,
-        _: LstmSaved<Self>,
         _: FloatTensor<Self>,
-        _: LstmOutputs<Self>,
+        _: FloatTensor<Self>,
+        _: LstmOutputGradients<Self>,
         _: Direction,
     ) -> LstmGradients<Self> {
         panic!("{FIRST_ORDER_ONLY}")
@@ -58,9 +71,9 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
 
     fn gru_backward(
         _: GruInputs<Self>,
-        _: GruSaved<Self>,
         _: FloatTensor<Self>,
-        _: HiddenOutputs<Self>,
+        _: FloatTensor<Self>,
+        _: HiddenOutputGradients<Self>,
         _: Direction,
     ) -> GruGradients<Self> {
         panic!("{FIRST_ORDER_ONLY}")
@@ -69,7 +82,7 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
     fn simple_rnn_backward(
         _: SimpleRnnInputs<Self>,
         _: FloatTensor<Self>,
-        _: HiddenOutputs<Self>,
+        _: HiddenOutputGradients<Self>,
         _: Direction,
     ) -> SimpleRnnGradients<Self> {
         panic!("{FIRST_ORDER_ONLY}")

@@ -32,8 +32,19 @@ impl Direction {
     }
 }
 
+/// The loss's gradient for an output that the loss may not depend on.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub enum OutputGradient<B: Backend> {
+    /// Of the output's shape.
+    Given(FloatTensor<B>),
+    /// The loss doesn't depend on the output.
+    Zero,
+}
+
 /// What the LSTM operation reads. Gate order: i, f, g, o.
 #[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct LstmInputs<B: Backend> {
     /// `x_t W + b` for every timestep, `[B, T, 4H]`.
     pub projections: FloatTensor<B>,
@@ -47,8 +58,9 @@ pub struct LstmInputs<B: Backend> {
     pub lengths: IntTensor<B>,
 }
 
-/// What the LSTM operation computes, and the shape of the gradients that flow back into it.
+/// What the LSTM operation computes.
 #[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct LstmOutputs<B: Backend> {
     /// `[B, T, H]`, zero past a row's length.
     pub hidden_states: FloatTensor<B>,
@@ -58,28 +70,34 @@ pub struct LstmOutputs<B: Backend> {
     pub final_cell: FloatTensor<B>,
 }
 
-/// What the LSTM's backward pass needs beside inputs and outputs.
+/// The loss's gradient for each field of [`LstmOutputs`], of the same shape.
 #[derive(ExtensionType, Clone, Debug)]
-pub struct LstmSaved<B: Backend> {
-    /// The activated gates i, f, g, o, `[B, T, 4H]`.
-    pub gates: FloatTensor<B>,
-    /// The cell state after each timestep, carried unchanged where a row is not valid, `[B, T, H]`.
-    pub cells: FloatTensor<B>,
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct LstmOutputGradients<B: Backend> {
+    /// `[B, T, H]`; what stands past a row's length is not read.
+    #[extension_type]
+    pub hidden_states: OutputGradient<B>,
+    /// `[B, H]`.
+    pub final_hidden: FloatTensor<B>,
+    /// `[B, H]`.
+    pub final_cell: FloatTensor<B>,
 }
 
 /// The LSTM's outputs together with what its backward pass needs.
 #[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct LstmTraining<B: Backend> {
     /// See [`LstmOutputs`].
     #[extension_type]
     pub outputs: LstmOutputs<B>,
-    /// See [`LstmSaved`].
-    #[extension_type]
-    pub saved: LstmSaved<B>,
+    /// The activated gates i, f, g, o and the cell state after each timestep, `[B, T, 5H]`. What stands
+    /// past a row's length has no meaning.
+    pub saved: FloatTensor<B>,
 }
 
 /// The loss's gradient for each differentiable field of [`LstmInputs`], of the same shape.
 #[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct LstmGradients<B: Backend> {
     /// `[B, T, 4H]`.
     pub projections: FloatTensor<B>,
@@ -93,6 +111,7 @@ pub struct LstmGradients<B: Backend> {
 
 /// What the GRU operation reads. Gate order: r, z, n; the reset gate acts after the matrix product.
 #[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct GruInputs<B: Backend> {
     /// `x_t W + b` for every timestep, `[B, T, 3H]`.
     pub projections: FloatTensor<B>,
@@ -108,6 +127,7 @@ pub struct GruInputs<B: Backend> {
 
 /// What the simple RNN operation reads.
 #[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct SimpleRnnInputs<B: Backend> {
     /// `x_t W + b` for every timestep, `[B, T, H]`.
     pub projections: FloatTensor<B>,
@@ -119,8 +139,9 @@ pub struct SimpleRnnInputs<B: Backend> {
     pub lengths: IntTensor<B>,
 }
 
-/// What the GRU and the simple RNN compute, and the shape of the gradients that flow back into them.
+/// What the GRU and the simple RNN compute.
 #[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct HiddenOutputs<B: Backend> {
     /// `[B, T, H]`, zero past a row's length.
     pub hidden_states: FloatTensor<B>,
@@ -128,28 +149,32 @@ pub struct HiddenOutputs<B: Backend> {
     pub final_hidden: FloatTensor<B>,
 }
 
-/// What the GRU's backward pass needs beside inputs and outputs.
+/// The loss's gradient for each field of [`HiddenOutputs`], of the same shape.
 #[derive(ExtensionType, Clone, Debug)]
-pub struct GruSaved<B: Backend> {
-    /// The activated gates r, z, n, `[B, T, 3H]`.
-    pub gates: FloatTensor<B>,
-    /// `h U_n + b_n`, which the reset gate multiplies, `[B, T, H]`.
-    pub recurrent_candidate: FloatTensor<B>,
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct HiddenOutputGradients<B: Backend> {
+    /// `[B, T, H]`; what stands past a row's length is not read.
+    #[extension_type]
+    pub hidden_states: OutputGradient<B>,
+    /// `[B, H]`.
+    pub final_hidden: FloatTensor<B>,
 }
 
 /// The GRU's outputs together with what its backward pass needs.
 #[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct GruTraining<B: Backend> {
     /// See [`HiddenOutputs`].
     #[extension_type]
     pub outputs: HiddenOutputs<B>,
-    /// See [`GruSaved`].
-    #[extension_type]
-    pub saved: GruSaved<B>,
+    /// The activated gates r, z, n and `h U_n + b_n`, which the reset gate multiplies, `[B, T, 4H]`. What
+    /// stands past a row's length has no meaning.
+    pub saved: FloatTensor<B>,
 }
 
 /// The loss's gradient for each differentiable field of [`GruInputs`], of the same shape.
 #[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct GruGradients<B: Backend> {
     /// `[B, T, 3H]`.
     pub projections: FloatTensor<B>,
@@ -163,6 +188,7 @@ pub struct GruGradients<B: Backend> {
 
 /// The loss's gradient for each differentiable field of [`SimpleRnnInputs`], of the same shape.
 #[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct SimpleRnnGradients<B: Backend> {
     /// `[B, T, H]`.
     pub projections: FloatTensor<B>,
@@ -172,21 +198,41 @@ pub struct SimpleRnnGradients<B: Backend> {
     pub initial_hidden: FloatTensor<B>,
 }
 
+/// Token ids, and where each stands in the batch: what the embedding's gradient is summed by.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct TokenInputs<B: Backend> {
+    /// `[B, T]`.
+    pub ids: IntTensor<B>,
+    /// The positions `b·T + t`, sorted by the id that stands there, `[B·T]`.
+    pub positions: IntTensor<B>,
+    /// Where each id's positions begin in `positions`, and the end of the last, `[V + 1]`.
+    pub starts: IntTensor<B>,
+}
+
 /// A Burn backend that runs the recurrent operations.
 ///
-/// The methods trust their shapes; [`crate::sequence`] checks them. A length below 0 counts as 0, one
-/// above T as T.
+/// The methods trust their shapes; [`crate::sequence`] and [`crate::embedding`] check them. A length
+/// below 0 counts as 0, one above T as T.
 ///
 /// # Panics
 /// `Autodiff` differentiates once: on it, the `*_training` and `*_backward` methods panic.
-#[backend_extension(Cube, Flex, NdArray: cfg(feature = "ndarray"), Autodiff)]
+#[backend_extension(
+    Cube,
+    Flex,
+    NdArray: cfg(feature = "ndarray"),
+    Autodiff,
+    Fusion: cfg(feature = "fusion")
+)]
 pub trait RecurrentBackend: Backend {
     /// The LSTM over a whole sequence.
+    #[fusion(meta = specs::lstm)]
     fn lstm(#[extension_type] inputs: LstmInputs<Self>, direction: Direction) -> LstmOutputs<Self> {
         reference::lstm::forward::<Self>(inputs, direction)
     }
 
     /// [`lstm`](Self::lstm), keeping what the backward pass needs.
+    #[fusion(meta = specs::lstm_training)]
     fn lstm_training(
         #[extension_type] inputs: LstmInputs<Self>,
         direction: Direction,
@@ -195,23 +241,26 @@ pub trait RecurrentBackend: Backend {
     }
 
     /// The LSTM's backward pass: from the gradients of the outputs to those of the inputs.
-    /// `hidden_states`: the output `[B, T, H]` of the forward pass.
+    /// `hidden_states`, `saved`: from the forward pass.
+    #[fusion(meta = specs::lstm_backward)]
     fn lstm_backward(
         #[extension_type] inputs: LstmInputs<Self>,
-        #[extension_type] saved: LstmSaved<Self>,
         hidden_states: FloatTensor<Self>,
-        #[extension_type] output_gradients: LstmOutputs<Self>,
+        saved: FloatTensor<Self>,
+        #[extension_type] output_gradients: LstmOutputGradients<Self>,
         direction: Direction,
     ) -> LstmGradients<Self> {
-        reference::lstm::backward::<Self>(inputs, saved, hidden_states, output_gradients, direction)
+        reference::lstm::backward::<Self>(inputs, hidden_states, saved, output_gradients, direction)
     }
 
     /// The GRU over a whole sequence.
+    #[fusion(meta = specs::gru)]
     fn gru(#[extension_type] inputs: GruInputs<Self>, direction: Direction) -> HiddenOutputs<Self> {
         reference::gru::forward::<Self>(inputs, direction)
     }
 
     /// [`gru`](Self::gru), keeping what the backward pass needs.
+    #[fusion(meta = specs::gru_training)]
     fn gru_training(
         #[extension_type] inputs: GruInputs<Self>,
         direction: Direction,
@@ -220,18 +269,20 @@ pub trait RecurrentBackend: Backend {
     }
 
     /// The GRU's backward pass: from the gradients of the outputs to those of the inputs.
-    /// `hidden_states`: the output `[B, T, H]` of the forward pass.
+    /// `hidden_states`, `saved`: from the forward pass.
+    #[fusion(meta = specs::gru_backward)]
     fn gru_backward(
         #[extension_type] inputs: GruInputs<Self>,
-        #[extension_type] saved: GruSaved<Self>,
         hidden_states: FloatTensor<Self>,
-        #[extension_type] output_gradients: HiddenOutputs<Self>,
+        saved: FloatTensor<Self>,
+        #[extension_type] output_gradients: HiddenOutputGradients<Self>,
         direction: Direction,
     ) -> GruGradients<Self> {
-        reference::gru::backward::<Self>(inputs, saved, hidden_states, output_gradients, direction)
+        reference::gru::backward::<Self>(inputs, hidden_states, saved, output_gradients, direction)
     }
 
     /// The simple RNN over a whole sequence. Its hidden states are all that its backward pass needs.
+    #[fusion(meta = specs::simple_rnn)]
     fn simple_rnn(
         #[extension_type] inputs: SimpleRnnInputs<Self>,
         direction: Direction,
@@ -240,18 +291,149 @@ pub trait RecurrentBackend: Backend {
     }
 
     /// The simple RNN's backward pass: from the gradients of the outputs to those of the inputs.
-    /// `hidden_states`: the output `[B, T, H]` of the forward pass.
+    /// `hidden_states`: from the forward pass.
+    #[fusion(meta = specs::simple_rnn_backward)]
     fn simple_rnn_backward(
         #[extension_type] inputs: SimpleRnnInputs<Self>,
         hidden_states: FloatTensor<Self>,
-        #[extension_type] output_gradients: HiddenOutputs<Self>,
+        #[extension_type] output_gradients: HiddenOutputGradients<Self>,
         direction: Direction,
     ) -> SimpleRnnGradients<Self> {
         reference::simple_rnn::backward::<Self>(inputs, hidden_states, output_gradients, direction)
     }
+
+    /// The rows of `weight` `[V, D]` that the tokens name, `[B, T, D]`.
+    #[fusion(meta = specs::token_embedding)]
+    fn token_embedding(
+        weight: FloatTensor<Self>,
+        #[extension_type] tokens: TokenInputs<Self>,
+    ) -> FloatTensor<Self> {
+        Self::embedding(weight, tokens.ids)
+    }
+
+    /// The gradient of `weight` `[V, D]`, from that of the output `[B, T, D]`.
+    #[fusion(meta = specs::token_embedding_backward)]
+    fn token_embedding_backward(
+        weight: FloatTensor<Self>,
+        #[extension_type] tokens: TokenInputs<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::embedding_backward(weight, output_gradient, tokens.ids)
+    }
 }
 
-impl RecurrentBackend for burn::backend::Cube {}
 impl RecurrentBackend for burn::backend::Flex {}
 #[cfg(feature = "ndarray")]
 impl RecurrentBackend for burn::backend::NdArray {}
+
+/// The shapes and types of the outputs, which lazy operation needs before anything ran.
+#[cfg(feature = "fusion")]
+mod specs {
+    use burn::backend::fusion::custom::TensorSpec;
+
+    use super::*;
+
+    pub fn lstm(inputs: &LstmInputsMetadata, _: &Direction) -> LstmOutputsMetadata {
+        LstmOutputsMetadata {
+            hidden_states: per_token(&inputs.initial_hidden, &inputs.projections, 1),
+            final_hidden: inputs.initial_hidden.clone(),
+            final_cell: inputs.initial_cell.clone(),
+        }
+    }
+
+    pub fn lstm_training(
+        inputs: &LstmInputsMetadata,
+        direction: &Direction,
+    ) -> LstmTrainingMetadata {
+        LstmTrainingMetadata {
+            outputs: lstm(inputs, direction),
+            saved: per_token(&inputs.initial_hidden, &inputs.projections, 5),
+        }
+    }
+
+    pub fn lstm_backward(
+        inputs: &LstmInputsMetadata,
+        _: &TensorSpec,
+        _: &TensorSpec,
+        _: &LstmOutputGradientsMetadata,
+        _: &Direction,
+    ) -> LstmGradientsMetadata {
+        LstmGradientsMetadata {
+            projections: inputs.projections.clone(),
+            recurrent_weight: inputs.recurrent_weight.clone(),
+            initial_hidden: inputs.initial_hidden.clone(),
+            initial_cell: inputs.initial_cell.clone(),
+        }
+    }
+
+    pub fn gru(inputs: &GruInputsMetadata, _: &Direction) -> HiddenOutputsMetadata {
+        hidden_outputs(&inputs.initial_hidden, &inputs.projections)
+    }
+
+    pub fn gru_training(inputs: &GruInputsMetadata, direction: &Direction) -> GruTrainingMetadata {
+        GruTrainingMetadata {
+            outputs: gru(inputs, direction),
+            saved: per_token(&inputs.initial_hidden, &inputs.projections, 4),
+        }
+    }
+
+    pub fn gru_backward(
+        inputs: &GruInputsMetadata,
+        _: &TensorSpec,
+        _: &TensorSpec,
+        _: &HiddenOutputGradientsMetadata,
+        _: &Direction,
+    ) -> GruGradientsMetadata {
+        GruGradientsMetadata {
+            projections: inputs.projections.clone(),
+            recurrent_weight: inputs.recurrent_weight.clone(),
+            recurrent_bias: inputs.recurrent_bias.clone(),
+            initial_hidden: inputs.initial_hidden.clone(),
+        }
+    }
+
+    pub fn simple_rnn(inputs: &SimpleRnnInputsMetadata, _: &Direction) -> HiddenOutputsMetadata {
+        hidden_outputs(&inputs.initial_hidden, &inputs.projections)
+    }
+
+    pub fn simple_rnn_backward(
+        inputs: &SimpleRnnInputsMetadata,
+        _: &TensorSpec,
+        _: &HiddenOutputGradientsMetadata,
+        _: &Direction,
+    ) -> SimpleRnnGradientsMetadata {
+        SimpleRnnGradientsMetadata {
+            projections: inputs.projections.clone(),
+            recurrent_weight: inputs.recurrent_weight.clone(),
+            initial_hidden: inputs.initial_hidden.clone(),
+        }
+    }
+
+    pub fn token_embedding(weight: &TensorSpec, tokens: &TokenInputsMetadata) -> TensorSpec {
+        let [batch, time] = tokens.ids.shape.dims();
+        let [_, columns] = weight.shape.dims();
+        TensorSpec::new([batch, time, columns].into(), weight.dtype)
+    }
+
+    pub fn token_embedding_backward(
+        weight: &TensorSpec,
+        _: &TokenInputsMetadata,
+        _: &TensorSpec,
+    ) -> TensorSpec {
+        weight.clone()
+    }
+
+    fn hidden_outputs(state: &TensorSpec, projections: &TensorSpec) -> HiddenOutputsMetadata {
+        HiddenOutputsMetadata {
+            hidden_states: per_token(state, projections, 1),
+            final_hidden: state.clone(),
+        }
+    }
+
+    /// `[B, T, count · H]`.
+    fn per_token(state: &TensorSpec, projections: &TensorSpec, count: usize) -> TensorSpec {
+        let [_, hidden] = state.shape.dims();
+        let [batch, time, _] = projections.shape.dims();
+        TensorSpec::new([batch, time, count * hidden].into(), state.dtype)
+    }
+}

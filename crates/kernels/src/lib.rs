@@ -1,12 +1,16 @@
 //! The recurrent operations of Gatefold, generic over the Burn backend.
 //!
 //! An operation runs one recurrent layer in one direction over a whole padded batch: all timesteps,
-//! respecting each row's length. There are three: [`lstm`], [`gru`] and [`simple_rnn`].
+//! respecting each row's length. There are three: [`lstm`], [`gru`] and [`simple_rnn`]. A fourth,
+//! [`embedding`](fn@embedding), has a gradient that is fast and reproducible.
 //!
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`sequence`] | the functions to call on [`Tensor`](burn::tensor::Tensor)s, with their shape checks |
 //! | [`backend`] | [`RecurrentBackend`], the extension trait that a backend implements |
+//! | [`mod@embedding`] | the embedding, and the tokens sorted for its gradient |
+//! | `wgsl` | on Burn's WGPU backend: the fused kernels in `shaders/`, and which of them run |
+//! | [`sums`] | how long sums are cut into parts |
 //! | `reference` | the default body: the equations, composed of the backend's own operations |
 //! | `autodiff` | the backward passes, registered with Burn's automatic differentiation |
 //!
@@ -14,10 +18,14 @@
 
 mod autodiff;
 pub mod backend;
+pub mod embedding;
 mod reference;
 pub mod sequence;
+pub mod sums;
+mod wgsl;
 
 pub use backend::{Direction, RecurrentBackend};
+pub use embedding::{SortedTokens, TokenError, embedding};
 pub use sequence::{
     GruOutput, LstmOutput, LstmState, ShapeError, SimpleRnnOutput, gru, lstm, simple_rnn,
 };

@@ -7,15 +7,13 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::{HiddenSlots, register, untracked};
-use crate::backend::{
-    Direction, GruInputs, GruSaved, GruTraining, HiddenOutputs, RecurrentBackend,
-};
+use crate::backend::{Direction, GruInputs, GruTraining, HiddenOutputs, RecurrentBackend};
 
 #[derive(Clone, Debug)]
 struct State<B: RecurrentBackend> {
     inputs: GruInputs<B>,
-    saved: GruSaved<B>,
     hidden_states: FloatTensor<B>,
+    saved: FloatTensor<B>,
     direction: Direction,
     slots: HiddenSlots<B>,
 }
@@ -50,8 +48,8 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
             let slots = HiddenSlots::empty();
             let state = State {
                 inputs,
-                saved,
                 hidden_states: outputs.hidden_states.clone(),
+                saved,
                 direction,
                 slots: slots.clone(),
             };
@@ -71,13 +69,11 @@ impl<B: RecurrentBackend> Backward<B, 4> for Gru {
         _checkpointer: &mut Checkpointer,
     ) {
         let state = ops.state;
-        let output_gradients = state
-            .slots
-            .take(&state.hidden_states, &state.inputs.initial_hidden);
+        let output_gradients = state.slots.take(&state.inputs.initial_hidden);
         let gradients = B::gru_backward(
             state.inputs,
-            state.saved,
             state.hidden_states,
+            state.saved,
             output_gradients,
             state.direction,
         );

@@ -9,14 +9,15 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::{HiddenSlots, Slot, port, register, untracked};
 use crate::backend::{
-    Direction, HiddenOutputs, LstmInputs, LstmOutputs, LstmSaved, LstmTraining, RecurrentBackend,
+    Direction, HiddenOutputs, LstmInputs, LstmOutputGradients, LstmOutputs, LstmTraining,
+    RecurrentBackend,
 };
 
 #[derive(Clone, Debug)]
 struct State<B: RecurrentBackend> {
     inputs: LstmInputs<B>,
-    saved: LstmSaved<B>,
     hidden_states: FloatTensor<B>,
+    saved: FloatTensor<B>,
     direction: Direction,
     hidden_slots: HiddenSlots<B>,
     cell_slot: Slot<B>,
@@ -59,8 +60,8 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
             let (hidden_slots, cell_slot) = (HiddenSlots::empty(), Slot::empty());
             let state = State {
                 inputs,
-                saved,
                 hidden_states: hidden.hidden_states.clone(),
+                saved,
                 direction,
                 hidden_slots: hidden_slots.clone(),
                 cell_slot: cell_slot.clone(),
@@ -101,16 +102,16 @@ impl<B: RecurrentBackend> Backward<B, 4> for Lstm {
     ) {
         let state = ops.state;
         let inputs = &state.inputs;
-        let output_gradients = join(
-            state
-                .hidden_slots
-                .take(&state.hidden_states, &inputs.initial_hidden),
-            state.cell_slot.take_or_zeros_like(&inputs.initial_cell),
-        );
+        let hidden = state.hidden_slots.take(&inputs.initial_hidden);
+        let output_gradients = LstmOutputGradients {
+            hidden_states: hidden.hidden_states,
+            final_hidden: hidden.final_hidden,
+            final_cell: state.cell_slot.take_or_zeros_like(&inputs.initial_cell),
+        };
         let gradients = B::lstm_backward(
             state.inputs,
-            state.saved,
             state.hidden_states,
+            state.saved,
             output_gradients,
             state.direction,
         );

@@ -9,7 +9,7 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_autodiff::{Autodiff, NodeId};
 
-use crate::backend::HiddenOutputs;
+use crate::backend::{HiddenOutputGradients, HiddenOutputs, OutputGradient};
 
 /// Where a port leaves its output's gradient for the hub.
 #[derive(Clone, Debug)]
@@ -24,10 +24,13 @@ impl<B: Backend> Slot<B> {
         *self.0.lock().expect("no holder of this lock panics") = Some(gradient);
     }
 
+    fn take(&self) -> Option<FloatTensor<B>> {
+        self.0.lock().expect("no holder of this lock panics").take()
+    }
+
     /// The gradient left here, or zeros of the shape of `like`.
     pub fn take_or_zeros_like(&self, like: &FloatTensor<B>) -> FloatTensor<B> {
-        let gradient = self.0.lock().expect("no holder of this lock panics").take();
-        gradient
+        self.take()
             .unwrap_or_else(|| B::float_zeros(like.shape(), &like.device(), like.dtype().into()))
     }
 }
@@ -59,14 +62,11 @@ impl<B: Backend> HiddenSlots<B> {
         }
     }
 
-    /// The gradients that arrived, each of the shape of its argument.
-    pub fn take(
-        &self,
-        hidden_states: &FloatTensor<B>,
-        final_hidden: &FloatTensor<B>,
-    ) -> HiddenOutputs<B> {
-        HiddenOutputs {
-            hidden_states: self.hidden_states.take_or_zeros_like(hidden_states),
+    /// The gradients that arrived; `final_hidden` gives a shape.
+    pub fn take(&self, final_hidden: &FloatTensor<B>) -> HiddenOutputGradients<B> {
+        let hidden_states = self.hidden_states.take();
+        HiddenOutputGradients {
+            hidden_states: hidden_states.map_or(OutputGradient::Zero, OutputGradient::Given),
             final_hidden: self.final_hidden.take_or_zeros_like(final_hidden),
         }
     }

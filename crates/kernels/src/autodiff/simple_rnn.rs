@@ -65,9 +65,7 @@ impl<B: RecurrentBackend> Backward<B, 3> for SimpleRnn {
         _checkpointer: &mut Checkpointer,
     ) {
         let state = ops.state;
-        let output_gradients = state
-            .slots
-            .take(&state.hidden_states, &state.inputs.initial_hidden);
+        let output_gradients = state.slots.take(&state.inputs.initial_hidden);
         let gradients = B::simple_rnn_backward(
             state.inputs,
             state.hidden_states,

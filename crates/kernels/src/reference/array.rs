@@ -6,6 +6,8 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{Shape, Slice};
 
+use crate::backend::OutputGradient;
+
 pub(super) struct Array<B: Backend>(pub FloatTensor<B>);
 
 impl<B: Backend> Clone for Array<B> {
@@ -15,6 +17,14 @@ impl<B: Backend> Clone for Array<B> {
 }
 
 impl<B: Backend> Array<B> {
+    /// The gradient of `output` `[B, T, H]`, which may be zero.
+    pub fn gradient(gradient: OutputGradient<B>, output: &Self) -> Self {
+        match gradient {
+            OutputGradient::Given(gradient) => Self(gradient),
+            OutputGradient::Zero => output.zeros(output.dims::<3>()),
+        }
+    }
+
     /// Zeros on the device of `self` and of its type.
     pub fn zeros<const D: usize>(&self, shape: [usize; D]) -> Self {
         Self(B::float_zeros(

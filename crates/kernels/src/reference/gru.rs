@@ -12,11 +12,13 @@ use burn::backend::tensor::FloatTensor;
 
 use super::array::Array;
 use super::timeline::{Timeline, flatten, outer_product};
-use crate::backend::{Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputs};
+use crate::backend::{
+    Direction, GruGradients, GruInputs, GruTraining, HiddenOutputGradients, HiddenOutputs,
+};
 
 pub(crate) fn forward<B: Backend>(inputs: GruInputs<B>, direction: Direction) -> HiddenOutputs<B> {
     let timeline = timeline(&inputs, direction);
-    walk(inputs, &timeline, |_, _| ())
+    walk(inputs, &timeline, |_| ())
 }
 
 pub(crate) fn forward_training<B: Backend>(
@@ -24,17 +26,13 @@ pub(crate) fn forward_training<B: Backend>(
     direction: Direction,
 ) -> GruTraining<B> {
     let timeline = timeline(&inputs, direction);
-    let (mut gates, mut candidates) = (Vec::new(), Vec::new());
-    let outputs = walk(inputs, &timeline, |step_gates, recurrent_candidate| {
-        gates.push(Array::concat(step_gates.to_vec(), 1));
-        candidates.push(recurrent_candidate.clone());
+    let mut saved = Vec::new();
+    let outputs = walk(inputs, &timeline, |gates_and_candidate| {
+        saved.push(Array::concat(gates_and_candidate, 1));
     });
     GruTraining {
         outputs,
-        saved: GruSaved {
-            gates: timeline.stack(gates).0,
-            recurrent_candidate: timeline.stack(candidates).0,
-        },
+        saved: timeline.stack(saved).0,
     }
 }
 
@@ -47,7 +45,7 @@ fn timeline<B: Backend>(inputs: &GruInputs<B>, direction: Direction) -> Timeline
 fn walk<B: Backend>(
     inputs: GruInputs<B>,
     timeline: &Timeline<B>,
-    mut keep: impl FnMut(&[Array<B>; 3], &Array<B>),
+    mut keep: impl FnMut(Vec<Array<B>>),
 ) -> HiddenOutputs<B> {
     let projections = Array::<B>(inputs.projections);
     let weight = Array::<B>(inputs.recurrent_weight);
@@ -70,7 +68,7 @@ fn walk<B: Backend>(
         let visible = valid * new_hidden;
         hidden = visible.clone() + carried * hidden;
         hidden_states.push(visible);
-        keep(&[reset, update, candidate], &recurrent_candidate);
+        keep(vec![reset, update, candidate, recurrent_candidate]);
     }
     HiddenOutputs {
         hidden_states: timeline.stack(hidden_states).0,
@@ -82,31 +80,30 @@ fn walk<B: Backend>(
 /// the gradient of its state on, unchanged.
 pub(crate) fn backward<B: Backend>(
     inputs: GruInputs<B>,
-    saved: GruSaved<B>,
     hidden_states: FloatTensor<B>,
-    output_gradients: HiddenOutputs<B>,
+    saved: FloatTensor<B>,
+    output_gradients: HiddenOutputGradients<B>,
     direction: Direction,
 ) -> GruGradients<B> {
     let hidden_states = Array::<B>(hidden_states);
-    let gates = Array::<B>(saved.gates);
-    let recurrent_candidates = Array::<B>(saved.recurrent_candidate);
+    let saved = Array::<B>(saved);
     let weight = Array::<B>(inputs.recurrent_weight).transpose();
     let [_, _, size] = hidden_states.dims();
-    let timeline = Timeline::new(&gates, inputs.lengths, direction);
+    let timeline = Timeline::new(&saved, inputs.lengths, direction);
     let previous_hidden = timeline.previous(&hidden_states, Array(inputs.initial_hidden));
 
-    let d_hidden_states = Array::<B>(output_gradients.hidden_states);
+    let d_hidden_states = Array::gradient(output_gradients.hidden_states, &hidden_states);
     let mut d_hidden = Array::<B>(output_gradients.final_hidden);
     let (mut d_projections, mut d_recurrent) = (Vec::new(), Vec::new());
 
     let mut steps = timeline.steps();
     while let Some(t) = steps.pop() {
         let (valid, carried) = timeline.valid_and_carried_at(t);
-        let gates = timeline.at(&gates, t);
-        let reset = gates.columns(0..size);
-        let update = gates.columns(size..2 * size);
-        let candidate = gates.columns(2 * size..3 * size);
-        let recurrent_candidate = timeline.at(&recurrent_candidates, t);
+        let step = timeline.at(&saved, t);
+        let reset = step.columns(0..size);
+        let update = step.columns(size..2 * size);
+        let candidate = step.columns(2 * size..3 * size);
+        let recurrent_candidate = step.columns(3 * size..4 * size);
         let previous = timeline.at(&previous_hidden, t);
 
         let d_new_hidden = valid.clone() * (d_hidden.clone() + timeline.at(&d_hidden_states, t));

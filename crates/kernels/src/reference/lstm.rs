@@ -11,11 +11,13 @@ use burn::backend::tensor::FloatTensor;
 
 use super::array::Array;
 use super::timeline::{Timeline, outer_product};
-use crate::backend::{Direction, LstmGradients, LstmInputs, LstmOutputs, LstmSaved, LstmTraining};
+use crate::backend::{
+    Direction, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmTraining,
+};
 
 pub(crate) fn forward<B: Backend>(inputs: LstmInputs<B>, direction: Direction) -> LstmOutputs<B> {
     let timeline = timeline(&inputs, direction);
-    walk(inputs, &timeline, |_, _| ())
+    walk(inputs, &timeline, |_| ())
 }
 
 pub(crate) fn forward_training<B: Backend>(
@@ -23,17 +25,13 @@ pub(crate) fn forward_training<B: Backend>(
     direction: Direction,
 ) -> LstmTraining<B> {
     let timeline = timeline(&inputs, direction);
-    let (mut gates, mut cells) = (Vec::new(), Vec::new());
-    let outputs = walk(inputs, &timeline, |step_gates, step_cell| {
-        gates.push(Array::concat(step_gates.to_vec(), 1));
-        cells.push(step_cell.clone());
+    let mut saved = Vec::new();
+    let outputs = walk(inputs, &timeline, |gates_and_cell| {
+        saved.push(Array::concat(gates_and_cell, 1));
     });
     LstmTraining {
         outputs,
-        saved: LstmSaved {
-            gates: timeline.stack(gates).0,
-            cells: timeline.stack(cells).0,
-        },
+        saved: timeline.stack(saved).0,
     }
 }
 
@@ -46,7 +44,7 @@ fn timeline<B: Backend>(inputs: &LstmInputs<B>, direction: Direction) -> Timelin
 fn walk<B: Backend>(
     inputs: LstmInputs<B>,
     timeline: &Timeline<B>,
-    mut keep: impl FnMut(&[Array<B>; 4], &Array<B>),
+    mut keep: impl FnMut(Vec<Array<B>>),
 ) -> LstmOutputs<B> {
     let projections = Array::<B>(inputs.projections);
     let weight = Array::<B>(inputs.recurrent_weight);
@@ -69,7 +67,7 @@ fn walk<B: Backend>(
         let visible = valid * new_hidden;
         hidden = visible.clone() + carried * hidden;
         hidden_states.push(visible);
-        keep(&[input, forget, candidate, output], &cell);
+        keep(vec![input, forget, candidate, output, cell.clone()]);
     }
     LstmOutputs {
         hidden_states: timeline.stack(hidden_states).0,
@@ -82,19 +80,19 @@ fn walk<B: Backend>(
 /// the gradients of its state on, unchanged.
 pub(crate) fn backward<B: Backend>(
     inputs: LstmInputs<B>,
-    saved: LstmSaved<B>,
     hidden_states: FloatTensor<B>,
-    output_gradients: LstmOutputs<B>,
+    saved: FloatTensor<B>,
+    output_gradients: LstmOutputGradients<B>,
     direction: Direction,
 ) -> LstmGradients<B> {
     let hidden_states = Array::<B>(hidden_states);
-    let (gates, cells) = (Array::<B>(saved.gates), Array::<B>(saved.cells));
+    let saved = Array::<B>(saved);
     let initial_cell = Array::<B>(inputs.initial_cell);
     let weight = Array::<B>(inputs.recurrent_weight).transpose();
     let [_, _, size] = hidden_states.dims();
-    let timeline = Timeline::new(&gates, inputs.lengths, direction);
+    let timeline = Timeline::new(&saved, inputs.lengths, direction);
 
-    let d_hidden_states = Array::<B>(output_gradients.hidden_states);
+    let d_hidden_states = Array::gradient(output_gradients.hidden_states, &hidden_states);
     let mut d_hidden = Array::<B>(output_gradients.final_hidden);
     let mut d_cell = Array::<B>(output_gradients.final_cell);
     let mut d_preactivations = Vec::new();
@@ -102,14 +100,14 @@ pub(crate) fn backward<B: Backend>(
     let mut steps = timeline.steps();
     while let Some(t) = steps.pop() {
         let (valid, carried) = timeline.valid_and_carried_at(t);
-        let gates = timeline.at(&gates, t);
-        let input = gates.columns(0..size);
-        let forget = gates.columns(size..2 * size);
-        let candidate = gates.columns(2 * size..3 * size);
-        let output = gates.columns(3 * size..4 * size);
-        let tanh_cell = timeline.at(&cells, t).tanh();
+        let step = timeline.at(&saved, t);
+        let input = step.columns(0..size);
+        let forget = step.columns(size..2 * size);
+        let candidate = step.columns(2 * size..3 * size);
+        let output = step.columns(3 * size..4 * size);
+        let tanh_cell = step.columns(4 * size..5 * size).tanh();
         let previous_cell = match steps.last() {
-            Some(&before) => timeline.at(&cells, before),
+            Some(&before) => timeline.at(&saved, before).columns(4 * size..5 * size),
             None => initial_cell.clone(),
         };
 

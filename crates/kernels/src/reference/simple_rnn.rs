@@ -5,7 +5,9 @@ use burn::backend::tensor::FloatTensor;
 
 use super::array::Array;
 use super::timeline::{Timeline, outer_product};
-use crate::backend::{Direction, HiddenOutputs, SimpleRnnGradients, SimpleRnnInputs};
+use crate::backend::{
+    Direction, HiddenOutputGradients, HiddenOutputs, SimpleRnnGradients, SimpleRnnInputs,
+};
 
 pub(crate) fn forward<B: Backend>(
     inputs: SimpleRnnInputs<B>,
@@ -36,14 +38,14 @@ pub(crate) fn forward<B: Backend>(
 pub(crate) fn backward<B: Backend>(
     inputs: SimpleRnnInputs<B>,
     hidden_states: FloatTensor<B>,
-    output_gradients: HiddenOutputs<B>,
+    output_gradients: HiddenOutputGradients<B>,
     direction: Direction,
 ) -> SimpleRnnGradients<B> {
     let hidden_states = Array::<B>(hidden_states);
     let weight = Array::<B>(inputs.recurrent_weight).transpose();
     let timeline = Timeline::new(&hidden_states, inputs.lengths, direction);
 
-    let d_hidden_states = Array::<B>(output_gradients.hidden_states);
+    let d_hidden_states = Array::gradient(output_gradients.hidden_states, &hidden_states);
     let mut d_hidden = Array::<B>(output_gradients.final_hidden);
     let mut d_preactivations = Vec::new();
 

@@ -1,0 +1,26 @@
+// The two activations of every gate, for four rows. Both take the exponential of negative numbers
+// only: it can't overflow, and at large inputs the limits are exact. WGSL's own `tanh` is undefined
+// there on some drivers.
+
+// 1 / (1 + e^-x)
+fn sigmoid(x: vec4f) -> vec4f {
+    let decay = exp(-abs(x));
+    return select(vec4f(1.0), decay, x < vec4f()) / (1.0 + decay);
+}
+
+// (e^x - e^-x) / (e^x + e^-x); near 0, where that cancels, its Taylor series.
+fn hyperbolic_tangent(x: vec4f) -> vec4f {
+    let decay = exp(-2.0 * abs(x));
+    let square = x * x;
+    let series = x * (1.0 + square * (-1.0 / 3.0 + square * (2.0 / 15.0 - square * (17.0 / 315.0))));
+    return select(sign(x) * (1.0 - decay) / (1.0 + decay), series, square < vec4f(0.01));
+}
+
+// The slopes, from the activations' values.
+fn sigmoid_slope(value: vec4f) -> vec4f {
+    return value * (1.0 - value);
+}
+
+fn tanh_slope(value: vec4f) -> vec4f {
+    return 1.0 - value * value;
+}

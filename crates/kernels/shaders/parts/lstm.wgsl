@@ -1,0 +1,47 @@
+// One timestep of the LSTM, forward and backward, for one hidden unit of four rows.
+
+struct LstmStep {
+    input_gate: vec4f,
+    forget_gate: vec4f,
+    candidate: vec4f,
+    output_gate: vec4f,
+    cell: vec4f,
+    hidden: vec4f,
+}
+
+// z: preactivations i, f, g, o.
+//   i, f, o = σ(z_i), σ(z_f), σ(z_o)    g = tanh(z_g)
+//   c_t = f · c_{t-1} + i · g           h_t = o · tanh(c_t)
+fn lstm_step(z: array<vec4f, 4>, previous_cell: vec4f) -> LstmStep {
+    var step: LstmStep;
+    step.input_gate = sigmoid(z[0]);
+    step.forget_gate = sigmoid(z[1]);
+    step.candidate = hyperbolic_tangent(z[2]);
+    step.output_gate = sigmoid(z[3]);
+    step.cell = step.forget_gate * previous_cell + step.input_gate * step.candidate;
+    step.hidden = step.output_gate * hyperbolic_tangent(step.cell);
+    return step;
+}
+
+struct LstmStepGradients {
+    z: array<vec4f, 4>,
+    previous_cell: vec4f,
+}
+
+// The chain rule through the equations above; d_cell is what flows in from the timestep after.
+fn lstm_step_backward(
+    step: LstmStep,
+    previous_cell: vec4f,
+    d_hidden: vec4f,
+    d_cell: vec4f,
+) -> LstmStepGradients {
+    let tanh_cell = hyperbolic_tangent(step.cell);
+    let d_new_cell = d_cell + d_hidden * step.output_gate * tanh_slope(tanh_cell);
+    var gradients: LstmStepGradients;
+    gradients.z[0] = d_new_cell * step.candidate * sigmoid_slope(step.input_gate);
+    gradients.z[1] = d_new_cell * previous_cell * sigmoid_slope(step.forget_gate);
+    gradients.z[2] = d_new_cell * step.input_gate * tanh_slope(step.candidate);
+    gradients.z[3] = d_hidden * tanh_cell * sigmoid_slope(step.output_gate);
+    gradients.previous_cell = d_new_cell * step.forget_gate;
+    return gradients;
+}

@@ -1,0 +1,139 @@
+//! The embedding: a row of a weight for every token.
+//!
+//! Its gradient sums, for every word, over the places where the word stands. Sorted by word on the
+//! host, where the tokens come from, these places become a list a word, and the sum needs no atomics.
+
+use burn::backend::Dispatch;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use thiserror::Error;
+
+use crate::backend::{RecurrentBackend, TokenInputs};
+
+/// Tokens that name no word, or don't fill their shape.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum TokenError {
+    /// A token outside the vocabulary.
+    #[error("embedding: token {position} is {id}, expected 0 to {} ({words} words)", words - 1)]
+    UnknownWord {
+        /// Where it stands.
+        position: usize,
+        /// The token.
+        id: i32,
+        /// The size of the vocabulary.
+        words: usize,
+    },
+    /// Too few or too many tokens.
+    #[error("embedding: {found} tokens don't fill the shape {expected:?} ([B, T])")]
+    Count {
+        /// How many there are.
+        found: usize,
+        /// The shape to fill.
+        expected: [usize; 2],
+    },
+}
+
+/// A batch of tokens on a device, `[B, T]`, and for every word of the vocabulary its places in it.
+#[derive(Clone, Debug)]
+pub struct SortedTokens {
+    ids: Tensor<2, Int>,
+    positions: Tensor<1, Int>,
+    starts: Tensor<1, Int>,
+}
+
+impl SortedTokens {
+    /// Sorts `ids`, row after row of `shape` `[B, T]`, each below `words`.
+    ///
+    /// # Errors
+    /// [`TokenError`] if an id is not below `words`, or there are not B·T of them.
+    pub fn new(
+        ids: &[i32],
+        shape: [usize; 2],
+        words: usize,
+        device: &Device,
+    ) -> Result<Self, TokenError> {
+        if ids.len() != shape[0] * shape[1] {
+            return Err(TokenError::Count {
+                found: ids.len(),
+                expected: shape,
+            });
+        }
+        let (positions, starts) = sort(ids, words)?;
+        Ok(Self {
+            ids: Tensor::from_data(TensorData::new(ids.to_vec(), shape), device),
+            positions: Tensor::from_data(&positions[..], device),
+            starts: Tensor::from_data(&starts[..], device),
+        })
+    }
+}
+
+/// A counting sort: the positions by id, each id's in ascending order, and where each id's begin.
+fn sort(ids: &[i32], words: usize) -> Result<(Vec<i32>, Vec<i32>), TokenError> {
+    let mut starts = vec![0; words + 1];
+    for (position, &id) in ids.iter().enumerate() {
+        let word = usize::try_from(id).ok().filter(|&word| word < words);
+        let word = word.ok_or(TokenError::UnknownWord {
+            position,
+            id,
+            words,
+        })?;
+        starts[word + 1] += 1;
+    }
+    for word in 0..words {
+        starts[word + 1] += starts[word];
+    }
+    let mut next = starts.clone();
+    let mut positions = vec![0; ids.len()];
+    for (position, &id) in ids.iter().enumerate() {
+        let place = &mut next[id as usize];
+        positions[*place as usize] = position as i32;
+        *place += 1;
+    }
+    Ok((positions, starts))
+}
+
+/// The rows of `weight` `[V, D]` that the tokens `[B, T]` name: `[B, T, D]`. V is the number of words
+/// that the tokens were sorted by.
+///
+/// # Panics
+/// If it is not.
+pub fn embedding(weight: Tensor<2>, tokens: SortedTokens) -> Tensor<3> {
+    let [words, _] = weight.dims();
+    let [sorted_by, ..] = tokens.starts.dims().map(|count| count - 1);
+    assert_eq!(
+        words, sorted_by,
+        "embedding: tokens sorted by another number of words"
+    );
+    let tokens = TokenInputs {
+        ids: tokens.ids.into_dispatch(),
+        positions: tokens.positions.into_dispatch(),
+        starts: tokens.starts.into_dispatch(),
+    };
+    Tensor::from_dispatch(Dispatch::token_embedding(weight.into_dispatch(), tokens))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_sorted_by_id_and_stay_in_order() {
+        let (positions, starts) = sort(&[2, 0, 2, 4, 0, 2], 5).unwrap();
+        assert_eq!(positions, [1, 4, 0, 2, 5, 3]);
+        assert_eq!(starts, [0, 2, 2, 5, 5, 6]);
+    }
+
+    #[test]
+    fn a_token_outside_the_vocabulary_is_named() {
+        let message = |ids: &[i32], shape| {
+            SortedTokens::new(ids, shape, 3, &Device::flex())
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            message(&[0, 1, 3, 0], [2, 2]),
+            "embedding: token 2 is 3, expected 0 to 2 (3 words)"
+        );
+        assert!(message(&[-1, 0], [1, 2]).contains("token 0 is -1"));
+        assert!(message(&[1, 0, 2], [2, 2]).contains("3 tokens don't fill the shape [2, 2]"));
+    }
+}

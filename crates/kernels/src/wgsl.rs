@@ -1,0 +1,278 @@
+//! The operations on Burn's WGPU backend: the kernels in `shaders/`, composed, chosen and launched.
+//!
+//! WGSL text runs where CubeCL compiles WGSL, on 32-bit floats. Anywhere else (Burn's CUDA, or its WGPU
+//! with the `vulkan` or `metal` feature, which compiles SPIR-V and MSL) the reference serves.
+
+mod embedding;
+mod launch;
+mod limits;
+#[cfg(test)]
+mod portability;
+mod shader;
+mod walk;
+mod weight_gradient;
+
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::tensor::FloatTensor;
+use burn::tensor::DType;
+use burn_cubecl::CubeBackend;
+use burn_cubecl::tensor::CubeTensor;
+
+use crate::backend::{
+    Direction, GruGradients, GruInputs, GruTraining, HiddenOutputGradients, HiddenOutputs,
+    LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmTraining, OutputGradient,
+    RecurrentBackend, SimpleRnnGradients, SimpleRnnInputs, TokenInputs,
+};
+use crate::reference;
+use shader::Cell;
+use walk::{Backward, Forward, Walk};
+
+/// Whether the kernels run where `tensor` is.
+fn runs_wgsl(tensor: &CubeTensor) -> bool {
+    tensor.dtype == DType::F32
+        && tensor.client.name() == "wgpu<wgsl>"
+        && limits::Limits::of(&tensor.client).suffice()
+}
+
+impl RecurrentBackend for CubeBackend {
+    fn lstm(inputs: LstmInputs<Self>, direction: Direction) -> LstmOutputs<Self> {
+        if !runs_wgsl(&inputs.projections) {
+            return reference::lstm::forward(inputs, direction);
+        }
+        lstm_outputs(lstm_forward(inputs, direction, false)).0
+    }
+
+    fn lstm_training(inputs: LstmInputs<Self>, direction: Direction) -> LstmTraining<Self> {
+        if !runs_wgsl(&inputs.projections) {
+            return reference::lstm::forward_training(inputs, direction);
+        }
+        let (outputs, saved) = lstm_outputs(lstm_forward(inputs, direction, true));
+        LstmTraining {
+            outputs,
+            saved: saved.expect("the walk saves in training"),
+        }
+    }
+
+    fn lstm_backward(
+        inputs: LstmInputs<Self>,
+        hidden_states: FloatTensor<Self>,
+        saved: FloatTensor<Self>,
+        output_gradients: LstmOutputGradients<Self>,
+        direction: Direction,
+    ) -> LstmGradients<Self> {
+        if !runs_wgsl(&inputs.projections) {
+            return reference::lstm::backward(
+                inputs,
+                hidden_states,
+                saved,
+                output_gradients,
+                direction,
+            );
+        }
+        let walk = Walk::new(Cell::Lstm, &inputs.projections, inputs.lengths, direction);
+        let gradients = walk.backward(
+            saved,
+            &inputs.recurrent_weight,
+            vec![inputs.initial_cell],
+            vec![output_gradients.final_hidden, output_gradients.final_cell],
+            given(output_gradients.hidden_states),
+        );
+        let Backward {
+            projections,
+            recurrent,
+            initial_states,
+        } = gradients;
+        let [initial_hidden, initial_cell] = fields(initial_states);
+        LstmGradients {
+            recurrent_weight: walk.weight_gradient(hidden_states, inputs.initial_hidden, recurrent),
+            projections,
+            initial_hidden,
+            initial_cell,
+        }
+    }
+
+    fn gru(inputs: GruInputs<Self>, direction: Direction) -> HiddenOutputs<Self> {
+        if !runs_wgsl(&inputs.projections) {
+            return reference::gru::forward(inputs, direction);
+        }
+        hidden_outputs(gru_forward(inputs, direction, false)).0
+    }
+
+    fn gru_training(inputs: GruInputs<Self>, direction: Direction) -> GruTraining<Self> {
+        if !runs_wgsl(&inputs.projections) {
+            return reference::gru::forward_training(inputs, direction);
+        }
+        let (outputs, saved) = hidden_outputs(gru_forward(inputs, direction, true));
+        GruTraining {
+            outputs,
+            saved: saved.expect("the walk saves in training"),
+        }
+    }
+
+    fn gru_backward(
+        inputs: GruInputs<Self>,
+        hidden_states: FloatTensor<Self>,
+        saved: FloatTensor<Self>,
+        output_gradients: HiddenOutputGradients<Self>,
+        direction: Direction,
+    ) -> GruGradients<Self> {
+        if !runs_wgsl(&inputs.projections) {
+            return reference::gru::backward(
+                inputs,
+                hidden_states,
+                saved,
+                output_gradients,
+                direction,
+            );
+        }
+        let walk = Walk::new(Cell::Gru, &inputs.projections, inputs.lengths, direction);
+        let gradients = walk.backward(
+            saved,
+            &inputs.recurrent_weight,
+            vec![hidden_states.clone(), inputs.initial_hidden.clone()],
+            vec![output_gradients.final_hidden],
+            given(output_gradients.hidden_states),
+        );
+        let [initial_hidden] = fields(gradients.initial_states);
+        GruGradients {
+            recurrent_bias: weight_gradient::bias(gradients.recurrent.clone()),
+            recurrent_weight: walk.weight_gradient(
+                hidden_states,
+                inputs.initial_hidden,
+                gradients.recurrent,
+            ),
+            projections: gradients.projections,
+            initial_hidden,
+        }
+    }
+
+    fn simple_rnn(inputs: SimpleRnnInputs<Self>, direction: Direction) -> HiddenOutputs<Self> {
+        if !runs_wgsl(&inputs.projections) {
+            return reference::simple_rnn::forward(inputs, direction);
+        }
+        let walk = Walk::new(
+            Cell::SimpleRnn,
+            &inputs.projections,
+            inputs.lengths,
+            direction,
+        );
+        let states = vec![inputs.initial_hidden];
+        let output = walk.forward(
+            inputs.projections,
+            &inputs.recurrent_weight,
+            vec![],
+            states,
+            false,
+        );
+        hidden_outputs(output).0
+    }
+
+    fn simple_rnn_backward(
+        inputs: SimpleRnnInputs<Self>,
+        hidden_states: FloatTensor<Self>,
+        output_gradients: HiddenOutputGradients<Self>,
+        direction: Direction,
+    ) -> SimpleRnnGradients<Self> {
+        if !runs_wgsl(&inputs.projections) {
+            return reference::simple_rnn::backward(
+                inputs,
+                hidden_states,
+                output_gradients,
+                direction,
+            );
+        }
+        let walk = Walk::new(
+            Cell::SimpleRnn,
+            &inputs.projections,
+            inputs.lengths,
+            direction,
+        );
+        let gradients = walk.backward(
+            hidden_states.clone(),
+            &inputs.recurrent_weight,
+            vec![],
+            vec![output_gradients.final_hidden],
+            given(output_gradients.hidden_states),
+        );
+        let [initial_hidden] = fields(gradients.initial_states);
+        SimpleRnnGradients {
+            recurrent_weight: walk.weight_gradient(
+                hidden_states,
+                inputs.initial_hidden,
+                gradients.recurrent,
+            ),
+            projections: gradients.projections,
+            initial_hidden,
+        }
+    }
+
+    fn token_embedding_backward(
+        weight: FloatTensor<Self>,
+        tokens: TokenInputs<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        use burn::backend::ops::ModuleOps;
+        if !runs_wgsl(&weight) {
+            return Self::embedding_backward(weight, output_gradient, tokens.ids);
+        }
+        embedding::backward(&weight, tokens, output_gradient)
+    }
+}
+
+fn lstm_forward(inputs: LstmInputs<CubeBackend>, direction: Direction, training: bool) -> Forward {
+    let walk = Walk::new(Cell::Lstm, &inputs.projections, inputs.lengths, direction);
+    walk.forward(
+        inputs.projections,
+        &inputs.recurrent_weight,
+        vec![],
+        vec![inputs.initial_hidden, inputs.initial_cell],
+        training,
+    )
+}
+
+fn gru_forward(inputs: GruInputs<CubeBackend>, direction: Direction, training: bool) -> Forward {
+    let walk = Walk::new(Cell::Gru, &inputs.projections, inputs.lengths, direction);
+    walk.forward(
+        inputs.projections,
+        &inputs.recurrent_weight,
+        vec![inputs.recurrent_bias],
+        vec![inputs.initial_hidden],
+        training,
+    )
+}
+
+fn lstm_outputs(forward: Forward) -> (LstmOutputs<CubeBackend>, Option<CubeTensor>) {
+    let [final_hidden, final_cell] = fields(forward.final_states);
+    let outputs = LstmOutputs {
+        hidden_states: forward.hidden_states,
+        final_hidden,
+        final_cell,
+    };
+    (outputs, forward.saved)
+}
+
+fn hidden_outputs(forward: Forward) -> (HiddenOutputs<CubeBackend>, Option<CubeTensor>) {
+    let [final_hidden] = fields(forward.final_states);
+    let outputs = HiddenOutputs {
+        hidden_states: forward.hidden_states,
+        final_hidden,
+    };
+    (outputs, forward.saved)
+}
+
+fn given(gradient: OutputGradient<CubeBackend>) -> Option<CubeTensor> {
+    match gradient {
+        OutputGradient::Given(gradient) => Some(gradient),
+        OutputGradient::Zero => None,
+    }
+}
+
+fn fields<const N: usize>(states: Vec<CubeTensor>) -> [CubeTensor; N] {
+    states
+        .try_into()
+        .expect("a cell has as many states as its walk")
+}
+
+fn matmul(lhs: CubeTensor, rhs: CubeTensor) -> CubeTensor {
+    CubeBackend::float_matmul(lhs, rhs)
+}

@@ -1,0 +1,117 @@
+//! One dispatch, and the memory that several outputs share.
+
+use burn::backend::ops::IntTensorOps;
+use burn::tensor::{DType, IntDType, Shape};
+use burn_cubecl::cubecl::CubeDim;
+use burn_cubecl::cubecl::client::Client;
+use burn_cubecl::cubecl::ir::attributes::BufferIOAttr;
+use burn_cubecl::cubecl::prelude::CubeCount;
+use burn_cubecl::cubecl::server::{Handle, KernelArguments, MetadataBindingInfo};
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::template::SourceKernel;
+use burn_cubecl::tensor::CubeTensor;
+use burn_cubecl::{CubeBackend, CubeDevice};
+
+use super::shader::Shader;
+
+/// The buffers of a dispatch, in the order of their bindings.
+#[derive(Default)]
+pub(super) struct Buffers(KernelArguments);
+
+impl Buffers {
+    /// A contiguous tensor that the kernel reads.
+    pub fn read(self, tensor: &CubeTensor) -> Self {
+        self.buffer(&tensor.handle, BufferIOAttr::ReadOnly)
+    }
+
+    /// Memory that the kernel fills.
+    pub fn write(self, handle: &Handle) -> Self {
+        self.buffer(handle, BufferIOAttr::WriteOnly)
+    }
+
+    fn buffer(self, handle: &Handle, access: BufferIOAttr) -> Self {
+        Self(self.0.with_buffer_io(handle.clone().binding(), access))
+    }
+
+    /// Runs `workgroups` of `shader`; `info` is its uniform.
+    pub fn launch(self, client: &Client, shader: Shader, workgroups: [usize; 2], info: &[u32]) {
+        let pair = |pair: &[u32]| u64::from(pair[0]) | u64::from(pair[1]) << 32;
+        let info = info.chunks(2).map(pair).collect();
+        let [x, y] = workgroups.map(|count| count as u32);
+        client.launch(
+            Box::new(SourceKernel::new(
+                shader,
+                CubeDim::new_1d(shader.workgroup() as u32),
+            )),
+            CubeCount::Static(x, y, 1),
+            self.0.with_info(MetadataBindingInfo::custom(info)),
+        );
+    }
+}
+
+/// Several tensors in one buffer, so that a kernel binds them as one.
+pub(super) struct Shared {
+    /// All of them.
+    pub handle: Handle,
+    client: Client,
+    device: CubeDevice,
+    parts: Vec<Part>,
+}
+
+struct Part {
+    shape: Shape,
+    /// In bytes.
+    start: u64,
+    end: u64,
+}
+
+impl Shared {
+    /// Uninitialised memory for 32-bit floats of these shapes, where `like` is.
+    pub fn new(like: &CubeTensor, shapes: impl IntoIterator<Item = Shape>) -> Self {
+        let alignment = like.client.properties().memory.alignment;
+        let mut size = 0;
+        let parts = shapes
+            .into_iter()
+            .map(|shape| {
+                let start = size;
+                let bytes = (shape.num_elements() * size_of::<f32>()) as u64;
+                size += bytes.next_multiple_of(alignment);
+                let end = start + bytes;
+                Part { shape, start, end }
+            })
+            .collect();
+        Self {
+            handle: like.client.empty(size as usize),
+            client: like.client.clone(),
+            device: like.device.clone(),
+            parts,
+        }
+    }
+
+    /// Where a part begins, in elements.
+    pub fn offset(&self, part: usize) -> u32 {
+        (self.parts[part].start / size_of::<f32>() as u64) as u32
+    }
+
+    /// A part as a tensor.
+    pub fn tensor(&self, part: usize) -> CubeTensor {
+        let Part { shape, start, end } = &self.parts[part];
+        let handle = self.handle.clone().offset_start(*start);
+        let handle = handle.offset_end(self.handle.size() - end);
+        CubeTensor::new_contiguous(
+            self.client.clone(),
+            self.device.clone(),
+            shape.clone(),
+            handle,
+            DType::F32,
+        )
+    }
+}
+
+/// Contiguous 32-bit integers, as the kernels read them.
+pub(super) fn as_i32(tensor: CubeTensor) -> CubeTensor {
+    into_contiguous(match tensor.dtype {
+        DType::I32 => tensor,
+        _ => CubeBackend::int_cast(tensor, IntDType::I32),
+    })
+}

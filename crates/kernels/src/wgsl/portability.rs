@@ -1,0 +1,141 @@
+//! Every kernel, in every variant that is used, as the graphics APIs get it: validated by naga within
+//! WebGPU's core features and default limits, and written as SPIR-V (Vulkan), MSL (Metal) and HLSL (DX12).
+
+use burn_cubecl::template::KernelSource;
+use naga::back::{hlsl, msl, spv};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Module};
+
+use super::limits::Limits;
+use super::shader::{Cell, Pass, Product, Shader};
+
+/// The hidden sizes that tests run, and the largest of the fused kernels.
+const HIDDEN: [usize; 12] = [1, 3, 8, 31, 64, 100, 128, 200, 256, 300, 512, 1024];
+
+fn shaders() -> Vec<Shader> {
+    let mut shaders = Vec::new();
+    for hidden in HIDDEN {
+        shaders.push(Shader::PreviousHidden { hidden });
+        for (cell, pass) in walks() {
+            for product in [Product::Fused, Product::Step] {
+                for optional in [false, true] {
+                    let saves = pass == Pass::Forward && optional;
+                    if (product == Product::Step || hidden <= 512) && !(saves && cell.saved() == 0)
+                    {
+                        shaders.push(Shader::Walk {
+                            cell,
+                            pass,
+                            product,
+                            hidden,
+                            optional,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    shaders.extend([1, 16, 50, 64, 300].map(|columns| Shader::EmbeddingBackward { columns }));
+    shaders
+}
+
+fn walks() -> impl Iterator<Item = (Cell, Pass)> {
+    let passes = [Pass::Forward, Pass::Backward];
+    Cell::ALL
+        .into_iter()
+        .flat_map(move |cell| passes.map(|pass| (cell, pass)))
+}
+
+fn parse(shader: Shader) -> (Module, ModuleInfo) {
+    let source = shader.source().complete();
+    let module = naga::front::wgsl::parse_str(&source)
+        .unwrap_or_else(|error| panic!("{shader:?}: {}", error.emit_to_string(&source)));
+    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+        .validate(&module)
+        .unwrap_or_else(|error| panic!("{shader:?}: {}", error.emit_to_string(&source)));
+    (module, info)
+}
+
+/// Whether the host launches this kernel on an adapter with these limits.
+fn launched(shader: Shader, limits: &Limits) -> bool {
+    match shader {
+        Shader::Walk {
+            cell,
+            pass,
+            product: Product::Fused,
+            hidden,
+            ..
+        } => limits.product(cell, pass, hidden) == Product::Fused,
+        _ => true,
+    }
+}
+
+#[test]
+fn every_kernel_becomes_spirv_msl_and_hlsl() {
+    for shader in shaders() {
+        let (module, info) = parse(shader);
+        let spirv = spv::write_vec(&module, &info, &spv::Options::default(), None)
+            .unwrap_or_else(|error| panic!("{shader:?} as SPIR-V: {error}"));
+        assert!(spirv.len() > 100, "{shader:?}");
+
+        let options = msl::Options {
+            fake_missing_bindings: true,
+            ..Default::default()
+        };
+        let (metal, _) = msl::write_string(&module, &info, &options, &Default::default())
+            .unwrap_or_else(|error| panic!("{shader:?} as MSL: {error}"));
+        assert!(metal.contains("kernel void main_"), "{shader:?}:\n{metal}");
+
+        let options = hlsl::Options {
+            fake_missing_bindings: true,
+            ..Default::default()
+        };
+        let mut directx = String::new();
+        hlsl::Writer::new(&mut directx, &options, &Default::default())
+            .write(&module, &info, None)
+            .unwrap_or_else(|error| panic!("{shader:?} as HLSL: {error}"));
+        assert!(directx.contains("[numthreads("), "{shader:?}:\n{directx}");
+    }
+}
+
+#[test]
+fn every_kernel_stays_within_the_default_limits_of_webgpu() {
+    let webgpu = Limits::WEBGPU;
+    let mut checked = 0;
+    for shader in shaders() {
+        if !launched(shader, &webgpu) {
+            continue;
+        }
+        let (module, _) = parse(shader);
+        let [x, y, z] = module.entry_points[0].workgroup_size;
+        assert!((x * y * z) as usize <= webgpu.invocations, "{shader:?}");
+        assert_eq!(x as usize, shader.workgroup(), "{shader:?}");
+
+        let mut layout = naga::proc::Layouter::default();
+        layout
+            .update(module.to_ctx())
+            .expect("a valid module has a layout");
+        let globals = || module.global_variables.iter().map(|(_, global)| global);
+        let memory: u32 = globals()
+            .filter(|global| global.space == AddressSpace::WorkGroup)
+            .map(|global| layout[global.ty].size)
+            .sum();
+        assert!(
+            memory as usize <= webgpu.workgroup_bytes,
+            "{shader:?}: {memory} bytes"
+        );
+
+        let mut bindings: Vec<u32> = globals()
+            .filter_map(|global| global.binding.as_ref())
+            .map(|binding| binding.binding)
+            .collect();
+        bindings.sort_unstable();
+        let count = bindings.len();
+        assert_eq!(bindings, Vec::from_iter(0..count as u32), "{shader:?}");
+        let storage = globals()
+            .filter(|global| matches!(global.space, AddressSpace::Storage { .. }))
+            .count();
+        assert!(storage <= webgpu.buffers, "{shader:?}: {storage} buffers");
+        checked += 1;
+    }
+    assert!(checked > 200, "only {checked} kernels were checked");
+}

@@ -1,0 +1,263 @@
+//! A cell's walk through time: the dispatches that it takes, their buffers and their order.
+
+use std::ops::Range;
+
+use burn::backend::TensorMetadata;
+use burn::backend::ops::FloatTensorOps;
+use burn::tensor::{DType, Shape};
+use burn_cubecl::CubeBackend;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+
+use super::launch::{Buffers, Shared, as_i32};
+use super::limits::{Limits, steps_a_dispatch};
+use super::shader::{Cell, Pass, Product, Shader};
+use super::{matmul, weight_gradient};
+use crate::backend::Direction;
+
+/// Rows of a workgroup, ROWS in the kernels.
+const ROWS: usize = 4;
+
+pub(super) struct Walk {
+    cell: Cell,
+    batch: usize,
+    time: usize,
+    hidden: usize,
+    lengths: CubeTensor,
+    direction: Direction,
+}
+
+pub(super) struct Forward {
+    /// `[B, T, H]`.
+    pub hidden_states: CubeTensor,
+    /// Hidden, then the cell of an LSTM, each `[B, H]`.
+    pub final_states: Vec<CubeTensor>,
+    /// `[B, T, _]`.
+    pub saved: Option<CubeTensor>,
+}
+
+pub(super) struct Backward {
+    /// `[B, T, G·H]`.
+    pub projections: CubeTensor,
+    /// Of `h U` (a GRU's with its bias), `[B, T, G·H]`.
+    pub recurrent: CubeTensor,
+    /// In the order of [`Forward::final_states`].
+    pub initial_states: Vec<CubeTensor>,
+}
+
+impl Walk {
+    /// `projections`: `[B, T, G·H]`; `lengths`: `[B]`.
+    pub fn new(
+        cell: Cell,
+        projections: &CubeTensor,
+        lengths: CubeTensor,
+        direction: Direction,
+    ) -> Self {
+        let [batch, time, width] = projections.shape().dims();
+        Self {
+            cell,
+            batch,
+            time,
+            hidden: width / cell.gates(),
+            lengths: as_i32(lengths),
+            direction,
+        }
+    }
+
+    /// - `constants`: what the kernel reads between the weights and the states;
+    /// - `states`: the initial ones, the hidden one first.
+    pub fn forward(
+        &self,
+        projections: CubeTensor,
+        weight: &CubeTensor,
+        constants: Vec<CubeTensor>,
+        states: Vec<CubeTensor>,
+        training: bool,
+    ) -> Forward {
+        let projections = into_contiguous(projections);
+        let weight = into_contiguous(weight.clone());
+        let constants = contiguous(constants);
+        let mut states = contiguous(states);
+        let product = self.product(&projections, Pass::Forward);
+        let shader = self.shader(Pass::Forward, product, training);
+        let sequence = |count| Shape::from([self.batch, self.time, count * self.hidden]);
+        let hidden_states = Shared::new(&projections, [sequence(1)]);
+        let saved = training.then(|| Shared::new(&projections, [sequence(self.cell.saved())]));
+
+        for steps in self.dispatches(product) {
+            let factor = match product {
+                Product::Fused => weight.clone(),
+                Product::Step => into_contiguous(matmul(states[0].clone(), weight.clone())),
+            };
+            let next = Shared::new(&projections, states.iter().map(|_| self.state()));
+            let buffers = Buffers::default().read(&projections).read(&factor);
+            let buffers = constants.iter().fold(buffers, Buffers::read);
+            let buffers = states
+                .iter()
+                .fold(buffers, Buffers::read)
+                .read(&self.lengths)
+                .write(&hidden_states.handle)
+                .write(&next.handle);
+            let buffers = saved
+                .iter()
+                .fold(buffers, |buffers, saved| buffers.write(&saved.handle));
+            let offsets = [next.offset(states.len() - 1), 0, 0, 0];
+            self.launch(buffers, shader, offsets, steps);
+            states = (0..states.len()).map(|state| next.tensor(state)).collect();
+        }
+        Forward {
+            hidden_states: hidden_states.tensor(0),
+            final_states: states,
+            saved: saved.map(|saved| saved.tensor(0)),
+        }
+    }
+
+    /// - `saved`: from the forward pass; a simple RNN's are its hidden states;
+    /// - `constants`: what the kernel reads between the weights and the lengths;
+    /// - `d_states`: the gradients of the final states, the hidden one first;
+    /// - `d_hidden_states`: `[B, T, H]`.
+    pub fn backward(
+        &self,
+        saved: CubeTensor,
+        weight: &CubeTensor,
+        constants: Vec<CubeTensor>,
+        d_states: Vec<CubeTensor>,
+        d_hidden_states: Option<CubeTensor>,
+    ) -> Backward {
+        let saved = into_contiguous(saved);
+        let transposed = into_contiguous(CubeBackend::float_transpose(weight.clone()));
+        let constants = contiguous(constants);
+        let mut d_states = contiguous(d_states);
+        let d_hidden_states = d_hidden_states.map(into_contiguous);
+        let product = self.product(&saved, Pass::Backward);
+        let shader = self.shader(Pass::Backward, product, d_hidden_states.is_some());
+
+        // The projections' gradient; a GRU's recurrent one, elsewhere the same; twice the states', one
+        // to read while the other is written; what the product of the next dispatch needs.
+        let width = self.cell.gates() * self.hidden;
+        let sequence = Shape::from([self.batch, self.time, width]);
+        let mut shapes = vec![sequence.clone()];
+        let recurrent = usize::from(self.cell == Cell::Gru);
+        shapes.extend(vec![sequence; recurrent]);
+        let first_state = shapes.len();
+        shapes.extend(vec![self.state(); 2 * d_states.len()]);
+        let step = shapes.len();
+        if product == Product::Step {
+            shapes.push([self.batch, width].into());
+        }
+        let gradients = Shared::new(&saved, shapes);
+        let mut d_product = match product {
+            Product::Fused => None,
+            Product::Step => Some(CubeBackend::float_zeros(
+                self.state(),
+                &saved.device,
+                DType::F32.into(),
+            )),
+        };
+
+        for (dispatch, steps) in self.dispatches(product).into_iter().rev().enumerate() {
+            let factor = d_product.as_ref().unwrap_or(&transposed);
+            let buffers = Buffers::default().read(&saved).read(factor);
+            let buffers = constants
+                .iter()
+                .fold(buffers, Buffers::read)
+                .read(&self.lengths);
+            let buffers = d_states
+                .iter()
+                .fold(buffers, Buffers::read)
+                .write(&gradients.handle);
+            let buffers = d_hidden_states.iter().fold(buffers, Buffers::read);
+
+            let states = first_state + dispatch % 2 * d_states.len();
+            let second = match self.cell {
+                Cell::Lstm => gradients.offset(states + 1),
+                Cell::Gru => gradients.offset(recurrent),
+                Cell::SimpleRnn => 0,
+            };
+            let last = match product {
+                Product::Fused => 0,
+                Product::Step => gradients.offset(step),
+            };
+            let offsets = [gradients.offset(states), second, 0, last];
+            self.launch(buffers, shader, offsets, steps);
+            d_states = (states..states + d_states.len())
+                .map(|state| gradients.tensor(state))
+                .collect();
+            if product == Product::Step {
+                let d_step = gradients.tensor(step);
+                d_product = Some(into_contiguous(matmul(d_step, transposed.clone())));
+            }
+        }
+        if let Some(d_product) = d_product {
+            d_states[0] = CubeBackend::float_add(d_states[0].clone(), d_product);
+        }
+        Backward {
+            projections: gradients.tensor(0),
+            recurrent: gradients.tensor(recurrent),
+            initial_states: d_states,
+        }
+    }
+
+    /// See [`weight_gradient::weight`].
+    pub fn weight_gradient(
+        &self,
+        hidden_states: CubeTensor,
+        initial_hidden: CubeTensor,
+        recurrent: CubeTensor,
+    ) -> CubeTensor {
+        let previous = weight_gradient::previous_hidden(
+            hidden_states,
+            initial_hidden,
+            &self.lengths,
+            self.direction,
+        );
+        weight_gradient::weight(previous, recurrent)
+    }
+
+    fn product(&self, like: &CubeTensor, pass: Pass) -> Product {
+        Limits::of(&like.client).product(self.cell, pass, self.hidden)
+    }
+
+    fn shader(&self, pass: Pass, product: Product, optional: bool) -> Shader {
+        Shader::Walk {
+            cell: self.cell,
+            pass,
+            product,
+            hidden: self.hidden,
+            optional,
+        }
+    }
+
+    /// The shape of a state.
+    fn state(&self) -> Shape {
+        [self.batch, self.hidden].into()
+    }
+
+    /// The steps of every dispatch, in the order of the forward pass.
+    fn dispatches(&self, product: Product) -> Vec<Range<usize>> {
+        let count = match product {
+            Product::Fused => steps_a_dispatch(self.cell, self.batch, self.hidden),
+            Product::Step => 1,
+        };
+        (0..self.time)
+            .step_by(count)
+            .map(|first| first..(first + count).min(self.time))
+            .collect()
+    }
+
+    fn launch(&self, buffers: Buffers, shader: Shader, offsets: [u32; 4], steps: Range<usize>) {
+        let mut info = offsets.to_vec();
+        info.extend([self.batch, self.time, steps.start, steps.end].map(|value| value as u32));
+        // To a whole number of 16 bytes.
+        info.extend([u32::from(self.direction == Direction::Reverse), 0, 0, 0]);
+        let workgroups = [
+            self.batch.div_ceil(ROWS),
+            self.hidden.div_ceil(shader.workgroup()),
+        ];
+        buffers.launch(&self.lengths.client, shader, workgroups, &info);
+    }
+}
+
+fn contiguous(tensors: Vec<CubeTensor>) -> Vec<CubeTensor> {
+    tensors.into_iter().map(into_contiguous).collect()
+}
