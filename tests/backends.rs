@@ -1,32 +1,13 @@
 //! The same network, weights and batch on Burn's NdArray, Flex and WGPU backends: the same logits and
 //! the same gradient for every weight. NdArray is the slow and simple one that the others must match.
 
-use std::sync::OnceLock;
+mod common;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
-use gatefold::device::{DeviceChoice, Selected, find};
+use common::{gpu, ndarray};
 use gatefold::training::loss;
-use gatefold_model::{Cell, SequenceClassifierConfig};
-
-/// A GPU, or else a software adapter. Without either these tests fail: passing would say nothing.
-fn gpu() -> Device {
-    static GPU: OnceLock<Device> = OnceLock::new();
-    GPU.get_or_init(|| {
-        let selected = find(DeviceChoice::Gpu)
-            .or_else(|_| find(DeviceChoice::Software))
-            .unwrap_or_else(|error| panic!("these tests need a graphics adapter: {error}"));
-        eprintln!("WGPU runs on {selected}");
-        assert_ne!(selected, Selected::Cpu);
-        selected.open().expect("the adapter opens")
-    })
-    .clone()
-}
-
-#[allow(deprecated)] // Burn keeps NdArray as a reference only, which is its use here.
-fn ndarray() -> Device {
-    Device::ndarray()
-}
+use gatefold_model::{Cell, SequenceClassifierConfig, SortedTokens};
 
 /// The values and the gradient of every weight, in the order of the layers.
 struct Weights<'a> {
@@ -68,9 +49,9 @@ fn run(
     let ids: Vec<i32> = (0..batch * TIME)
         .map(|i| (i * 37 % config.vocabulary_size) as i32)
         .collect();
-    let ids = Tensor::<1, burn::tensor::Int>::from_data(&ids[..], &device).reshape([batch, TIME]);
+    let tokens = SortedTokens::new(&ids, [batch, TIME], config.vocabulary_size, &device).unwrap();
     let labels: Vec<f32> = (0..batch).map(|i| (i % 2) as f32).collect();
-    let logits = network.forward(ids, Tensor::from_data(lengths, &device));
+    let logits = network.forward_training(tokens, Tensor::from_data(lengths, &device));
     let gradients = loss(logits.clone(), Tensor::from_data(&labels[..], &device)).backward();
     let mut weights = Weights {
         gradients: &gradients,

@@ -10,6 +10,7 @@ pub use lstm::{Lstm, LstmConfig};
 pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
 
 use burn::tensor::{Int, Tensor};
+use gatefold_kernels::sums;
 use serde::{Deserialize, Serialize};
 
 /// A kind of recurrent layer.
@@ -26,11 +27,16 @@ pub enum Cell {
 }
 
 /// `x W + b` for every timestep: `[B, T, in]` → `[B, T, out]`.
+///
+/// W is shared by parts of the batch, so its gradient is the sum of the parts' gradients: one product
+/// over all B·T rows would be a long sum for few results, and keep a GPU's cores idle.
 fn project(input: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<3> {
     let [batch, time, size] = input.dims();
     let [_, width] = weight.dims();
-    let projected = input.reshape([batch * time, size]).matmul(weight);
-    (projected + bias.unsqueeze::<2>()).reshape([batch, time, width])
+    let parts = sums::parts(batch, size * width);
+    let rows = input.reshape([parts, batch / parts * time, size]);
+    let projected = rows.matmul(weight.unsqueeze::<3>()) + bias.unsqueeze::<3>();
+    projected.reshape([batch, time, width])
 }
 
 /// The lengths given, or the whole time for every row.

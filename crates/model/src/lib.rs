@@ -32,6 +32,6 @@ pub mod summary;
 pub mod weights;
 
 pub use classifier::{ConfigError, SequenceClassifier, SequenceClassifierConfig};
-pub use gatefold_kernels::{Direction, LstmState};
+pub use gatefold_kernels::{Direction, LstmState, SortedTokens, TokenError};
 pub use initializers::Initializers;
 pub use layers::{Cell, Gru, GruConfig, Lstm, LstmConfig, SimpleRnn, SimpleRnnConfig};

@@ -65,7 +65,7 @@ pub fn measure(
         network.forward(ids, lengths);
     })?;
     let train = time(device, steps, || {
-        trainer.step(&batch);
+        trainer.step(&batch).expect("the batch's words are known");
     })?;
     Ok([
         record(config, selected, "forward", forward),

@@ -103,10 +103,9 @@ pub fn probability(logit: f32) -> f64 {
 /// A batch's ids `[B, T]` and lengths `[B]` on a device.
 pub(crate) fn to_device(batch: &Batch, device: &Device) -> (Tensor<2, Int>, Tensor<1, Int>) {
     let ids = TensorData::new(batch.ids.clone(), [batch.size, batch.time]);
-    let lengths = TensorData::new(batch.lengths.clone(), [batch.size]);
     (
         Tensor::from_data(ids, device),
-        Tensor::from_data(lengths, device),
+        Tensor::from_data(&batch.lengths[..], device),
     )
 }
 

@@ -6,14 +6,14 @@ use anyhow::{Context, Result, ensure};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::log_sigmoid;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use gatefold_data::Batch;
-use gatefold_model::SequenceClassifier;
+use gatefold_model::{SequenceClassifier, SortedTokens};
 
 use crate::config::RunConfig;
 use crate::dataset::Prepared;
 use crate::device::Selected;
-use crate::evaluation::{Evaluation, Logits, evaluate, to_device};
+use crate::evaluation::{Evaluation, Logits, evaluate};
 use crate::run_folder::{EpochMetrics, RunFolder, RunSummary};
 
 /// Keras's; Burn's own default is a hundred times larger.
@@ -61,6 +61,7 @@ pub fn loss(logits: Tensor<1>, labels: Tensor<1>) -> Tensor<1> {
 /// A network in training, with its optimizer.
 pub struct Trainer {
     network: SequenceClassifier,
+    vocabulary_size: usize,
     optimizer: ModuleOptimizer,
     learning_rate: f64,
     device: Device,
@@ -75,6 +76,7 @@ impl Trainer {
         let device = device.clone().autodiff();
         Ok(Self {
             network: config.model.init(config.training.seed, &device)?,
+            vocabulary_size: config.model.vocabulary_size,
             optimizer: AdamConfig::new().with_epsilon(ADAM_EPSILON).init(),
             learning_rate: config.training.learning_rate,
             device,
@@ -87,17 +89,22 @@ impl Trainer {
     }
 
     /// One step of Adam; returns the logits from before it, still on the device.
-    pub fn step(&mut self, batch: &Batch) -> Tensor<1> {
-        let (ids, lengths) = to_device(batch, &self.device);
-        let labels = TensorData::new(batch.labels.clone(), [batch.size]);
-        let labels = Tensor::from_data(labels, &self.device);
-        let logits = self.network.forward(ids, lengths);
+    ///
+    /// # Errors
+    /// If a token is outside the network's vocabulary.
+    pub fn step(&mut self, batch: &Batch) -> Result<Tensor<1>> {
+        let shape = [batch.size, batch.time];
+        let words = self.vocabulary_size;
+        let tokens = SortedTokens::new(&batch.ids, shape, words, &self.device)?;
+        let lengths = Tensor::from_data(&batch.lengths[..], &self.device);
+        let labels = Tensor::from_data(&batch.labels[..], &self.device);
+        let logits = self.network.forward_training(tokens, lengths);
         let gradients = loss(logits.clone(), labels).backward();
         let gradients = GradientsParams::from_grads(gradients, &self.network);
         self.network = self
             .optimizer
             .step(self.learning_rate, self.network.clone(), gradients);
-        logits.inner()
+        Ok(logits.inner())
     }
 }
 
@@ -194,7 +201,7 @@ fn run_epoch(
             device.seed(step_seed(config.training.seed, epoch, i));
         }
         let batch = batching.batch(&data.train, indices);
-        let answers = trainer.step(&batch);
+        let answers = trainer.step(&batch)?;
         logits.push(batch, answers)?;
         on_event(Event::Step {
             epoch,

@@ -1,0 +1,419 @@
+//! The kernels on WGPU against the reference on NdArray: random shapes, lengths, directions and initial
+//! states; long sequences; saturated gates; the same call twice.
+
+mod common;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use common::{gpu, ndarray};
+use gatefold_kernels::{Direction, LstmState, SortedTokens, embedding, gru, lstm, simple_rnn};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Cell {
+    Lstm,
+    Gru,
+    SimpleRnn,
+}
+
+impl Cell {
+    fn gates(self) -> usize {
+        match self {
+            Self::Lstm => 4,
+            Self::Gru => 3,
+            Self::SimpleRnn => 1,
+        }
+    }
+}
+
+/// One call of an operation.
+#[derive(Clone, Debug)]
+struct Case {
+    cell: Cell,
+    time: usize,
+    hidden: usize,
+    /// One a row.
+    lengths: Vec<i32>,
+    direction: Direction,
+    with_state: bool,
+    /// Whether the loss reads the hidden states, beside the final one.
+    reads_hidden_states: bool,
+    /// How far from 0 the projections lie.
+    scale: f32,
+    seed: u64,
+}
+
+/// Each with its name, and whether it is a gradient.
+type Values = Vec<(&'static str, bool, Vec<f32>)>;
+
+impl Case {
+    /// Outputs, then gradients, on `device`.
+    fn run(&self, device: &Device) -> Values {
+        let device = &device.clone().autodiff();
+        let (batch, time, hidden) = (self.lengths.len(), self.time, self.hidden);
+        let width = self.cell.gates() * hidden;
+        let rng = &mut ChaCha8Rng::seed_from_u64(self.seed);
+        let projections: Tensor<3> = random([batch, time, width], self.scale, rng, device);
+        // As large as a trained network's: the product stays near 1.
+        let weight: Tensor<2> = random([hidden, width], 1.5 / (hidden as f32).sqrt(), rng, device);
+        let bias: Tensor<1> = random([width], 0.5, rng, device);
+        let state: Tensor<2> = random([batch, hidden], 0.9, rng, device);
+        let cell_state: Tensor<2> = random([batch, hidden], 1.5, rng, device);
+        let lengths = Tensor::<1, Int>::from_data(&self.lengths[..], device);
+        let given = self.with_state.then(|| state.clone());
+
+        let (hidden_states, final_hidden, final_cell) = match self.cell {
+            Cell::Lstm => {
+                let state = given.map(|hidden| LstmState {
+                    hidden,
+                    cell: cell_state.clone(),
+                });
+                let output = lstm(
+                    projections.clone(),
+                    weight.clone(),
+                    state,
+                    lengths,
+                    self.direction,
+                )
+                .unwrap();
+                let state = output.final_state;
+                (output.hidden_states, state.hidden, Some(state.cell))
+            }
+            Cell::Gru => {
+                let output = gru(
+                    projections.clone(),
+                    weight.clone(),
+                    bias.clone(),
+                    given,
+                    lengths,
+                    self.direction,
+                )
+                .unwrap();
+                (output.hidden_states, output.final_hidden, None)
+            }
+            Cell::SimpleRnn => {
+                let output = simple_rnn(
+                    projections.clone(),
+                    weight.clone(),
+                    given,
+                    lengths,
+                    self.direction,
+                )
+                .unwrap();
+                (output.hidden_states, output.final_hidden, None)
+            }
+        };
+
+        let weighted = |values: Tensor<2>, rng: &mut ChaCha8Rng| {
+            let factors = random(values.dims(), 1.0, rng, device).detach();
+            (values * factors).sum()
+        };
+        let mut loss = weighted(final_hidden.clone(), rng);
+        if let Some(cell) = &final_cell {
+            loss = loss + weighted(cell.clone(), rng);
+        }
+        if self.reads_hidden_states {
+            loss = loss + weighted(hidden_states.clone().reshape([batch * time, hidden]), rng);
+        }
+        let gradients = loss.backward();
+
+        let mut values = vec![
+            ("hidden states", false, floats(hidden_states)),
+            ("final hidden state", false, floats(final_hidden)),
+        ];
+        values.extend(final_cell.map(|cell| ("final cell state", false, floats(cell))));
+        let gradient = |name, tensor: Option<Vec<f32>>| (name, true, tensor.expect(name));
+        values.extend([
+            gradient("d projections", projections.grad(&gradients).map(floats)),
+            gradient("d recurrent weight", weight.grad(&gradients).map(floats)),
+        ]);
+        if self.cell == Cell::Gru {
+            values.push(gradient(
+                "d recurrent bias",
+                bias.grad(&gradients).map(floats),
+            ));
+        }
+        if self.with_state {
+            values.push(gradient(
+                "d initial hidden",
+                state.grad(&gradients).map(floats),
+            ));
+            if self.cell == Cell::Lstm {
+                let gradient = cell_state.grad(&gradients).map(floats);
+                values.push(("d initial cell", true, gradient.expect("d initial cell")));
+            }
+        }
+        values
+    }
+}
+
+/// A leaf of the graph with values in ±`scale`.
+fn random<const D: usize>(
+    shape: [usize; D],
+    scale: f32,
+    rng: &mut impl Rng,
+    device: &Device,
+) -> Tensor<D> {
+    let count = shape.iter().product();
+    let values: Vec<f32> = (0..count)
+        .map(|_| rng.random_range(-scale..=scale))
+        .collect();
+    Tensor::from_data(TensorData::new(values, shape), device).require_grad()
+}
+
+fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().expect("32-bit floats")
+}
+
+/// The largest errors seen, relative to a tensor's largest value: of outputs and of gradients.
+#[derive(Clone, Copy, Debug, Default)]
+struct Errors {
+    outputs: f32,
+    gradients: f32,
+}
+
+const OUTPUT_TOLERANCE: f32 = 1e-5;
+const GRADIENT_TOLERANCE: f32 = 1e-4;
+
+/// Where all values are smaller than `floor`, errors are relative to it.
+fn compare(expected: &Values, found: &Values, floor: f32) -> Result<Errors, String> {
+    let mut errors = Errors::default();
+    assert_eq!(expected.len(), found.len());
+    for ((name, is_gradient, expected), (_, _, found)) in expected.iter().zip(found) {
+        assert_eq!(expected.len(), found.len(), "{name}");
+        let largest = expected
+            .iter()
+            .fold(0f32, |most, value| most.max(value.abs()));
+        for (i, (expected, found)) in expected.iter().zip(found).enumerate() {
+            let off = (expected - found).abs() / largest.max(floor).max(f32::MIN_POSITIVE);
+            let (seen, tolerance) = if *is_gradient {
+                (&mut errors.gradients, GRADIENT_TOLERANCE)
+            } else {
+                (&mut errors.outputs, OUTPUT_TOLERANCE)
+            };
+            // A NaN must not pass.
+            if !(off <= tolerance) {
+                return Err(format!("{name}[{i}]: {found}, expected {expected}"));
+            }
+            *seen = seen.max(off);
+        }
+    }
+    Ok(errors)
+}
+
+fn check(case: &Case, floor: f32) -> Errors {
+    let found = case.run(&gpu());
+    let errors = compare(&case.run(&ndarray()), &found, floor)
+        .unwrap_or_else(|difference| panic!("{case:?}: {difference}"));
+    let again = case.run(&gpu());
+    assert!(
+        bits(&found) == bits(&again),
+        "{case:?}: twice the same, other results"
+    );
+    errors
+}
+
+fn bits(values: &Values) -> Vec<u32> {
+    let values = values.iter().flat_map(|(_, _, values)| values);
+    values.map(|value| value.to_bits()).collect()
+}
+
+fn cases(cell: Cell, hidden: usize) -> impl Strategy<Value = Case> {
+    (1..=9usize, 1..=40usize).prop_flat_map(move |(batch, time)| {
+        (
+            prop::collection::vec(1..=time as i32, batch),
+            any::<(bool, bool, bool, u64)>(),
+        )
+            .prop_map(
+                move |(lengths, (reverse, with_state, reads_hidden_states, seed))| Case {
+                    cell,
+                    time,
+                    hidden,
+                    lengths,
+                    direction: Direction::reversed(reverse),
+                    with_state,
+                    reads_hidden_states,
+                    scale: 2.0,
+                    seed,
+                },
+            )
+    })
+}
+
+/// Random cases at every hidden size; the same ones in every run.
+fn compare_random_cases(cell: Cell) {
+    const HIDDEN: [usize; 10] = [1, 3, 8, 31, 64, 100, 128, 200, 256, 300];
+    const CASES_EACH: u32 = 10;
+    let mut most = Errors::default();
+    for hidden in HIDDEN {
+        let config = Config {
+            cases: CASES_EACH,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[hidden as u8; 32]);
+        let seen = std::cell::Cell::new(most);
+        let result = TestRunner::new_with_rng(config, rng).run(&cases(cell, hidden), |case| {
+            let found = case.run(&gpu());
+            let errors =
+                compare(&case.run(&ndarray()), &found, 0.0).map_err(TestCaseError::fail)?;
+            prop_assert!(
+                bits(&found) == bits(&case.run(&gpu())),
+                "twice the same, other results"
+            );
+            let so_far = seen.get();
+            seen.set(Errors {
+                outputs: so_far.outputs.max(errors.outputs),
+                gradients: so_far.gradients.max(errors.gradients),
+            });
+            Ok(())
+        });
+        result.unwrap_or_else(|error| panic!("{cell:?}, H {hidden}: {error}"));
+        most = seen.get();
+    }
+    eprintln!(
+        "{cell:?}: {} random cases, largest error {:.1e} of outputs, {:.1e} of gradients",
+        HIDDEN.len() * CASES_EACH as usize,
+        most.outputs,
+        most.gradients
+    );
+}
+
+#[test]
+fn random_lstms_agree() {
+    compare_random_cases(Cell::Lstm);
+}
+
+#[test]
+fn random_grus_agree() {
+    compare_random_cases(Cell::Gru);
+}
+
+#[test]
+fn random_simple_rnns_agree() {
+    compare_random_cases(Cell::SimpleRnn);
+}
+
+fn each_cell(floor: f32, case: impl Fn(Cell) -> Case) {
+    for cell in [Cell::Lstm, Cell::Gru, Cell::SimpleRnn] {
+        let case = case(cell);
+        let errors = check(&case, floor);
+        eprintln!("{cell:?}, T {}, H {}: {errors:?}", case.time, case.hidden);
+    }
+}
+
+#[test]
+fn hidden_sizes_too_large_for_a_workgroup_go_step_by_step() {
+    for (hidden, reverse) in [(600, true), (1024, false)] {
+        each_cell(0.0, |cell| Case {
+            cell,
+            time: 6,
+            hidden,
+            lengths: vec![6, 1, 4, 2, 6],
+            direction: Direction::reversed(reverse),
+            with_state: true,
+            reads_hidden_states: true,
+            scale: 2.0,
+            seed: 5,
+        });
+    }
+}
+
+#[test]
+fn long_sequences_agree() {
+    each_cell(0.0, |cell| Case {
+        cell,
+        time: 2000,
+        hidden: 8,
+        lengths: vec![2000, 1400, 1],
+        direction: Direction::Forward,
+        with_state: true,
+        reads_hidden_states: true,
+        scale: 2.0,
+        seed: 6,
+    });
+}
+
+#[test]
+fn saturated_gates_stay_finite_and_agree() {
+    for scale in [60.0, 1e4, 1e30] {
+        // Few gates are left with a slope; what is left of it is mostly rounding.
+        each_cell(1.0, |cell| Case {
+            cell,
+            time: 12,
+            hidden: 31,
+            lengths: vec![12, 7],
+            direction: Direction::Reverse,
+            with_state: true,
+            reads_hidden_states: true,
+            scale,
+            seed: 7,
+        });
+    }
+}
+
+#[test]
+fn a_row_without_timesteps_passes_its_state_and_gradient_on() {
+    each_cell(0.0, |cell| Case {
+        cell,
+        time: 3,
+        hidden: 8,
+        lengths: vec![0, 3, 0, 0, 0, 2, -1, 9],
+        direction: Direction::Reverse,
+        with_state: true,
+        reads_hidden_states: true,
+        scale: 2.0,
+        seed: 8,
+    });
+}
+
+#[test]
+fn what_stands_in_the_padding_is_not_read() {
+    let device = gpu().autodiff();
+    for reverse in [false, true] {
+        let states = |padding: f32| {
+            let rng = &mut ChaCha8Rng::seed_from_u64(1);
+            let weight: Tensor<2> = random([4, 16], 0.5, rng, &device);
+            let words: Tensor<3> = random([2, 3, 16], 1.0, rng, &device);
+            let padding = Tensor::full([2, 2, 16], padding, &device);
+            let lengths = Tensor::<1, Int>::from_data([3, 2], &device);
+            let input = Tensor::cat(vec![words, padding], 1);
+            let output = lstm(input, weight, None, lengths, Direction::reversed(reverse)).unwrap();
+            floats(output.hidden_states)
+        };
+        let expected = states(0.0);
+        assert!(expected.iter().all(|value| value.is_finite()));
+        assert_eq!(expected, states(f32::NAN));
+    }
+}
+
+#[test]
+fn the_embeddings_gradient_is_the_sum_over_each_words_places() {
+    for (words, columns, shape) in [(7, 1, [2, 3]), (50, 16, [9, 40]), (300, 100, [3, 17])] {
+        let gradient = |device: Device| {
+            let device = &device.autodiff();
+            let rng = &mut ChaCha8Rng::seed_from_u64(2);
+            let weight: Tensor<2> = random([words, columns], 1.0, rng, device);
+            let ids: Vec<i32> = (0..shape[0] * shape[1])
+                .map(|_| rng.random_range(0..words as i32 / 2))
+                .collect();
+            let tokens = SortedTokens::new(&ids, shape, words, device).unwrap();
+            let output = embedding(weight.clone(), tokens);
+            let factors = random(output.dims(), 1.0, rng, device).detach();
+            let gradients = (output.clone() * factors).sum().backward();
+            let gradient = weight.grad(&gradients).expect("the weight's gradient");
+            vec![
+                ("output", false, floats(output)),
+                ("d weight", true, floats(gradient)),
+            ]
+        };
+        let found = gradient(gpu());
+        compare(&gradient(ndarray()), &found, 0.0).unwrap();
+        assert!(
+            bits(&found) == bits(&gradient(gpu())),
+            "twice the same, other results"
+        );
+    }
+}
