@@ -6,11 +6,11 @@ use anyhow::{Context, Result, ensure};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::log_sigmoid;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use gatefold_data::Batch;
 use gatefold_model::SequenceClassifier;
 
-use crate::config::RunConfig;
+use crate::config::{RunConfig, TrainingConfig};
 use crate::dataset::Prepared;
 use crate::device::Selected;
 use crate::evaluation::{Evaluation, Logits, evaluate, to_device};
@@ -58,9 +58,21 @@ pub fn loss(logits: Tensor<1>, labels: Tensor<1>) -> Tensor<1> {
     losses.reshape([1, batch]).mean_dim(1).reshape([1])
 }
 
+/// A network that answers sequences with a logit each.
+pub trait Classifier: Module {
+    /// Logits `[B]` of token ids `[B, T]`, of which each row's first `lengths` `[B]` count.
+    fn forward(&self, ids: Tensor<2, Int>, lengths: Tensor<1, Int>) -> Tensor<1>;
+}
+
+impl Classifier for SequenceClassifier {
+    fn forward(&self, ids: Tensor<2, Int>, lengths: Tensor<1, Int>) -> Tensor<1> {
+        self.forward(ids, lengths)
+    }
+}
+
 /// A network in training, with its optimizer.
-pub struct Trainer {
-    network: SequenceClassifier,
+pub struct Trainer<N = SequenceClassifier> {
+    network: N,
     optimizer: ModuleOptimizer,
     learning_rate: f64,
     device: Device,
@@ -73,16 +85,24 @@ impl Trainer {
     /// If `config` describes no network.
     pub fn new(config: &RunConfig, device: &Device) -> Result<Self> {
         let device = device.clone().autodiff();
-        Ok(Self {
-            network: config.model.init(config.training.seed, &device)?,
+        let network = config.model.init(config.training.seed, &device)?;
+        Ok(Self::of(network, &config.training, device))
+    }
+}
+
+impl<N: Classifier> Trainer<N> {
+    /// Any network, on `device`, which records gradients.
+    pub(crate) fn of(network: N, config: &TrainingConfig, device: Device) -> Self {
+        Self {
+            network,
             optimizer: AdamConfig::new().with_epsilon(ADAM_EPSILON).init(),
-            learning_rate: config.training.learning_rate,
+            learning_rate: config.learning_rate,
             device,
-        })
+        }
     }
 
     /// The network as it answers outside training.
-    pub fn network(&self) -> SequenceClassifier {
+    pub fn network(&self) -> N {
         self.network.valid()
     }
 
