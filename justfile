@@ -15,7 +15,7 @@ train *args:
 imdb *args:
     cargo run --release --package gatefold -- train --dataset imdb "$@"
 
-# Measure seconds a step and tokens a second of the lesson's network, on every device
+# Measure the lesson's network beside the same one of Burn's own layers, on every device
 bench *args:
     cargo run --release --package gatefold -- bench "$@"
 

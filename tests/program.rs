@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
+use gatefold::device::{DeviceChoice, find};
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;
@@ -593,29 +594,128 @@ fn summary_counts_the_lessons_parameters() {
     assert_eq!(total, 184_961);
 }
 
+/// Records of a tiny network on a device, every kind of record once.
+fn bench_records(device: &str) -> Vec<Value> {
+    let sizes = "--cells lstm,gru --batches 2 --times 5 --hiddens 4 --steps 2 --format json";
+    let arguments: Vec<&str> = ["bench", "--device", device]
+        .into_iter()
+        .chain(sizes.split(' '))
+        .collect();
+    let records = Sandbox::new().json_lines(&arguments);
+    let kind = |record: &Value| {
+        ["cell", "pass", "implementation"].map(|key| record[key].as_str().unwrap().to_string())
+    };
+    let kinds: Vec<_> = records
+        .iter()
+        .map(|record| kind(record).join(" "))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "lstm forward gatefold",
+            "lstm forward burn",
+            "lstm train gatefold",
+            "lstm train burn",
+            "gru forward gatefold",
+            "gru forward burn",
+            "gru train gatefold",
+            "gru train burn",
+        ]
+    );
+    for record in &records {
+        assert_eq!(record.as_object().unwrap().len(), 15, "{record}");
+        let size = |key: &str| record[key].as_u64().unwrap();
+        assert_eq!(
+            ["batch", "time", "input", "hidden"].map(size),
+            [2, 5, 16, 4]
+        );
+        let number = |key: &str| record[key].as_f64().unwrap();
+        assert!(number("min_ms") > 0.0, "{record}");
+        assert!(number("min_ms") <= number("median_ms"), "{record}");
+        assert!(number("median_ms") <= number("max_ms"), "{record}");
+        let tokens_per_second = 10.0 / (number("median_ms") / 1e3);
+        assert!((number("tokens_per_second") / tokens_per_second - 1.0).abs() < 1e-9);
+    }
+    records
+}
+
 #[test]
-fn bench_measures_both_passes() {
-    let records = Sandbox::new().json_lines(&[
+fn bench_measures_both_networks_on_the_cpu() {
+    for record in bench_records("cpu") {
+        assert_eq!(record["device"], "cpu");
+        assert_eq!(record["adapter"], "CPU");
+        assert!(record["api"].is_null() && record["dispatches"].is_null());
+    }
+}
+
+#[test]
+fn bench_counts_the_launches_of_an_adapter() {
+    let device = if find(DeviceChoice::Gpu).is_ok() {
+        "gpu"
+    } else {
+        "software"
+    };
+    for record in bench_records(device) {
+        assert_eq!(record["device"], device);
+        assert!(record["api"].is_string());
+        assert!(record["dispatches"].as_u64().unwrap() > 0, "{record}");
+    }
+}
+
+#[test]
+fn bench_writes_tables_for_people() {
+    let sandbox = Sandbox::new();
+    let text = sandbox.output(&[
         "bench",
         "--device",
         "cpu",
-        "--format",
-        "json",
-        "--steps",
-        "2",
-        "--batch-size",
-        "2",
-        "--max-length",
+        "--cells",
+        "rnn",
+        "--batches",
+        "2,3",
+        "--times",
+        "5",
+        "--hiddens",
         "4",
+        "--steps",
+        "1",
+        "--markdown",
+        "bench.md",
     ]);
-    let passes: Vec<_> = records
-        .iter()
-        .map(|record| record["pass"].as_str().unwrap())
-        .collect();
-    assert_eq!(passes, ["forward", "train"]);
-    for record in records {
-        assert!(record["median_ms"].as_f64().unwrap() > 0.0);
-        assert!(record["tokens_per_second"].as_f64().unwrap() > 0.0);
-        assert_eq!(record["cell"], "lstm");
+    let page = sandbox.read("bench.md");
+    for size in ["2 × 5 × 16 × 4", "3 × 5 × 16 × 4"] {
+        assert!(text.contains(size) && page.contains(size), "{text}\n{page}");
+    }
+    assert!(page.starts_with(&format!("# Gatefold {}", env!("CARGO_PKG_VERSION"))));
+    assert!(
+        page.contains("`gatefold bench --device cpu --cells rnn"),
+        "{page}"
+    );
+    assert!(page.contains("## CPU"), "{page}");
+    // A header, a rule, and two sizes, passes and implementations.
+    let lines = page.lines().filter(|line| line.starts_with('|')).count();
+    assert_eq!(lines, 2 + 8, "{page}");
+}
+
+#[test]
+fn bench_refuses_what_it_cannot_measure() {
+    for (arguments, said) in [
+        ("--cells lstm,elman", "rnn, lstm and gru"),
+        ("--batches 1,,2", "--batches"),
+        ("--times 0", "--times"),
+        ("--hiddens four", "--hiddens"),
+        ("--steps 0", "--steps"),
+        ("--implementations keras", "gatefold, burn"),
+        ("--batches 65536 --times 65536", "tokens a step"),
+        ("--markdown nowhere/bench.md", "there is no folder"),
+        ("--markdown data", "a folder, not a file"),
+    ] {
+        let arguments = format!("bench --device cpu {arguments}");
+        Sandbox::new()
+            .gatefold(&arguments.split(' ').collect::<Vec<_>>())
+            .assert()
+            .code(2)
+            .stdout("")
+            .stderr(contains(said));
     }
 }

@@ -266,6 +266,11 @@ pub struct SequenceClassifier {
 }
 
 impl SequenceClassifier {
+    /// The number of token ids, V.
+    pub fn vocabulary_size(&self) -> usize {
+        self.embedding.weight.dims()[0]
+    }
+
     /// - `ids`: token ids `[B, T]`, padded at the end;
     /// - `lengths`: how many tokens of each row count, `[B]`;
     /// - returns logits `[B]`.
@@ -274,7 +279,8 @@ impl SequenceClassifier {
     }
 
     /// [`forward`](Self::forward) for training: with the tokens sorted, the embedding's gradient is fast
-    /// and the same every time on a GPU too. They are sorted by the vocabulary's size.
+    /// and the same every time on a GPU too. They are sorted for
+    /// [`vocabulary_size`](Self::vocabulary_size) words.
     pub fn forward_training(&self, tokens: SortedTokens, lengths: Tensor<1, Int>) -> Tensor<1> {
         self.forward_embedded(embedding(self.embedding.weight.val(), tokens), lengths)
     }

@@ -1,18 +1,122 @@
-//! How fast a network runs on a device.
+//! How fast the lesson's network runs on a device, with our recurrent layer and with Burn's own.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`work`] | the least that a recurrent layer has to compute and move |
+//! | [`peaks`] | what an adapter can compute and move at most, measured |
 
-use std::time::Instant;
+mod burn_network;
+mod launches;
+pub mod peaks;
+mod timing;
+pub mod work;
+
+use std::fmt;
 
 use anyhow::{Context, Result};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
+use clap::ValueEnum;
 use gatefold_data::Batch;
 use gatefold_model::Cell;
 use itertools::Itertools;
 use serde::Serialize;
 
+use self::burn_network::BurnClassifier;
+use self::timing::Timing;
 use crate::config::RunConfig;
 use crate::device::Selected;
 use crate::evaluation::to_device;
-use crate::training::Trainer;
+use crate::training::{Classifier, Trainer};
+
+/// Whose recurrent layer, embedding and dense layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Implementation {
+    /// Gatefold's network
+    Gatefold,
+    /// The same network of the layers in `burn::nn`
+    Burn,
+}
+
+/// What a step computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pass {
+    /// The logits, as outside training.
+    Forward,
+    /// The logits, the loss, the gradients and an update by Adam.
+    Train,
+}
+
+/// The sizes of the lesson's network and of its batches; those not named here are the lesson's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Workload {
+    /// The kind of recurrent layer.
+    pub cell: Cell,
+    /// Reviews a step.
+    pub batch: usize,
+    /// Tokens a review; no review is shorter, because Burn's layers know no mask.
+    pub time: usize,
+    /// Size of the recurrent layer's input.
+    pub input: usize,
+    /// Its hidden size.
+    pub hidden: usize,
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            cell,
+            batch,
+            time,
+            input,
+            hidden,
+        } = self;
+        let cell = format!("{cell:?}").to_lowercase();
+        write!(
+            f,
+            "{cell}, batch {batch}, time {time}, input {input}, hidden {hidden}"
+        )
+    }
+}
+
+impl Workload {
+    /// The run that this is a step of.
+    ///
+    /// # Errors
+    /// If no run can have these sizes.
+    pub fn config(&self) -> Result<RunConfig> {
+        let mut config = RunConfig::default();
+        config.model.cell = self.cell;
+        config.model.embedding_size = self.input;
+        config.model.hidden_size = self.hidden;
+        config.training.batch_size = self.batch;
+        config.training.max_length = self.time;
+        config
+            .validate()
+            .with_context(|| format!("{self} can't be measured"))?;
+        Ok(config)
+    }
+
+    /// Tokens a step.
+    pub fn tokens(&self) -> usize {
+        self.batch * self.time
+    }
+
+    /// Full-length reviews, all over the vocabulary.
+    fn batch(&self, vocabulary: usize) -> Batch {
+        Batch {
+            ids: (0..self.tokens())
+                .map(|i| (i.wrapping_mul(7919) % vocabulary) as i32)
+                .collect(),
+            lengths: vec![self.time as i32; self.batch],
+            labels: (0..self.batch).map(|i| (i % 2) as f32).collect(),
+            size: self.batch,
+            time: self.time,
+            indices: (0..self.batch).collect(),
+        }
+    }
+}
 
 /// One measurement of a network on a device.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,110 +127,104 @@ pub struct Record {
     pub adapter: String,
     /// The graphics API; none on the CPU.
     pub api: Option<String>,
-    /// The kind of recurrent layer.
-    pub cell: Cell,
-    /// Whose layer.
-    pub implementation: &'static str,
-    /// `forward`, or `train` for a whole step with backward pass and optimizer.
-    pub pass: &'static str,
-    /// Reviews a step.
-    pub batch: usize,
-    /// Tokens a review.
-    pub time: usize,
-    /// Size of the recurrent layer's input.
-    pub input: usize,
-    /// Its hidden size.
-    pub hidden: usize,
+    /// The sizes.
+    #[serde(flatten)]
+    pub workload: Workload,
+    /// Whose layers.
+    pub implementation: Implementation,
+    /// What a step computed.
+    pub pass: Pass,
     /// Of the steps measured.
     pub median_ms: f64,
     /// Of the steps measured.
     pub min_ms: f64,
     /// Of the steps measured.
     pub max_ms: f64,
+    /// Kernel launches in one step; none on the CPU.
+    pub dispatches: Option<usize>,
     /// At the median.
     pub tokens_per_second: f64,
 }
 
-/// Measures `config`'s network on a device: `steps` forward passes and as many training steps, after
-/// one of each to warm up, on full batches of `max_length` tokens.
+/// One step of a network; returns its logits, still on the device.
+type Step<'a> = Box<dyn FnMut() -> Result<Tensor<1>> + 'a>;
+
+/// Measures `steps` forward passes and as many training steps on a device. The implementations take
+/// turns, step by step, so that what slows a machine down for a while slows them all.
 ///
 /// # Errors
-/// If the device fails.
+/// If no run can have these sizes, or the device fails.
 pub fn measure(
-    config: &RunConfig,
+    workload: &Workload,
+    implementations: &[Implementation],
     (selected, device): (&Selected, &Device),
     steps: usize,
-) -> Result<[Record; 2]> {
-    let batch = full_batch(config);
-    let mut trainer = Trainer::new(config, device)?;
-    let network = trainer.network();
-    let forward = time(device, steps, || {
-        let (ids, lengths) = to_device(&batch, device);
-        network.forward(ids, lengths);
-    })?;
-    let train = time(device, steps, || {
-        trainer.step(&batch).expect("the batch's words are known");
-    })?;
-    Ok([
-        record(config, selected, "forward", forward),
-        record(config, selected, "train", train),
-    ])
+) -> Result<Vec<Record>> {
+    let config = workload.config()?;
+    let batch = workload.batch(config.model.vocabulary_size);
+    let mut records = Vec::new();
+    for pass in [Pass::Forward, Pass::Train] {
+        let networks: Vec<Step> = implementations
+            .iter()
+            .map(|implementation| match implementation {
+                Implementation::Gatefold => {
+                    let trainer = Trainer::new(&config, device)?;
+                    Ok(step(trainer, pass, &batch, device))
+                }
+                Implementation::Burn => {
+                    let tracked = device.clone().autodiff();
+                    let network = BurnClassifier::new(&config.model, &tracked);
+                    let trainer = Trainer::of(network, &config.training, tracked);
+                    Ok(step(trainer, pass, &batch, device))
+                }
+            })
+            .collect::<Result<_>>()?;
+        let timings = timing::in_turns(networks, device, steps)?;
+        for (&implementation, timing) in implementations.iter().zip_eq(timings) {
+            let record = record(workload, (implementation, pass), selected, timing);
+            records.push(record);
+        }
+    }
+    Ok(records)
 }
 
-/// Reviews of `max_length` words each, all over the vocabulary.
-fn full_batch(config: &RunConfig) -> Batch {
-    let (size, time) = (config.training.batch_size, config.training.max_length);
-    let words = config.model.vocabulary_size;
-    Batch {
-        ids: (0..size * time)
-            .map(|i| (i.wrapping_mul(7919) % words) as i32)
-            .collect(),
-        lengths: vec![time as i32; size],
-        labels: (0..size).map(|i| (i % 2) as f32).collect(),
-        size,
-        time,
-        indices: (0..size).collect(),
+fn step<'a, N: Classifier + 'a>(
+    mut trainer: Trainer<N>,
+    pass: Pass,
+    batch: &'a Batch,
+    device: &'a Device,
+) -> Step<'a> {
+    match pass {
+        Pass::Forward => {
+            let network = trainer.network();
+            Box::new(move || {
+                let (ids, lengths) = to_device(batch, device);
+                Ok(network.forward(ids, lengths))
+            })
+        }
+        Pass::Train => Box::new(move || trainer.step(batch)),
     }
 }
 
-/// Milliseconds of `steps` runs after one to warm up, sorted.
-fn time(device: &Device, steps: usize, mut run: impl FnMut()) -> Result<Vec<f64>> {
-    let mut once = || -> Result<f64> {
-        let start = Instant::now();
-        run();
-        device
-            .sync()
-            .context("the device failed while it computed")?;
-        Ok(start.elapsed().as_secs_f64() * 1e3)
-    };
-    once()?;
-    let times: Vec<f64> = (0..steps).map(|_| once()).try_collect()?;
-    Ok(times.into_iter().sorted_by(f64::total_cmp).collect())
-}
-
-fn record(config: &RunConfig, selected: &Selected, pass: &'static str, times: Vec<f64>) -> Record {
-    let middle = times.len() / 2;
-    let median_ms = if times.len() % 2 == 1 {
-        times[middle]
-    } else {
-        (times[middle - 1] + times[middle]) / 2.0
-    };
-    let (batch, time) = (config.training.batch_size, config.training.max_length);
+fn record(
+    workload: &Workload,
+    (implementation, pass): (Implementation, Pass),
+    selected: &Selected,
+    timing: Timing,
+) -> Record {
     let (device, adapter, api) = selected.describe();
+    let median_ms = timing.median_ms();
     Record {
         device,
         adapter,
         api,
-        cell: config.model.cell,
-        implementation: "gatefold",
+        workload: workload.clone(),
+        implementation,
         pass,
-        batch,
-        time,
-        input: config.model.embedding_size,
-        hidden: config.model.hidden_size,
         median_ms,
-        min_ms: times[0],
-        max_ms: times[times.len() - 1],
-        tokens_per_second: (batch * time) as f64 / (median_ms / 1e3),
+        min_ms: timing.milliseconds[0],
+        max_ms: timing.milliseconds[timing.milliseconds.len() - 1],
+        dispatches: (*selected != Selected::Cpu).then_some(timing.launches),
+        tokens_per_second: workload.tokens() as f64 / (median_ms / 1e3),
     }
 }

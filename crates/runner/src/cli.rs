@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-use gatefold::config::{DatasetConfig, RunConfig, TrainingConfig};
+use clap::builder::RangedI64ValueParser;
+use clap::{Args, Parser, Subcommand, value_parser};
+use gatefold::bench::{Implementation, Workload};
+use gatefold::config::{DatasetConfig, TrainingConfig};
 use gatefold::device::DeviceChoice;
 use gatefold_model::{Cell, Initializers, SequenceClassifierConfig};
+use itertools::iproduct;
 
 use crate::output::Format;
 
@@ -34,7 +37,7 @@ pub enum Command {
     Devices(DevicesArgs),
     /// Show a network's layers, output shapes and parameter counts
     Summary(SummaryArgs),
-    /// Measure how fast a network runs
+    /// Measure how fast the lesson's network runs, beside the same network of Burn's own layers
     Bench(BenchArgs),
 }
 
@@ -129,19 +132,37 @@ pub struct BenchArgs {
     /// Where to run [default: the CPU and every GPU]
     #[arg(long, value_enum)]
     pub device: Option<DeviceChoice>,
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// Reviews a step [default: 128]
-    #[arg(long, value_name = "N")]
-    pub batch_size: Option<usize>,
-    /// Tokens a review [default: 256]
-    #[arg(long, value_name = "N")]
-    pub max_length: Option<usize>,
-    /// Steps to measure, after one to warm up
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Kinds of recurrent layer: rnn, lstm, gru
+    #[arg(long, value_parser = parse_cell, value_delimiter = ',', default_value = "lstm,gru")]
+    pub cells: Vec<Cell>,
+    /// Reviews a step
+    #[arg(long, value_parser = at_least_one(), value_delimiter = ',', default_value = "128")]
+    pub batches: Vec<u32>,
+    /// Tokens a review
+    #[arg(long, value_parser = at_least_one(), value_delimiter = ',', default_value = "256")]
+    pub times: Vec<u32>,
+    /// Hidden sizes of the recurrent layer
+    #[arg(long, value_parser = at_least_one(), value_delimiter = ',', default_value = "64")]
+    pub hiddens: Vec<u32>,
+    /// Size of a token's vector, the recurrent layer's input
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value = "16")]
+    pub embedding_size: u32,
+    /// Whose layers; Burn's can take minutes on a software adapter
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "gatefold,burn"
+    )]
+    pub implementations: Vec<Implementation>,
+    /// Steps to measure, of each kind and after warming up
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value = "10")]
     pub steps: u32,
     #[command(flatten)]
     pub format: FormatArgs,
+    /// Also write a Markdown page, to send in or to keep
+    #[arg(long, value_name = "FILE", value_parser = parse_new_file)]
+    pub markdown: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -297,10 +318,31 @@ impl TrainingArgs {
 }
 
 impl BenchArgs {
-    pub fn apply(self, config: &mut RunConfig) {
-        self.model.apply(&mut config.model);
-        set(&mut config.training.batch_size, self.batch_size);
-        set(&mut config.training.max_length, self.max_length);
+    /// Every combination of the sizes asked for.
+    pub fn workloads(&self) -> Vec<Workload> {
+        iproduct!(&self.cells, &self.batches, &self.times, &self.hiddens)
+            .map(|(&cell, &batch, &time, &hidden)| Workload {
+                cell,
+                batch: batch as usize,
+                time: time as usize,
+                input: self.embedding_size as usize,
+                hidden: hidden as usize,
+            })
+            .collect()
+    }
+}
+
+fn at_least_one() -> RangedI64ValueParser<u32> {
+    value_parser!(u32).range(1..)
+}
+
+/// Refuses a folder that isn't there before anything is measured.
+fn parse_new_file(path: &str) -> Result<PathBuf, String> {
+    let path = std::path::absolute(path).map_err(|error| error.to_string())?;
+    match path.parent() {
+        Some(folder) if folder.is_dir() && !path.is_dir() => Ok(path),
+        Some(folder) if !folder.is_dir() => Err(format!("there is no folder {}", folder.display())),
+        _ => Err("that is a folder, not a file".into()),
     }
 }
 
@@ -324,6 +366,7 @@ fn parse_initializers(name: &str) -> Result<Initializers, String> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use gatefold::config::RunConfig;
 
     use super::*;
 

@@ -9,7 +9,8 @@
 //! | [`training`] | the training loop |
 //! | [`evaluation`] | loss and accuracy, and the probabilities behind them |
 //! | [`run_folder`] | what a run leaves behind, and reading it again |
-//! | [`mod@bench`] | seconds a step and tokens a second |
+//! | [`mod@bench`] | how fast a network runs, with our layers and with Burn's |
+//! | [`files`] | files that are there as a whole or not at all |
 //! | [`progress`] | how long work shows itself |
 
 pub mod bench;
@@ -18,6 +19,7 @@ pub mod dataset;
 pub mod device;
 pub mod download;
 pub mod evaluation;
+pub mod files;
 pub mod progress;
 pub mod run_folder;
 pub mod training;

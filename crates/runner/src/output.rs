@@ -31,14 +31,24 @@ pub fn json(value: &impl Serialize) -> Result<()> {
 
 /// Writes a table; the columns after the first `left` ones hold numbers.
 pub fn table(header: &[&str], rows: Vec<Vec<String>>, left: usize) -> Result<()> {
+    line(&render_table(
+        header,
+        rows,
+        left,
+        presets::UTF8_FULL_CONDENSED,
+    ))
+}
+
+/// A table as text in one of comfy-table's styles; the columns after the first `left` ones hold numbers.
+pub fn render_table(header: &[&str], rows: Vec<Vec<String>>, left: usize, style: &str) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.load_preset(style);
     table.set_header(header.to_vec());
     table.add_rows(rows);
     for column in table.column_iter_mut().skip(left) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    line(&table.to_string())
+    table.to_string()
 }
 
 /// Whether standard output was closed by its reader, as `head` does: no failure of ours.

@@ -1,7 +1,6 @@
 //! What a run leaves behind: a folder that is enough to evaluate, share or serve it.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,6 +10,7 @@ use gatefold_model::SequenceClassifier;
 use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
+use crate::files;
 
 const CONFIG: &str = "config.toml";
 const VOCABULARY: &str = "vocabulary.json";
@@ -219,25 +219,8 @@ impl RunFolder {
         self.write(SUMMARY, &text)
     }
 
-    /// Writes beside and renames: a crash leaves the old file or the new one, never a part.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.path.join(name);
-        let write = || -> std::io::Result<()> {
-            let mut beside = tempfile::NamedTempFile::new_in(&self.path)?;
-            beside.write_all(bytes)?;
-            beside.as_file().sync_all()?;
-            #[cfg(unix)]
-            {
-                // As any other new file, not for its owner's eyes alone.
-                use std::os::unix::fs::PermissionsExt;
-                beside
-                    .as_file()
-                    .set_permissions(fs::Permissions::from_mode(0o644))?;
-            }
-            beside.persist(&path)?;
-            Ok(())
-        };
-        write().with_context(|| format!("cannot write {}", path.display()))
+        files::replace(&self.path.join(name), bytes)
     }
 }
 

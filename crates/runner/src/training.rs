@@ -6,14 +6,14 @@ use anyhow::{Context, Result, ensure};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::log_sigmoid;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use gatefold_data::Batch;
 use gatefold_model::{SequenceClassifier, SortedTokens};
 
-use crate::config::RunConfig;
+use crate::config::{RunConfig, TrainingConfig};
 use crate::dataset::Prepared;
 use crate::device::Selected;
-use crate::evaluation::{Evaluation, Logits, evaluate};
+use crate::evaluation::{Evaluation, Logits, evaluate, to_device};
 use crate::run_folder::{EpochMetrics, RunFolder, RunSummary};
 
 /// Keras's; Burn's own default is a hundred times larger.
@@ -58,10 +58,37 @@ pub fn loss(logits: Tensor<1>, labels: Tensor<1>) -> Tensor<1> {
     losses.reshape([1, batch]).mean_dim(1).reshape([1])
 }
 
+/// A network that answers sequences with a logit each.
+pub trait Classifier: Module {
+    /// Logits `[B]` of token ids `[B, T]`, of which each row's first `lengths` `[B]` count.
+    fn forward(&self, ids: Tensor<2, Int>, lengths: Tensor<1, Int>) -> Tensor<1>;
+
+    /// The logits `[B]` of a batch, on `device`, to learn from.
+    ///
+    /// # Errors
+    /// If a token is outside the network's vocabulary.
+    fn forward_training(&self, batch: &Batch, device: &Device) -> Result<Tensor<1>> {
+        let (ids, lengths) = to_device(batch, device);
+        Ok(self.forward(ids, lengths))
+    }
+}
+
+impl Classifier for SequenceClassifier {
+    fn forward(&self, ids: Tensor<2, Int>, lengths: Tensor<1, Int>) -> Tensor<1> {
+        self.forward(ids, lengths)
+    }
+
+    fn forward_training(&self, batch: &Batch, device: &Device) -> Result<Tensor<1>> {
+        let shape = [batch.size, batch.time];
+        let tokens = SortedTokens::new(&batch.ids, shape, self.vocabulary_size(), device)?;
+        let lengths = Tensor::from_data(&batch.lengths[..], device);
+        Ok(self.forward_training(tokens, lengths))
+    }
+}
+
 /// A network in training, with its optimizer.
-pub struct Trainer {
-    network: SequenceClassifier,
-    vocabulary_size: usize,
+pub struct Trainer<N = SequenceClassifier> {
+    network: N,
     optimizer: ModuleOptimizer,
     learning_rate: f64,
     device: Device,
@@ -74,17 +101,24 @@ impl Trainer {
     /// If `config` describes no network.
     pub fn new(config: &RunConfig, device: &Device) -> Result<Self> {
         let device = device.clone().autodiff();
-        Ok(Self {
-            network: config.model.init(config.training.seed, &device)?,
-            vocabulary_size: config.model.vocabulary_size,
+        let network = config.model.init(config.training.seed, &device)?;
+        Ok(Self::of(network, &config.training, device))
+    }
+}
+
+impl<N: Classifier> Trainer<N> {
+    /// Any network, on `device`, which records gradients.
+    pub(crate) fn of(network: N, config: &TrainingConfig, device: Device) -> Self {
+        Self {
+            network,
             optimizer: AdamConfig::new().with_epsilon(ADAM_EPSILON).init(),
-            learning_rate: config.training.learning_rate,
+            learning_rate: config.learning_rate,
             device,
-        })
+        }
     }
 
     /// The network as it answers outside training.
-    pub fn network(&self) -> SequenceClassifier {
+    pub fn network(&self) -> N {
         self.network.valid()
     }
 
@@ -93,12 +127,8 @@ impl Trainer {
     /// # Errors
     /// If a token is outside the network's vocabulary.
     pub fn step(&mut self, batch: &Batch) -> Result<Tensor<1>> {
-        let shape = [batch.size, batch.time];
-        let words = self.vocabulary_size;
-        let tokens = SortedTokens::new(&batch.ids, shape, words, &self.device)?;
-        let lengths = Tensor::from_data(&batch.lengths[..], &self.device);
         let labels = Tensor::from_data(&batch.labels[..], &self.device);
-        let logits = self.network.forward_training(tokens, lengths);
+        let logits = self.network.forward_training(batch, &self.device)?;
         let gradients = loss(logits.clone(), labels).backward();
         let gradients = GradientsParams::from_grads(gradients, &self.network);
         self.network = self

@@ -1,16 +1,31 @@
 //! `gatefold bench`
 
+mod page;
+mod report;
+
 use anyhow::Result;
-use gatefold::bench::{self, Record};
-use gatefold::config::RunConfig;
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use gatefold::bench::measure;
+use gatefold::bench::peaks::Peaks;
 use gatefold::device::{AdapterKind, Selected, adapters, find};
+use gatefold::files;
 use itertools::Itertools;
 
-use crate::cli::BenchArgs;
+use self::report::{LEGEND, Report};
+use crate::cli::{BenchArgs, Cli};
 use crate::output::{self, Format};
 
 pub fn run(args: BenchArgs) -> Result<()> {
-    let (format, steps) = (args.format.format, args.steps as usize);
+    let workloads = args.workloads();
+    if let Some(error) = workloads
+        .iter()
+        .find_map(|workload| workload.config().err())
+    {
+        Cli::command()
+            .error(ErrorKind::ValueValidation, format!("{error:#}"))
+            .exit();
+    }
     let devices = match args.device {
         Some(choice) => vec![find(choice)?],
         // Every GPU once, through the API to prefer; software passes for a GPU only when asked for.
@@ -22,42 +37,44 @@ pub fn run(args: BenchArgs) -> Result<()> {
             .chain([Selected::Cpu])
             .collect(),
     };
-    let mut config = RunConfig::default();
-    args.apply(&mut config);
-    config.validate()?;
+    let format = args.format.format;
+    let steps = args.steps as usize;
+    let implementations: Vec<_> = args.implementations.iter().copied().unique().collect();
 
-    let mut rows = Vec::new();
+    let mut reports = Vec::new();
     for selected in devices {
-        eprintln!("measuring {selected}: {steps} steps forward, {steps} steps of training");
-        let records = bench::measure(&config, (&selected, &selected.open()?), steps)?;
-        match format {
-            Format::Json => records.iter().try_for_each(output::json)?,
-            Format::Text => rows.extend(records.map(row)),
+        let device = selected.open()?;
+        let for_people = format == Format::Text || args.markdown.is_some();
+        let peaks = if for_people && selected != Selected::Cpu {
+            eprintln!("measuring the peaks of {selected}");
+            Peaks::measure(&device)
+        } else {
+            Peaks::default()
+        };
+        let mut records = Vec::new();
+        for workload in &workloads {
+            eprintln!("measuring {selected}: {workload}, {steps} steps of each kind");
+            let measured = measure(workload, &implementations, (&selected, &device), steps)?;
+            if format == Format::Json {
+                measured.iter().try_for_each(output::json)?;
+            }
+            records.extend(measured);
         }
+        let report = Report {
+            selected,
+            peaks,
+            records,
+        };
+        if format == Format::Text {
+            output::line(&report.text())?;
+        }
+        reports.push(report);
     }
-    if format == Format::Json {
-        return Ok(());
+    if format == Format::Text {
+        output::line(LEGEND)?;
     }
-    let (batch, time) = (config.training.batch_size, config.training.max_length);
-    output::line(&format!("{batch} reviews of {time} tokens a step"))?;
-    let header = [
-        "device",
-        "pass",
-        "ms a step",
-        "fastest",
-        "slowest",
-        "tokens a second",
-    ];
-    output::table(&header, rows, 2)
-}
-
-fn row(record: Record) -> Vec<String> {
-    vec![
-        record.adapter,
-        record.pass.into(),
-        format!("{:.1}", record.median_ms),
-        format!("{:.1}", record.min_ms),
-        format!("{:.1}", record.max_ms),
-        format!("{:.0}", record.tokens_per_second),
-    ]
+    match args.markdown {
+        Some(path) => files::replace(&path, page::render(&reports).as_bytes()),
+        None => Ok(()),
+    }
 }

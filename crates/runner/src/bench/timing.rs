@@ -1,0 +1,67 @@
+//! How long steps take, side by side.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+
+use super::{Step, launches};
+
+/// How long one network's steps took.
+pub(super) struct Timing {
+    /// In milliseconds, sorted.
+    pub milliseconds: Vec<f64>,
+    /// Kernel launches in a warm step.
+    pub launches: usize,
+}
+
+impl Timing {
+    pub fn median_ms(&self) -> f64 {
+        let middle = self.milliseconds.len() / 2;
+        if self.milliseconds.len() % 2 == 1 {
+            self.milliseconds[middle]
+        } else {
+            (self.milliseconds[middle - 1] + self.milliseconds[middle]) / 2.0
+        }
+    }
+}
+
+/// Times `steps` steps of each network, after warming each up; the networks take turns.
+pub(super) fn in_turns(
+    mut networks: Vec<Step>,
+    device: &Device,
+    steps: usize,
+) -> Result<Vec<Timing>> {
+    let mut timings = Vec::new();
+    for network in &mut networks {
+        // The first step compiles. The second one is Adam's first with moments: it compiles the rest.
+        milliseconds(network, device)?;
+        milliseconds(network, device)?;
+        let (warm, launches) = launches::count(|| milliseconds(network, device));
+        warm?;
+        timings.push(Timing {
+            milliseconds: Vec::with_capacity(steps),
+            launches,
+        });
+    }
+    for _ in 0..steps {
+        for (network, timing) in networks.iter_mut().zip(&mut timings) {
+            timing.milliseconds.push(milliseconds(network, device)?);
+        }
+    }
+    for timing in &mut timings {
+        timing.milliseconds.sort_by(f64::total_cmp);
+    }
+    Ok(timings)
+}
+
+/// One step, until the device is done with it.
+fn milliseconds(network: &mut Step, device: &Device) -> Result<f64> {
+    let start = Instant::now();
+    // Kept until the end: work whose result nobody holds may be left out.
+    let _logits = network()?;
+    device
+        .sync()
+        .context("the device failed while it computed")?;
+    Ok(start.elapsed().as_secs_f64() * 1e3)
+}

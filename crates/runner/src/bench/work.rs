@@ -1,0 +1,85 @@
+//! The least that a recurrent layer has to compute and to move.
+
+use gatefold_model::Cell;
+
+use super::{Pass, Workload};
+
+/// What a step needs at least. It is a lower bound: a layer may do more, and the network has other
+/// layers beside it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Work {
+    /// Multiplications with an addition each.
+    pub multiply_adds: f64,
+    /// Bytes read from and written to the adapter's memory.
+    pub bytes: f64,
+}
+
+/// The work of the recurrent layer in one step, with G gates (LSTM 4, GRU 3, simple RNN 1), hidden size
+/// H and input size D, in f32.
+///
+/// A token needs G·H·(H + D) multiply-adds forward. A training step needs three times that: the
+/// gradients of a product's two sides are a product each.
+///
+/// A token moves, in numbers: its projections G·H, written once and read once, and its hidden state H,
+/// written. A training step also writes and reads what the backward pass needs of the forward pass,
+/// the G·H gates and H cell states (LSTM) or candidates (GRU), and passes three times over the G·H
+/// gradients of the preactivations: written once, read for the weights' gradient and for the input's.
+/// A simple RNN's backward pass needs nothing beside its hidden states. Weights, and reading the hidden
+/// states and the input, are left out.
+pub fn necessary(workload: &Workload, pass: Pass) -> Work {
+    let (hidden, input) = (workload.hidden as f64, workload.input as f64);
+    let (gates, saved) = match workload.cell {
+        Cell::Rnn => (1.0, 0.0),
+        Cell::Lstm => (4.0, 4.0 * hidden + hidden),
+        Cell::Gru => (3.0, 3.0 * hidden + hidden),
+    };
+    let projection = gates * hidden;
+    let forward_multiply_adds = projection * (hidden + input);
+    let forward_numbers = 2.0 * projection + hidden;
+    let (multiply_adds, numbers) = match pass {
+        Pass::Forward => (forward_multiply_adds, forward_numbers),
+        Pass::Train => (
+            3.0 * forward_multiply_adds,
+            forward_numbers + 2.0 * saved + 3.0 * projection,
+        ),
+    };
+    let tokens = workload.tokens() as f64;
+    Work {
+        multiply_adds: tokens * multiply_adds,
+        bytes: tokens * numbers * size_of::<f32>() as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Multiply-adds and numbers a token, for H = 64 and D = 16.
+    fn a_token(cell: Cell, pass: Pass) -> (f64, f64) {
+        let workload = Workload {
+            cell,
+            batch: 2,
+            time: 5,
+            input: 16,
+            hidden: 64,
+        };
+        let work = necessary(&workload, pass);
+        (work.multiply_adds / 10.0, work.bytes / 40.0)
+    }
+
+    #[test]
+    fn a_forward_pass_moves_projections_twice_and_hidden_states_once() {
+        let of = |cell| a_token(cell, Pass::Forward);
+        assert_eq!(of(Cell::Lstm), (20_480.0, 256.0 + 256.0 + 64.0));
+        assert_eq!(of(Cell::Gru), (15_360.0, 192.0 + 192.0 + 64.0));
+        assert_eq!(of(Cell::Rnn), (5_120.0, 64.0 + 64.0 + 64.0));
+    }
+
+    #[test]
+    fn a_training_step_also_moves_what_it_saves_and_its_gradients() {
+        let of = |cell| a_token(cell, Pass::Train);
+        assert_eq!(of(Cell::Lstm), (61_440.0, 576.0 + 640.0 + 768.0));
+        assert_eq!(of(Cell::Gru), (46_080.0, 448.0 + 512.0 + 576.0));
+        assert_eq!(of(Cell::Rnn), (15_360.0, 192.0 + 192.0));
+    }
+}

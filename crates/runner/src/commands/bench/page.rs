@@ -1,0 +1,20 @@
+//! A page of measurements to send in.
+
+use std::env;
+
+use itertools::Itertools;
+
+use super::report::{LEGEND, Report};
+
+/// The page, in Markdown.
+pub fn render(reports: &[Report]) -> String {
+    // Without the path that the program was called by.
+    let command = env::args().skip(1).join(" ");
+    format!(
+        "# Gatefold {} on {} {}\n\n`gatefold {command}`\n\n{LEGEND}\n\n{}",
+        env!("CARGO_PKG_VERSION"),
+        env::consts::OS,
+        env::consts::ARCH,
+        reports.iter().map(Report::markdown).join("\n")
+    )
+}

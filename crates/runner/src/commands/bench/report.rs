@@ -1,0 +1,126 @@
+//! What was measured on one device, for people.
+
+use std::fmt::Debug;
+
+use comfy_table::presets;
+use gatefold::bench::peaks::Peaks;
+use gatefold::bench::work::necessary;
+use gatefold::bench::{Implementation, Record};
+use gatefold::device::Selected;
+
+use crate::output::render_table;
+
+/// What the table's columns mean.
+pub const LEGEND: &str = "\
+A step takes B reviews of T tokens; D is the size of a token's vector, H the hidden size. `faster` is
+how many of our steps fit into one of Burn's. `copying` and `arithmetic` are the shares of the adapter's
+peaks that the step reaches at least, counting nothing but what the recurrent layer has to move and to
+compute.";
+
+const HEADER: [&str; 10] = [
+    "cell",
+    "B × T × D × H",
+    "pass",
+    "layers",
+    "ms a step (from–to)",
+    "dispatches",
+    "tokens/s",
+    "faster",
+    "copying",
+    "arithmetic",
+];
+
+const UNKNOWN: &str = "–";
+
+/// The measurements of one device.
+pub struct Report {
+    pub selected: Selected,
+    pub peaks: Peaks,
+    pub records: Vec<Record>,
+}
+
+impl Report {
+    pub fn text(&self) -> String {
+        let table = self.table(presets::UTF8_FULL_CONDENSED);
+        format!("{}{}\n{table}", self.selected, self.facts())
+    }
+
+    pub fn markdown(&self) -> String {
+        let table = self.table(presets::ASCII_MARKDOWN);
+        format!("## {}\n{}\n\n{table}\n", self.selected, self.facts())
+    }
+
+    /// Lines of what is known of the device beside its name.
+    fn facts(&self) -> String {
+        let driver = match &self.selected {
+            Selected::Adapter(adapter) => adapter.driver.trim(),
+            Selected::Cpu => "",
+        };
+        let giga = |peak: Option<f64>| peak.map(|peak| peak / 1e9);
+        [
+            (!driver.is_empty()).then(|| format!("driver: {driver}")),
+            giga(self.peaks.bytes_per_second)
+                .map(|peak| format!("copies, read and written: {peak:.1} GB/s")),
+            giga(self.peaks.multiply_adds_per_second)
+                .map(|peak| format!("multiply-adds: {peak:.1} billion a second")),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|fact| format!("\n- {fact}"))
+        .collect()
+    }
+
+    fn table(&self, style: &str) -> String {
+        let rows = self.records.iter().map(|record| self.row(record)).collect();
+        render_table(&HEADER, rows, 4, style)
+    }
+
+    fn row(&self, record: &Record) -> Vec<String> {
+        let workload = &record.workload;
+        let work = necessary(workload, record.pass);
+        let [copying, arithmetic] = self
+            .peaks
+            .shares(work, record.median_ms / 1e3)
+            .map(|share| match share {
+                Some(share) => format!("{:.1} %", share * 100.0),
+                None => UNKNOWN.into(),
+            });
+        let (batch, time) = (workload.batch, workload.time);
+        let (input, hidden) = (workload.input, workload.hidden);
+        vec![
+            name(&workload.cell),
+            format!("{batch} × {time} × {input} × {hidden}"),
+            name(&record.pass),
+            name(&record.implementation),
+            format!(
+                "{:.2} ({:.2}–{:.2})",
+                record.median_ms, record.min_ms, record.max_ms
+            ),
+            record
+                .dispatches
+                .map_or(UNKNOWN.into(), |count| count.to_string()),
+            format!("{:.0}", record.tokens_per_second),
+            self.times_faster(record)
+                .map_or(String::new(), |times| format!("{times:.1}×")),
+            copying,
+            arithmetic,
+        ]
+    }
+
+    /// How many times faster a step of ours is than Burn's, where both were measured.
+    fn times_faster(&self, record: &Record) -> Option<f64> {
+        let is_pair = |other: &&Record| {
+            other.implementation == Implementation::Burn
+                && (&other.workload, other.pass) == (&record.workload, record.pass)
+        };
+        (record.implementation == Implementation::Gatefold)
+            .then(|| self.records.iter().find(is_pair))
+            .flatten()
+            .map(|other| other.median_ms / record.median_ms)
+    }
+}
+
+/// The name of a variant.
+fn name(value: &impl Debug) -> String {
+    format!("{value:?}").to_lowercase()
+}
