@@ -25,7 +25,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 
     for (var step = end_step; step > info.first_step;) {
         step--;
-        if (owner && (!FUSED || step + 1u < end_step)) {
+        if (!FUSED || step + 1u < end_step) {
             d_hidden += hidden_gradient(tile, unit);
         }
         workgroupBarrier();
@@ -52,10 +52,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         workgroupBarrier();
     }
 
+    if (FUSED && info.first_step < end_step) {
+        d_hidden += hidden_gradient(tile, unit);
+    }
     if (owner) {
-        if (FUSED && info.first_step < end_step) {
-            d_hidden += hidden_gradient(tile, unit);
-        }
         for (var i = 0u; i < ROWS; i++) {
             if (present(tile, i)) {
                 gradients[info.offsets.x + state_at(tile, i, unit)] = d_hidden[i];

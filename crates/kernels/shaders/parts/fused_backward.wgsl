@@ -1,7 +1,13 @@
-// The gradient's way back through h_{t-1} U: dz_t Uᵀ of the tile, dz in workgroup memory, U transposed
-// so that neighbouring units read side by side.
+// The gradient's way back through h_{t-1} U: dz_t Uᵀ of the tile.
+//
+// An invocation sums for four units of four rows, over every fourth column: a load of four weights and
+// one of four rows serve sixteen multiply-adds. The four partial sums of a unit are then added in
+// workgroup memory.
 
-@group(0) @binding(1) var<storage, read_write> transposed_weight: array<f32>; // Uᵀ, [G·H, H]
+@group(0) @binding(1) var<storage, read_write> transposed_weight: array<vec4f>; // Uᵀ, [G·H, H rounded up to fours]
+
+const QUADS = (HIDDEN + 3u) / 4u; // fours of units
+const SLICES = 4u;
 
 fn publish_gradient(tile: Tile, unit: u32, d_recurrent: array<vec4f, GATES>) {
     for (var gate = 0u; gate < GATES; gate++) {
@@ -10,9 +16,31 @@ fn publish_gradient(tile: Tile, unit: u32, d_recurrent: array<vec4f, GATES>) {
 }
 
 fn hidden_gradient(tile: Tile, unit: u32) -> vec4f {
+    let quad = unit % QUADS;
+    let slice = unit / QUADS;
+    var sums: array<vec4f, 4>;
+    if (slice < SLICES) {
+        for (var column = slice; column < GATES * HIDDEN; column += SLICES) {
+            let weights = transposed_weight[column * QUADS + quad];
+            let d = exchange[column];
+            sums[0] += weights.x * d;
+            sums[1] += weights.y * d;
+            sums[2] += weights.z * d;
+            sums[3] += weights.w * d;
+        }
+    }
+    workgroupBarrier();
+    if (slice < SLICES) {
+        for (var i = 0u; i < 4u; i++) {
+            exchange[(slice * QUADS + quad) * 4u + i] = sums[i];
+        }
+    }
+    workgroupBarrier();
     var sum = vec4f();
-    for (var column = 0u; column < GATES * HIDDEN; column++) {
-        sum += transposed_weight[column * HIDDEN + unit] * exchange[column];
+    if (unit < HIDDEN) {
+        for (var part = 0u; part < SLICES; part++) {
+            sum += exchange[part * QUADS * 4u + unit];
+        }
     }
     return sum;
 }

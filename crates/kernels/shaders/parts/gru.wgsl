@@ -32,12 +32,12 @@ struct GruStepGradients {
 
 // The chain rule through the equations above.
 fn gru_step_backward(step: GruStep, previous_hidden: vec4f, d_hidden: vec4f) -> GruStepGradients {
-    let d_candidate = d_hidden * (1.0 - step.update_gate) * tanh_slope(step.candidate);
+    let d_candidate = flush(d_hidden * (1.0 - step.update_gate) * tanh_slope(step.candidate));
     var gradients: GruStepGradients;
-    gradients.x[0] = d_candidate * step.recurrent_candidate * sigmoid_slope(step.reset_gate);
-    gradients.x[1] = d_hidden * (previous_hidden - step.candidate) * sigmoid_slope(step.update_gate);
+    gradients.x[0] = flush(d_candidate * step.recurrent_candidate * sigmoid_slope(step.reset_gate));
+    gradients.x[1] = flush(d_hidden * (previous_hidden - step.candidate) * sigmoid_slope(step.update_gate));
     gradients.x[2] = d_candidate;
-    gradients.recurrent_candidate = d_candidate * step.reset_gate;
-    gradients.previous_hidden = d_hidden * step.update_gate;
+    gradients.recurrent_candidate = flush(d_candidate * step.reset_gate);
+    gradients.previous_hidden = flush(d_hidden * step.update_gate);
     return gradients;
 }

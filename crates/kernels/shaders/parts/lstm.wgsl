@@ -38,10 +38,10 @@ fn lstm_step_backward(
     let tanh_cell = hyperbolic_tangent(step.cell);
     let d_new_cell = d_cell + d_hidden * step.output_gate * tanh_slope(tanh_cell);
     var gradients: LstmStepGradients;
-    gradients.z[0] = d_new_cell * step.candidate * sigmoid_slope(step.input_gate);
-    gradients.z[1] = d_new_cell * previous_cell * sigmoid_slope(step.forget_gate);
-    gradients.z[2] = d_new_cell * step.input_gate * tanh_slope(step.candidate);
-    gradients.z[3] = d_hidden * tanh_cell * sigmoid_slope(step.output_gate);
-    gradients.previous_cell = d_new_cell * step.forget_gate;
+    gradients.z[0] = flush(d_new_cell * step.candidate * sigmoid_slope(step.input_gate));
+    gradients.z[1] = flush(d_new_cell * previous_cell * sigmoid_slope(step.forget_gate));
+    gradients.z[2] = flush(d_new_cell * step.input_gate * tanh_slope(step.candidate));
+    gradients.z[3] = flush(d_hidden * tanh_cell * sigmoid_slope(step.output_gate));
+    gradients.previous_cell = flush(d_new_cell * step.forget_gate);
     return gradients;
 }

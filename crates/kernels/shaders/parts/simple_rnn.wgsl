@@ -6,5 +6,5 @@ fn simple_rnn_step(z: vec4f) -> vec4f {
 }
 
 fn simple_rnn_step_backward(hidden: vec4f, d_hidden: vec4f) -> vec4f {
-    return d_hidden * tanh_slope(hidden);
+    return flush(d_hidden * tanh_slope(hidden));
 }

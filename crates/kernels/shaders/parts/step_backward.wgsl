@@ -16,7 +16,7 @@ fn publish_gradient(tile: Tile, unit: u32, d_recurrent: array<vec4f, GATES>) {
 fn hidden_gradient(tile: Tile, unit: u32) -> vec4f {
     var product = vec4f();
     for (var i = 0u; i < ROWS; i++) {
-        if (present(tile, i)) {
+        if (present(tile, i) && unit < HIDDEN) {
             product[i] = given_product[state_at(tile, i, unit)];
         }
     }

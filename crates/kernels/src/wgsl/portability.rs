@@ -16,6 +16,10 @@ fn shaders() -> Vec<Shader> {
     let mut shaders = Vec::new();
     for hidden in HIDDEN {
         shaders.push(Shader::PreviousHidden { hidden });
+        shaders.extend(Cell::ALL.map(|cell| Shader::TransposedWeight {
+            hidden,
+            columns: cell.gates() * hidden,
+        }));
         for (cell, pass) in walks() {
             for product in [Product::Fused, Product::Step] {
                 for optional in [false, true] {

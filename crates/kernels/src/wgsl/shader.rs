@@ -41,6 +41,10 @@ pub(super) enum Shader {
     PreviousHidden {
         hidden: usize,
     },
+    TransposedWeight {
+        hidden: usize,
+        columns: usize,
+    },
     EmbeddingBackward {
         columns: usize,
     },
@@ -84,11 +88,11 @@ impl Product {
         hidden.next_multiple_of(32)
     }
 
-    /// Rows of four that the units of a workgroup exchange.
+    /// Values of four rows that the units of a workgroup exchange.
     pub fn exchange(cell: Cell, pass: Pass, hidden: usize) -> usize {
         match pass {
             Pass::Forward => 2 * hidden,
-            Pass::Backward => cell.gates() * hidden,
+            Pass::Backward => (cell.gates() * hidden).max(4 * hidden.next_multiple_of(4)),
         }
     }
 }
@@ -108,7 +112,7 @@ impl Shader {
                 hidden,
                 ..
             } => Product::fused_workgroup(hidden),
-            Self::PreviousHidden { .. } => 256,
+            Self::PreviousHidden { .. } | Self::TransposedWeight { .. } => 256,
             Self::Walk { .. } | Self::EmbeddingBackward { .. } => 64,
         }
     }
@@ -139,6 +143,11 @@ impl Shader {
             }
             Self::PreviousHidden { hidden } => SourceTemplate::new(shader!("previous_hidden"))
                 .register("hidden", hidden.to_string()),
+            Self::TransposedWeight { hidden, columns } => {
+                SourceTemplate::new(shader!("transposed_weight"))
+                    .register("hidden", hidden.to_string())
+                    .register("columns", columns.to_string())
+            }
             Self::EmbeddingBackward { columns } => {
                 SourceTemplate::new(shader!("embedding_backward")).register(
                     "columns",

@@ -125,11 +125,14 @@ impl Walk {
         d_hidden_states: Option<CubeTensor>,
     ) -> Backward {
         let saved = into_contiguous(saved);
-        let transposed = into_contiguous(CubeBackend::float_transpose(weight.clone()));
         let constants = contiguous(constants);
         let mut d_states = contiguous(d_states);
         let d_hidden_states = d_hidden_states.map(into_contiguous);
         let product = self.product(&saved, Pass::Backward);
+        let transposed = match product {
+            Product::Fused => self.transposed(weight.clone()),
+            Product::Step => into_contiguous(CubeBackend::float_transpose(weight.clone())),
+        };
         let shader = self.shader(Pass::Backward, product, d_hidden_states.is_some());
 
         // The projections' gradient; a GRU's recurrent one, elsewhere the same; twice the states', one
@@ -196,6 +199,21 @@ impl Walk {
             recurrent: gradients.tensor(recurrent),
             initial_states: d_states,
         }
+    }
+
+    /// The recurrent weights as the fused backward pass reads them.
+    fn transposed(&self, weight: CubeTensor) -> CubeTensor {
+        let weight = into_contiguous(weight);
+        let [hidden, columns] = weight.shape().dims();
+        let shape = Shape::from([columns, hidden.next_multiple_of(4)]);
+        let shader = Shader::TransposedWeight { hidden, columns };
+        let workgroups = [shape.num_elements().div_ceil(shader.workgroup()), 1];
+        let transposed = Shared::new(&weight, [shape]);
+        Buffers::default()
+            .read(&weight)
+            .write(&transposed.handle)
+            .launch(&weight.client, shader, workgroups, &[]);
+        transposed.tensor(0)
     }
 
     /// See [`weight_gradient::weight`].
