@@ -1,8 +1,9 @@
 // The gradient of an embedding, [V, D]: for every word the sum over its positions in the batch.
 //
-// The host has sorted the positions by word, so a workgroup owns a word and no sum is shared: no atomics,
-// the same bits every time. Its lanes take the positions in turn, neighbouring invocations neighbouring
-// columns, and their sums are added pairwise in workgroup memory.
+// The host has sorted the positions by word, so a workgroup owns a block of a word's columns and no sum
+// is shared: no atomics, the same bits every time. Neighbouring invocations own neighbouring columns.
+// Each has four sums, so that four loads are under way at once; where columns are fewer than
+// invocations, several lanes take the positions in turn, and their sums are added pairwise.
 
 struct Info {
     words: u32, // V
@@ -15,10 +16,14 @@ struct Info {
 @group(0) @binding(3) var<storage, read_write> d_weight: array<f32>; // [V, D]
 @group(0) @binding(4) var<uniform> info: Info;
 
-const COLUMNS = {{ columns }}u; // at a time, a power of two
+const COLUMNS = {{ columns }}u; // of a block, a power of two
 const LANES = {{ workgroup }}u / COLUMNS;
 
 var<workgroup> sums: array<f32, {{ workgroup }}>;
+
+fn value(i: u32, column: u32) -> f32 {
+    return d_output[u32(positions[i]) * info.columns + column];
+}
 
 @compute @workgroup_size({{ workgroup }})
 fn main(
@@ -27,22 +32,28 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let word = workgroup.y * workgroups.x + workgroup.x;
+    let column = workgroup.z * COLUMNS + local % COLUMNS;
     let lane = local / COLUMNS;
-    var begin = 0u;
-    var end = 0u;
-    if (word < info.words) {
-        begin = u32(starts[word]);
-        end = u32(starts[word + 1u]);
-    }
-    for (var block = 0u; block < info.columns; block += COLUMNS) {
-        let column = block + local % COLUMNS;
-        var sum = 0.0;
-        if (column < info.columns) {
-            for (var i = begin + lane; i < end; i += LANES) {
-                sum += d_output[u32(positions[i]) * info.columns + column];
-            }
+    let exists = word < info.words && column < info.columns;
+    var sum = vec4f();
+    if (exists) {
+        let end = u32(starts[word + 1u]);
+        var i = u32(starts[word]) + lane;
+        for (; i + 3u * LANES < end; i += 4u * LANES) {
+            sum += vec4f(
+                value(i, column),
+                value(i + LANES, column),
+                value(i + 2u * LANES, column),
+                value(i + 3u * LANES, column),
+            );
         }
-        sums[local] = sum;
+        for (; i < end; i += LANES) {
+            sum.x += value(i, column);
+        }
+    }
+    var total = (sum.x + sum.y) + (sum.z + sum.w);
+    if (LANES > 1u) {
+        sums[local] = total;
         workgroupBarrier();
         for (var half = LANES / 2u; half > 0u; half /= 2u) {
             if (lane < half) {
@@ -50,9 +61,9 @@ fn main(
             }
             workgroupBarrier();
         }
-        if (lane == 0u && column < info.columns && word < info.words) {
-            d_weight[word * info.columns + column] = sums[local];
-        }
-        workgroupBarrier();
+        total = sums[local];
+    }
+    if (lane == 0u && exists) {
+        d_weight[word * info.columns + column] = total;
     }
 }

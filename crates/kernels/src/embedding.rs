@@ -64,6 +64,11 @@ impl SortedTokens {
             starts: Tensor::from_data(&starts[..], device),
         })
     }
+
+    /// B and T.
+    pub fn dims(&self) -> [usize; 2] {
+        self.ids.dims()
+    }
 }
 
 /// A counting sort: the positions by id, each id's in ascending order, and where each id's begin.

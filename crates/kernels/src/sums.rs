@@ -1,10 +1,11 @@
 //! Long sums cut into parts.
 
-/// Into how many parts to cut a sum over `rows`, a divisor of it, so that the results of all parts,
-/// `size` values each, stay within 8 MiB.
+/// Into how many equal parts to cut a sum over `rows` that gives `size` values: enough to keep a GPU's
+/// cores busy, and so few that the parts' results stay within 8 MiB.
 pub fn parts(rows: usize, size: usize) -> usize {
+    const PARTS: usize = 128;
     const VALUES: usize = 1 << 21;
-    let most = (VALUES / size).clamp(1, rows);
+    let most = (VALUES / size).clamp(1, PARTS).min(rows);
     (1..=most)
         .rev()
         .find(|parts| rows % parts == 0)
@@ -17,9 +18,10 @@ mod tests {
 
     #[test]
     fn sums_are_cut_evenly_and_their_parts_stay_small() {
-        assert_eq!(parts(128, 64 * 256), 128);
-        assert_eq!(parts(128, 256 * 1024), 8);
-        assert_eq!(parts(127, 256 * 1024), 1);
+        assert_eq!(parts(128 * 256, 64 * 256), 128);
+        assert_eq!(parts(128 * 256, 256 * 1024), 8);
+        assert_eq!(parts(10_000, 16 * 256), 125);
+        assert_eq!(parts(9_973, 16 * 256), 1);
         assert_eq!(parts(4, 1 << 30), 1);
     }
 }

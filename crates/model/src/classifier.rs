@@ -212,20 +212,28 @@ pub(crate) enum RecurrentCell {
 }
 
 impl RecurrentCell {
+    fn project(&self, input: Tensor<3>) -> Tensor<3> {
+        match self {
+            Self::SimpleRnn(layer) => layer.project(input),
+            Self::Lstm(layer) => layer.project(input),
+            Self::Gru(layer) => layer.project(input),
+        }
+    }
+
     /// Hidden states `[B, T, H]` and the final one `[B, H]`.
-    fn forward(&self, input: Tensor<3>, lengths: Tensor<1, Int>) -> (Tensor<3>, Tensor<2>) {
+    fn forward(&self, projections: Tensor<3>, lengths: Tensor<1, Int>) -> (Tensor<3>, Tensor<2>) {
         let lengths = Some(lengths);
         match self {
             Self::SimpleRnn(layer) => {
-                let output = layer.forward(input, lengths, None);
+                let output = layer.forward_projected(projections, lengths, None);
                 (output.hidden_states, output.final_hidden)
             }
             Self::Lstm(layer) => {
-                let output = layer.forward(input, lengths, None);
+                let output = layer.forward_projected(projections, lengths, None);
                 (output.hidden_states, output.final_state.hidden)
             }
             Self::Gru(layer) => {
-                let output = layer.forward(input, lengths, None);
+                let output = layer.forward_projected(projections, lengths, None);
                 (output.hidden_states, output.final_hidden)
             }
         }
@@ -241,12 +249,19 @@ pub(crate) struct RecurrentLayer {
 
 impl RecurrentLayer {
     /// Hidden states `[B, T, N]` and the final ones `[B, N]`, N = H or, in both directions, 2H.
-    fn forward(&self, input: Tensor<3>, lengths: Tensor<1, Int>) -> (Tensor<3>, Tensor<2>) {
+    /// `project` makes a direction's projections.
+    fn forward(
+        &self,
+        project: impl Fn(&RecurrentCell) -> Tensor<3>,
+        lengths: Tensor<1, Int>,
+    ) -> (Tensor<3>, Tensor<2>) {
         let Some(reverse) = &self.reverse else {
-            return self.forward.forward(input, lengths);
+            return self.forward.forward(project(&self.forward), lengths);
         };
-        let (states, last) = self.forward.forward(input.clone(), lengths.clone());
-        let (reverse_states, reverse_last) = reverse.forward(input, lengths);
+        let (states, last) = self
+            .forward
+            .forward(project(&self.forward), lengths.clone());
+        let (reverse_states, reverse_last) = reverse.forward(project(reverse), lengths);
         (
             Tensor::cat(vec![states, reverse_states], 2),
             Tensor::cat(vec![last, reverse_last], 1),
@@ -275,27 +290,51 @@ impl SequenceClassifier {
     /// - `lengths`: how many tokens of each row count, `[B]`;
     /// - returns logits `[B]`.
     pub fn forward(&self, ids: Tensor<2, Int>, lengths: Tensor<1, Int>) -> Tensor<1> {
-        self.forward_embedded(self.embedding.forward(ids), lengths)
+        let [batch, time] = ids.dims();
+        let rows = ids.reshape([batch * time]);
+        let look_up = |table: Tensor<2>| {
+            let width = table.dims()[1];
+            table.select(0, rows.clone()).reshape([batch, time, width])
+        };
+        self.forward_tokens(batch * time, look_up, lengths)
     }
 
     /// [`forward`](Self::forward) for training: with the tokens sorted, the embedding's gradient is fast
     /// and the same every time on a GPU too. They are sorted for
     /// [`vocabulary_size`](Self::vocabulary_size) words.
     pub fn forward_training(&self, tokens: SortedTokens, lengths: Tensor<1, Int>) -> Tensor<1> {
-        self.forward_embedded(embedding(self.embedding.weight.val(), tokens), lengths)
+        let [batch, time] = tokens.dims();
+        let look_up = |table| embedding(table, tokens.clone());
+        self.forward_tokens(batch * time, look_up, lengths)
     }
 
-    fn forward_embedded(&self, mut sequence: Tensor<3>, lengths: Tensor<1, Int>) -> Tensor<1> {
-        let mut last = None;
-        for (depth, layer) in self.recurrent.iter().enumerate() {
-            if depth > 0 {
-                sequence = self.dropout.forward(sequence);
-            }
-            let (states, final_state) = layer.forward(sequence, lengths.clone());
-            sequence = states;
-            last = Some(final_state);
+    /// `look_up`: from a table `[V, N]` to the rows of the tokens, `[B, T, N]`.
+    fn forward_tokens(
+        &self,
+        tokens: usize,
+        look_up: impl Fn(Tensor<2>) -> Tensor<3>,
+        lengths: Tensor<1, Int>,
+    ) -> Tensor<1> {
+        let (first, deeper) = self
+            .recurrent
+            .split_first()
+            .expect("a configuration has at least one layer");
+        let words = self.embedding.weight.val();
+        let (mut sequence, mut last) = if self.vocabulary_size() < tokens {
+            // A token's projection depends on its word alone: fewer products, forward and backward.
+            let project = |cell: &RecurrentCell| {
+                look_up(cell.project(words.clone().unsqueeze()).squeeze_dim(0))
+            };
+            first.forward(project, lengths.clone())
+        } else {
+            let sequence = look_up(words);
+            first.forward(|cell| cell.project(sequence.clone()), lengths.clone())
+        };
+        for layer in deeper {
+            sequence = self.dropout.forward(sequence);
+            let project = |cell: &RecurrentCell| cell.project(sequence.clone());
+            (sequence, last) = layer.forward(project, lengths.clone());
         }
-        let last = last.expect("a configuration has at least one layer");
         let dense = relu(self.dense.forward(self.dropout.forward(last)));
         self.output.forward(dense).squeeze_dim(1)
     }

@@ -28,21 +28,22 @@ pub enum Cell {
 
 /// `x W + b` for every timestep: `[B, T, in]` → `[B, T, out]`.
 ///
-/// W is shared by parts of the batch, so its gradient is the sum of the parts' gradients: one product
-/// over all B·T rows would be a long sum for few results, and keep a GPU's cores idle.
+/// W is shared by parts of the rows, so its gradient is the sum of the parts' gradients: as one product
+/// over all B·T rows it would be a long sum for few results, and keep a GPU's cores idle.
 fn project(input: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<3> {
     let [batch, time, size] = input.dims();
     let [_, width] = weight.dims();
-    let parts = sums::parts(batch, size * width);
-    let rows = input.reshape([parts, batch / parts * time, size]);
+    let rows = batch * time;
+    let parts = sums::parts(rows, size * width);
+    let rows = input.reshape([parts, rows / parts, size]);
     let projected = rows.matmul(weight.unsqueeze::<3>()) + bias.unsqueeze::<3>();
     projected.reshape([batch, time, width])
 }
 
 /// The lengths given, or the whole time for every row.
-fn lengths_or_all(lengths: Option<Tensor<1, Int>>, input: &Tensor<3>) -> Tensor<1, Int> {
-    let [batch, time, _] = input.dims();
-    lengths.unwrap_or_else(|| Tensor::full([batch], time as i64, &input.device()))
+fn lengths_or_all(lengths: Option<Tensor<1, Int>>, projections: &Tensor<3>) -> Tensor<1, Int> {
+    let [batch, time, _] = projections.dims();
+    lengths.unwrap_or_else(|| Tensor::full([batch], time as i64, &projections.device()))
 }
 
 #[cfg(test)]

@@ -18,8 +18,10 @@ pub(super) fn backward(
     let [words, columns] = weight.shape().dims();
     let output_gradient = into_contiguous(output_gradient);
     let gradient = Shared::new(weight, [weight.shape()]);
+    let shader = Shader::EmbeddingBackward { columns };
     // No API promises more workgroups along one axis.
     let across = words.min(65_535);
+    let blocks = columns.div_ceil(shader.workgroup());
     Buffers::default()
         .read(&output_gradient)
         .read(&as_i32(tokens.positions))
@@ -27,8 +29,8 @@ pub(super) fn backward(
         .write(&gradient.handle)
         .launch(
             &weight.client,
-            Shader::EmbeddingBackward { columns },
-            [across, words.div_ceil(across)],
+            shader,
+            [across, words.div_ceil(across), blocks],
             &[words as u32, columns as u32],
         );
     gradient.tensor(0)

@@ -34,16 +34,16 @@ impl Buffers {
     }
 
     /// Runs `workgroups` of `shader`; `info` is its uniform.
-    pub fn launch(self, client: &Client, shader: Shader, workgroups: [usize; 2], info: &[u32]) {
+    pub fn launch(self, client: &Client, shader: Shader, workgroups: [usize; 3], info: &[u32]) {
         let pair = |pair: &[u32]| u64::from(pair[0]) | u64::from(pair[1]) << 32;
         let info = info.chunks(2).map(pair).collect();
-        let [x, y] = workgroups.map(|count| count as u32);
+        let [x, y, z] = workgroups.map(|count| count as u32);
         client.launch(
             Box::new(SourceKernel::new(
                 shader,
                 CubeDim::new_1d(shader.workgroup() as u32),
             )),
-            CubeCount::Static(x, y, 1),
+            CubeCount::Static(x, y, z),
             self.0.with_info(MetadataBindingInfo::custom(info)),
         );
     }

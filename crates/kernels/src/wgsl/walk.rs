@@ -207,7 +207,7 @@ impl Walk {
         let [hidden, columns] = weight.shape().dims();
         let shape = Shape::from([columns, hidden.next_multiple_of(4)]);
         let shader = Shader::TransposedWeight { hidden, columns };
-        let workgroups = [shape.num_elements().div_ceil(shader.workgroup()), 1];
+        let workgroups = [shape.num_elements().div_ceil(shader.workgroup()), 1, 1];
         let transposed = Shared::new(&weight, [shape]);
         Buffers::default()
             .read(&weight)
@@ -271,6 +271,7 @@ impl Walk {
         let workgroups = [
             self.batch.div_ceil(ROWS),
             self.hidden.div_ceil(shader.workgroup()),
+            1,
         ];
         buffers.launch(&self.lengths.client, shader, workgroups, &info);
     }

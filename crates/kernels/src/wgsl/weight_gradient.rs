@@ -33,7 +33,7 @@ pub(super) fn previous_hidden(
         .launch(
             &hidden_states.client,
             shader,
-            [(time * hidden).div_ceil(shader.workgroup()), batch],
+            [(time * hidden).div_ceil(shader.workgroup()), batch, 1],
             &info,
         );
     previous.tensor(0)
@@ -42,14 +42,14 @@ pub(super) fn previous_hidden(
 /// `sum over b and t of previous[b, t]ᵀ recurrent[b, t]`: `[H, G·H]` from `[B, T, H]` and `[B, T, G·H]`.
 ///
 /// The result is small and the sum is long: one product would keep few workgroups busy for long. So it
-/// is cut into several sums over some rows of the batch each, which are then added, always in the same
+/// is cut into several sums over some of the rows each, which are then added, always in the same
 /// order.
 pub(super) fn weight(previous: CubeTensor, recurrent: CubeTensor) -> CubeTensor {
     let [batch, time, hidden] = previous.shape().dims();
     let [_, _, width] = recurrent.shape().dims();
-    let parts = crate::sums::parts(batch, hidden * width);
+    let parts = crate::sums::parts(batch * time, hidden * width);
     let cut = |tensor, width| {
-        let shape = Shape::from([parts, batch / parts * time, width]);
+        let shape = Shape::from([parts, batch * time / parts, width]);
         CubeBackend::float_reshape(tensor, shape)
     };
     let previous = CubeBackend::float_transpose(cut(previous, hidden));

@@ -82,8 +82,25 @@ impl Gru {
         lengths: Option<Tensor<1, Int>>,
         initial_hidden: Option<Tensor<2>>,
     ) -> GruOutput {
-        let lengths = lengths_or_all(lengths, &input);
-        let projections = project(input, self.input_weight.val(), self.bias.val());
+        self.forward_projected(self.project(input), lengths, initial_hidden)
+    }
+
+    /// `x W + b` for every timestep: `[B, T, d_input]` → `[B, T, 3H]`.
+    pub fn project(&self, input: Tensor<3>) -> Tensor<3> {
+        project(input, self.input_weight.val(), self.bias.val())
+    }
+
+    /// [`forward`](Self::forward) from what [`project`](Self::project) returns.
+    ///
+    /// # Panics
+    /// If the shapes don't fit together.
+    pub fn forward_projected(
+        &self,
+        projections: Tensor<3>,
+        lengths: Option<Tensor<1, Int>>,
+        initial_hidden: Option<Tensor<2>>,
+    ) -> GruOutput {
+        let lengths = lengths_or_all(lengths, &projections);
         let weight = self.recurrent_weight.val();
         let bias = self.recurrent_bias.val();
         let direction = Direction::reversed(self.reverse);

@@ -81,8 +81,25 @@ impl Lstm {
         lengths: Option<Tensor<1, Int>>,
         state: Option<LstmState>,
     ) -> LstmOutput {
-        let lengths = lengths_or_all(lengths, &input);
-        let projections = project(input, self.input_weight.val(), self.bias.val());
+        self.forward_projected(self.project(input), lengths, state)
+    }
+
+    /// `x W + b` for every timestep: `[B, T, d_input]` → `[B, T, 4H]`.
+    pub fn project(&self, input: Tensor<3>) -> Tensor<3> {
+        project(input, self.input_weight.val(), self.bias.val())
+    }
+
+    /// [`forward`](Self::forward) from what [`project`](Self::project) returns.
+    ///
+    /// # Panics
+    /// If the shapes don't fit together.
+    pub fn forward_projected(
+        &self,
+        projections: Tensor<3>,
+        lengths: Option<Tensor<1, Int>>,
+        state: Option<LstmState>,
+    ) -> LstmOutput {
+        let lengths = lengths_or_all(lengths, &projections);
         let weight = self.recurrent_weight.val();
         let direction = Direction::reversed(self.reverse);
         lstm(projections, weight, state, lengths, direction)

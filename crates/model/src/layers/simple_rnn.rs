@@ -75,8 +75,25 @@ impl SimpleRnn {
         lengths: Option<Tensor<1, Int>>,
         initial_hidden: Option<Tensor<2>>,
     ) -> SimpleRnnOutput {
-        let lengths = lengths_or_all(lengths, &input);
-        let projections = project(input, self.input_weight.val(), self.bias.val());
+        self.forward_projected(self.project(input), lengths, initial_hidden)
+    }
+
+    /// `x W + b` for every timestep: `[B, T, d_input]` → `[B, T, H]`.
+    pub fn project(&self, input: Tensor<3>) -> Tensor<3> {
+        project(input, self.input_weight.val(), self.bias.val())
+    }
+
+    /// [`forward`](Self::forward) from what [`project`](Self::project) returns.
+    ///
+    /// # Panics
+    /// If the shapes don't fit together.
+    pub fn forward_projected(
+        &self,
+        projections: Tensor<3>,
+        lengths: Option<Tensor<1, Int>>,
+        initial_hidden: Option<Tensor<2>>,
+    ) -> SimpleRnnOutput {
+        let lengths = lengths_or_all(lengths, &projections);
         let weight = self.recurrent_weight.val();
         let direction = Direction::reversed(self.reverse);
         simple_rnn(projections, weight, initial_hidden, lengths, direction)
