@@ -1,11 +1,17 @@
 //! The kernels on WGPU against the reference on NdArray: random shapes, lengths, directions and initial
 //! states; long sequences; saturated gates; the same call twice.
 
-mod common;
+#[path = "devices/gpu.rs"]
+mod gpu;
+#[path = "devices/ndarray.rs"]
+mod ndarray;
+#[path = "../crates/kernels/tests/pytorch/check.rs"]
+mod pytorch;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use common::{gpu, ndarray};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use gatefold_kernels::{Direction, LstmState, SortedTokens, embedding, gru, lstm, simple_rnn};
+use gpu::gpu;
+use ndarray::ndarray;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rand::{Rng, RngExt, SeedableRng};
@@ -319,6 +325,11 @@ fn hidden_sizes_too_large_for_a_workgroup_go_step_by_step() {
             seed: 5,
         });
     }
+}
+
+#[test]
+fn pytorchs_values_agree() {
+    pytorch::agrees_with_pytorch(&gpu(), DType::F32, 1e-5);
 }
 
 #[test]

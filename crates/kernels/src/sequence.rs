@@ -77,10 +77,12 @@ pub fn lstm(
     direction: Direction,
 ) -> Result<LstmOutput, ShapeError> {
     let shapes = Shapes::new("lstm", 4, &projections, &recurrent_weight, &lengths)?;
-    let zeros = || Tensor::zeros([shapes.batch, shapes.hidden], &projections.device());
-    let state = initial_state.unwrap_or_else(|| LstmState {
-        hidden: zeros(),
-        cell: zeros(),
+    let state = initial_state.unwrap_or_else(|| {
+        let zeros = Tensor::zeros([shapes.batch, shapes.hidden], &projections.device());
+        LstmState {
+            hidden: zeros.clone(),
+            cell: zeros,
+        }
     });
     shapes.check_state("initial hidden state", &state.hidden)?;
     shapes.check_state("initial cell state", &state.cell)?;

@@ -1,4 +1,4 @@
-//! The devices that backends are compared on.
+//! The device that the kernels are tested on.
 
 use std::sync::OnceLock;
 
@@ -17,10 +17,4 @@ pub fn gpu() -> Device {
         selected.open().expect("the adapter opens")
     })
     .clone()
-}
-
-/// The slow and simple one that the others must match.
-#[allow(deprecated)] // Burn keeps NdArray as a reference only, which is its use here.
-pub fn ndarray() -> Device {
-    Device::ndarray()
 }

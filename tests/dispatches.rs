@@ -1,0 +1,96 @@
+//! How many kernels a step launches, as CubeCL reports each launch: a handful, whatever the length of
+//! the sequence. Every test here counts all launches of this process, so there is only one.
+
+#[path = "devices/gpu.rs"]
+mod gpu;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::tensor::{Device, Distribution, Tensor};
+use burn_cubecl::cubecl::logging::{LaunchObservation, LaunchObserver};
+use gatefold::config::RunConfig;
+use gatefold::training::Trainer;
+use gatefold_data::Batch;
+use gatefold_model::{Cell, GruConfig, LstmConfig, SimpleRnnConfig};
+use gpu::gpu;
+
+#[derive(Default)]
+struct Launches(AtomicUsize);
+
+impl LaunchObserver for Launches {
+    fn launched(&self, _kernel: &'static str) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The launches of a warm run.
+fn launches<T>(device: &Device, mut run: impl FnMut() -> T) -> usize {
+    // Burn's fusion settles on its kernels, and Adam on its moments, in the first steps.
+    for _ in 0..3 {
+        run();
+        device.sync().unwrap();
+    }
+    let launches = Arc::new(Launches::default());
+    let observation = LaunchObservation::new(launches.clone());
+    let result = run();
+    device.sync().unwrap();
+    drop((observation, result));
+    launches.0.load(Ordering::Relaxed)
+}
+
+/// Of one training step of the lesson's network, 64 reviews of `time` words.
+fn training_step(cell: Cell, time: usize, device: &Device) -> usize {
+    let mut config = RunConfig::default();
+    config.model.cell = cell;
+    let size = 64;
+    let batch = Batch {
+        ids: (0..size * time)
+            .map(|i| (i * 7919 % 10_000) as i32)
+            .collect(),
+        lengths: (0..size).map(|row| (time - row) as i32).collect(),
+        labels: (0..size).map(|row| (row % 2) as f32).collect(),
+        size,
+        time,
+        indices: (0..size).collect(),
+    };
+    let mut trainer = Trainer::new(&config, device).unwrap();
+    launches(device, || trainer.step(&batch).unwrap())
+}
+
+#[test]
+fn a_step_takes_few_dispatches_however_long_the_sequence() {
+    let device = gpu();
+    let input = Tensor::<3>::random([8, 256, 16], Distribution::Default, &device);
+    let rnn = SimpleRnnConfig::new(16, 64).init(&device);
+    let lstm = LstmConfig::new(16, 64).init(&device);
+    let gru = GruConfig::new(16, 64).init(&device);
+    for (cell, forward) in [
+        (
+            Cell::Rnn,
+            launches(&device, || {
+                rnn.forward(input.clone(), None, None).final_hidden
+            }),
+        ),
+        (
+            Cell::Lstm,
+            launches(&device, || {
+                lstm.forward(input.clone(), None, None).final_state.hidden
+            }),
+        ),
+        (
+            Cell::Gru,
+            launches(&device, || {
+                gru.forward(input.clone(), None, None).final_hidden
+            }),
+        ),
+    ] {
+        let [short, long] = [256, 1024].map(|time| training_step(cell, time, &device));
+        eprintln!(
+            "{cell:?}: {forward} dispatches forward, {short} a training step at T 256, {long} at T 1024"
+        );
+        assert!(forward <= 4, "{cell:?}: {forward}");
+        assert!(short <= 60, "{cell:?}: {short}");
+        assert_eq!(short, long, "{cell:?}");
+    }
+}
