@@ -55,7 +55,9 @@ fn run(
         .collect();
     let tokens = SortedTokens::new(&ids, [batch, TIME], config.vocabulary_size, &device).unwrap();
     let labels: Vec<f32> = (0..batch).map(|i| (i % 2) as f32).collect();
-    let logits = network.forward_training(tokens, Tensor::from_data(lengths, &device));
+    let logits = network
+        .forward_training(tokens, Tensor::from_data(lengths, &device))
+        .unwrap();
     let gradients = loss(logits.clone(), Tensor::from_data(&labels[..], &device)).backward();
     let mut weights = Weights {
         gradients: &gradients,

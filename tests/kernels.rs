@@ -411,7 +411,7 @@ fn the_embeddings_gradient_is_the_sum_over_each_words_places() {
                 .map(|_| rng.random_range(0..words as i32 / 2))
                 .collect();
             let tokens = SortedTokens::new(&ids, shape, words, device).unwrap();
-            let output = embedding(weight.clone(), tokens);
+            let output = embedding(weight.clone(), tokens).unwrap();
             let factors = random(output.dims(), 1.0, rng, device).detach();
             let gradients = (output.clone() * factors).sum().backward();
             let gradient = weight.grad(&gradients).expect("the weight's gradient");

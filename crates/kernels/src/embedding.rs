@@ -22,6 +22,14 @@ pub enum TokenError {
         /// The size of the vocabulary.
         words: usize,
     },
+    /// Tokens sorted for another vocabulary than the weight's.
+    #[error("embedding: the tokens are sorted for {sorted_for} words, the weight has {words}")]
+    Words {
+        /// The size of the tokens' vocabulary.
+        sorted_for: usize,
+        /// The rows of the weight.
+        words: usize,
+    },
     /// Too few or too many tokens.
     #[error("embedding: {found} tokens don't fill the shape {expected:?} ([B, T])")]
     Count {
@@ -69,6 +77,19 @@ impl SortedTokens {
     pub fn dims(&self) -> [usize; 2] {
         self.ids.dims()
     }
+
+    /// Whether the tokens are sorted for a vocabulary of `words`.
+    ///
+    /// # Errors
+    /// [`TokenError::Words`] if not.
+    pub fn check_words(&self, words: usize) -> Result<(), TokenError> {
+        let sorted_for = self.starts.dims()[0] - 1;
+        if sorted_for == words {
+            Ok(())
+        } else {
+            Err(TokenError::Words { sorted_for, words })
+        }
+    }
 }
 
 /// A counting sort: the positions by id, each id's in ascending order, and where each id's begin.
@@ -96,24 +117,19 @@ fn sort(ids: &[i32], words: usize) -> Result<(Vec<i32>, Vec<i32>), TokenError> {
     Ok((positions, starts))
 }
 
-/// The rows of `weight` `[V, D]` that the tokens `[B, T]` name: `[B, T, D]`. V is the number of words
-/// that the tokens were sorted by.
+/// The rows of `weight` `[V, D]` that the tokens `[B, T]` name: `[B, T, D]`.
 ///
-/// # Panics
-/// If it is not.
-pub fn embedding(weight: Tensor<2>, tokens: SortedTokens) -> Tensor<3> {
-    let [words, _] = weight.dims();
-    let [sorted_by, ..] = tokens.starts.dims().map(|count| count - 1);
-    assert_eq!(
-        words, sorted_by,
-        "embedding: tokens sorted by another number of words"
-    );
+/// # Errors
+/// [`TokenError::Words`] if the tokens are not sorted for V words.
+pub fn embedding(weight: Tensor<2>, tokens: SortedTokens) -> Result<Tensor<3>, TokenError> {
+    tokens.check_words(weight.dims()[0])?;
     let tokens = TokenInputs {
         ids: tokens.ids.into_dispatch(),
         positions: tokens.positions.into_dispatch(),
         starts: tokens.starts.into_dispatch(),
     };
-    Tensor::from_dispatch(Dispatch::token_embedding(weight.into_dispatch(), tokens))
+    let rows = Dispatch::token_embedding(weight.into_dispatch(), tokens);
+    Ok(Tensor::from_dispatch(rows))
 }
 
 #[cfg(test)]
@@ -128,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_outside_the_vocabulary_is_named() {
+    fn tokens_that_do_not_fit_are_errors_that_say_why() {
         let message = |ids: &[i32], shape| {
             SortedTokens::new(ids, shape, 3, &Device::flex())
                 .unwrap_err()
@@ -137,6 +153,13 @@ mod tests {
         assert_eq!(
             message(&[0, 1, 3, 0], [2, 2]),
             "embedding: token 2 is 3, expected 0 to 2 (3 words)"
+        );
+        let device = Device::flex();
+        let tokens = SortedTokens::new(&[0, 1], [1, 2], 3, &device).unwrap();
+        let error = embedding(Tensor::zeros([4, 2], &device), tokens).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "embedding: the tokens are sorted for 3 words, the weight has 4"
         );
         assert!(message(&[-1, 0], [1, 2]).contains("token 0 is -1"));
         assert!(message(&[1, 0, 2], [2, 2]).contains("3 tokens don't fill the shape [2, 2]"));

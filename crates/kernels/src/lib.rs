@@ -14,6 +14,14 @@
 //! | `reference` | the default body: the equations, composed of the backend's own operations |
 //! | `autodiff` | the backward passes, registered with Burn's automatic differentiation |
 //!
+//! On Burn's WGPU backend a layer and direction is a handful of dispatches whatever the length of the
+//! sequence, in training and outside it, and the same call gives the same bits every time.
+//!
+//! # Features
+//! - `fusion` (default): lazy operations under Burn's fusion. It has to be on where Burn's own feature
+//!   `fusion` is on, and off where that is off.
+//! - `ndarray`: the operations on Burn's NdArray backend, a slow and independent reference for tests.
+//!
 //! In shapes, B is the batch size, T the time, H the hidden size and G the number of gates.
 
 mod autodiff;

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Embedding, Linear};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
-use gatefold_kernels::{SortedTokens, embedding};
+use gatefold_kernels::{SortedTokens, TokenError, embedding};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -300,12 +300,20 @@ impl SequenceClassifier {
     }
 
     /// [`forward`](Self::forward) for training: with the tokens sorted, the embedding's gradient is fast
-    /// and the same every time on a GPU too. They are sorted for
-    /// [`vocabulary_size`](Self::vocabulary_size) words.
-    pub fn forward_training(&self, tokens: SortedTokens, lengths: Tensor<1, Int>) -> Tensor<1> {
+    /// and the same every time on a GPU too.
+    ///
+    /// # Errors
+    /// [`TokenError::Words`] if the tokens are not sorted for [`vocabulary_size`](Self::vocabulary_size)
+    /// words.
+    pub fn forward_training(
+        &self,
+        tokens: SortedTokens,
+        lengths: Tensor<1, Int>,
+    ) -> Result<Tensor<1>, TokenError> {
+        tokens.check_words(self.vocabulary_size())?;
         let [batch, time] = tokens.dims();
-        let look_up = |table| embedding(table, tokens.clone());
-        self.forward_tokens(batch * time, look_up, lengths)
+        let look_up = |table| embedding(table, tokens.clone()).expect("a table has a row a word");
+        Ok(self.forward_tokens(batch * time, look_up, lengths))
     }
 
     /// `look_up`: from a table `[V, N]` to the rows of the tokens, `[B, T, N]`.

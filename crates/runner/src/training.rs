@@ -82,7 +82,7 @@ impl Classifier for SequenceClassifier {
         let shape = [batch.size, batch.time];
         let tokens = SortedTokens::new(&batch.ids, shape, self.vocabulary_size(), device)?;
         let lengths = Tensor::from_data(&batch.lengths[..], device);
-        Ok(self.forward_training(tokens, lengths))
+        Ok(self.forward_training(tokens, lengths)?)
     }
 }
 
