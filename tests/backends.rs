@@ -53,7 +53,7 @@ fn run(
     let ids: Vec<i32> = (0..batch * TIME)
         .map(|i| (i * 37 % config.vocabulary_size) as i32)
         .collect();
-    let tokens = SortedTokens::new(&ids, [batch, TIME], config.vocabulary_size, &device).unwrap();
+    let tokens = SortedTokens::new(&ids, lengths, config.vocabulary_size, &device).unwrap();
     let labels: Vec<f32> = (0..batch).map(|i| (i % 2) as f32).collect();
     let logits = network
         .forward_training(tokens, Tensor::from_data(lengths, &device))

@@ -402,17 +402,24 @@ fn what_stands_in_the_padding_is_not_read() {
 
 #[test]
 fn the_embeddings_gradient_is_the_sum_over_each_words_places() {
-    for (words, columns, shape) in [(7, 1, [2, 3]), (50, 16, [9, 40]), (300, 100, [3, 17])] {
+    for (words, columns, [batch, time]) in [(7, 1, [2, 3]), (50, 16, [9, 40]), (300, 100, [3, 17])]
+    {
         let gradient = |device: Device| {
             let device = &device.autodiff();
             let rng = &mut ChaCha8Rng::seed_from_u64(2);
             let weight: Tensor<2> = random([words, columns], 1.0, rng, device);
-            let ids: Vec<i32> = (0..shape[0] * shape[1])
+            let ids: Vec<i32> = (0..batch * time)
                 .map(|_| rng.random_range(0..words as i32 / 2))
                 .collect();
-            let tokens = SortedTokens::new(&ids, shape, words, device).unwrap();
+            let lengths: Vec<i32> = (0..batch).map(|row| (time - row % 2) as i32).collect();
+            let tokens = SortedTokens::new(&ids, &lengths, words, device).unwrap();
             let output = embedding(weight.clone(), tokens).unwrap();
-            let factors = random(output.dims(), 1.0, rng, device).detach();
+            // The padding has no gradient.
+            let counts = (0..batch * time).map(|i| ((i % time) as i32) < lengths[i / time]);
+            let counts: Vec<f32> = counts.map(|counts| f32::from(u8::from(counts))).collect();
+            let counts = TensorData::new(counts, [batch, time, 1]);
+            let factors = random(output.dims(), 1.0, rng, device).detach()
+                * Tensor::<3>::from_data(counts, device);
             let gradients = (output.clone() * factors).sum().backward();
             let gradient = weight.grad(&gradients).expect("the weight's gradient");
             vec![

@@ -204,9 +204,10 @@ pub struct SimpleRnnGradients<B: Backend> {
 pub struct TokenInputs<B: Backend> {
     /// `[B, T]`.
     pub ids: IntTensor<B>,
-    /// The positions `b·T + t`, sorted by the id that stands there, `[B·T]`.
+    /// The positions `b·T + t` within the rows' lengths, sorted by the id that stands there, `[B·T]`.
     pub positions: IntTensor<B>,
-    /// Where each id's positions begin in `positions`, and the end of the last, `[V + 1]`.
+    /// Where each id's positions begin in `positions`, and the end of the last; what follows it has no
+    /// meaning. `[V + 1]`.
     pub starts: IntTensor<B>,
 }
 

@@ -31,12 +31,12 @@ pub enum TokenError {
         words: usize,
     },
     /// Too few or too many tokens.
-    #[error("embedding: {found} tokens don't fill the shape {expected:?} ([B, T])")]
+    #[error("embedding: {found} tokens are not {rows} rows of one length")]
     Count {
         /// How many there are.
         found: usize,
-        /// The shape to fill.
-        expected: [usize; 2],
+        /// How many lengths.
+        rows: usize,
     },
 }
 
@@ -49,25 +49,28 @@ pub struct SortedTokens {
 }
 
 impl SortedTokens {
-    /// Sorts `ids`, row after row of `shape` `[B, T]`, each below `words`.
+    /// Sorts the tokens of a padded batch.
+    ///
+    /// - `ids`: row after row, each below `words`, B·T of them;
+    /// - `lengths`: how many tokens of each row count, B of them. What follows is padding: it is looked
+    ///   up, and its gradient, which a recurrent layer leaves at zero, is not summed.
     ///
     /// # Errors
-    /// [`TokenError`] if an id is not below `words`, or there are not B·T of them.
+    /// [`TokenError`] if an id is not below `words`, or B doesn't divide their number.
     pub fn new(
         ids: &[i32],
-        shape: [usize; 2],
+        lengths: &[i32],
         words: usize,
         device: &Device,
     ) -> Result<Self, TokenError> {
-        if ids.len() != shape[0] * shape[1] {
-            return Err(TokenError::Count {
-                found: ids.len(),
-                expected: shape,
-            });
+        let (found, rows) = (ids.len(), lengths.len());
+        if rows == 0 || found == 0 || found % rows != 0 {
+            return Err(TokenError::Count { found, rows });
         }
-        let (positions, starts) = sort(ids, words)?;
+        let (positions, starts) = sort(ids, lengths, words)?;
+        let ids = TensorData::new(ids.to_vec(), [rows, found / rows]);
         Ok(Self {
-            ids: Tensor::from_data(TensorData::new(ids.to_vec(), shape), device),
+            ids: Tensor::from_data(ids, device),
             positions: Tensor::from_data(&positions[..], device),
             starts: Tensor::from_data(&starts[..], device),
         })
@@ -92,8 +95,11 @@ impl SortedTokens {
     }
 }
 
-/// A counting sort: the positions by id, each id's in ascending order, and where each id's begin.
-fn sort(ids: &[i32], words: usize) -> Result<(Vec<i32>, Vec<i32>), TokenError> {
+/// A counting sort: the positions that count by id, each id's in ascending order, and where each id's
+/// begin. The positions are as many as the ids, whatever the lengths.
+fn sort(ids: &[i32], lengths: &[i32], words: usize) -> Result<(Vec<i32>, Vec<i32>), TokenError> {
+    let time = ids.len() / lengths.len();
+    let counts = |position: usize| ((position % time) as i32) < lengths[position / time];
     let mut starts = vec![0; words + 1];
     for (position, &id) in ids.iter().enumerate() {
         let word = usize::try_from(id).ok().filter(|&word| word < words);
@@ -102,7 +108,7 @@ fn sort(ids: &[i32], words: usize) -> Result<(Vec<i32>, Vec<i32>), TokenError> {
             id,
             words,
         })?;
-        starts[word + 1] += 1;
+        starts[word + 1] += i32::from(counts(position));
     }
     for word in 0..words {
         starts[word + 1] += starts[word];
@@ -110,9 +116,11 @@ fn sort(ids: &[i32], words: usize) -> Result<(Vec<i32>, Vec<i32>), TokenError> {
     let mut next = starts.clone();
     let mut positions = vec![0; ids.len()];
     for (position, &id) in ids.iter().enumerate() {
-        let place = &mut next[id as usize];
-        positions[*place as usize] = position as i32;
-        *place += 1;
+        if counts(position) {
+            let place = &mut next[id as usize];
+            positions[*place as usize] = position as i32;
+            *place += 1;
+        }
     }
     Ok((positions, starts))
 }
@@ -137,31 +145,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_are_sorted_by_id_and_stay_in_order() {
-        let (positions, starts) = sort(&[2, 0, 2, 4, 0, 2], 5).unwrap();
+    fn positions_are_sorted_by_id_and_stay_in_order_and_padding_is_left_out() {
+        let ids = [2, 0, 2, 4, 0, 2];
+        let (positions, starts) = sort(&ids, &[3, 3], 5).unwrap();
         assert_eq!(positions, [1, 4, 0, 2, 5, 3]);
         assert_eq!(starts, [0, 2, 2, 5, 5, 6]);
+        let (positions, starts) = sort(&ids, &[9, 1], 5).unwrap();
+        assert_eq!(positions[..4], [1, 0, 2, 3]);
+        assert_eq!(starts, [0, 1, 1, 3, 3, 4]);
     }
 
     #[test]
     fn tokens_that_do_not_fit_are_errors_that_say_why() {
-        let message = |ids: &[i32], shape| {
-            SortedTokens::new(ids, shape, 3, &Device::flex())
+        let device = Device::flex();
+        let message = |ids: &[i32], lengths: &[i32]| {
+            SortedTokens::new(ids, lengths, 3, &device)
                 .unwrap_err()
                 .to_string()
         };
         assert_eq!(
-            message(&[0, 1, 3, 0], [2, 2]),
+            message(&[0, 1, 3, 0], &[2, 2]),
             "embedding: token 2 is 3, expected 0 to 2 (3 words)"
         );
-        let device = Device::flex();
-        let tokens = SortedTokens::new(&[0, 1], [1, 2], 3, &device).unwrap();
+        assert!(message(&[-1, 0], &[2]).contains("token 0 is -1"));
+        assert_eq!(
+            message(&[1, 0, 2], &[1, 1]),
+            "embedding: 3 tokens are not 2 rows of one length"
+        );
+        let tokens = SortedTokens::new(&[0, 1], &[2], 3, &device).unwrap();
         let error = embedding(Tensor::zeros([4, 2], &device), tokens).unwrap_err();
         assert_eq!(
             error.to_string(),
             "embedding: the tokens are sorted for 3 words, the weight has 4"
         );
-        assert!(message(&[-1, 0], [1, 2]).contains("token 0 is -1"));
-        assert!(message(&[1, 0, 2], [2, 2]).contains("3 tokens don't fill the shape [2, 2]"));
     }
 }

@@ -28,15 +28,16 @@ pub enum Cell {
 
 /// `x W + b` for every timestep: `[B, T, in]` → `[B, T, out]`.
 ///
-/// W is shared by parts of the rows, so its gradient is the sum of the parts' gradients: as one product
-/// over all B·T rows it would be a long sum for few results, and keep a GPU's cores idle.
+/// W and b are shared by parts of the rows, so their gradients are the sums of the parts' gradients: over
+/// all B·T rows at once they would be long sums for few results, and keep a GPU's cores idle.
 fn project(input: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<3> {
     let [batch, time, size] = input.dims();
     let [_, width] = weight.dims();
     let rows = batch * time;
     let parts = sums::parts(rows, size * width);
     let rows = input.reshape([parts, rows / parts, size]);
-    let projected = rows.matmul(weight.unsqueeze::<3>()) + bias.unsqueeze::<3>();
+    let bias = bias.reshape([1, 1, width]).expand([parts, 1, width]);
+    let projected = rows.matmul(weight.unsqueeze::<3>()) + bias;
     projected.reshape([batch, time, width])
 }
 

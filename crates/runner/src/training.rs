@@ -79,8 +79,8 @@ impl Classifier for SequenceClassifier {
     }
 
     fn forward_training(&self, batch: &Batch, device: &Device) -> Result<Tensor<1>> {
-        let shape = [batch.size, batch.time];
-        let tokens = SortedTokens::new(&batch.ids, shape, self.vocabulary_size(), device)?;
+        let words = self.vocabulary_size();
+        let tokens = SortedTokens::new(&batch.ids, &batch.lengths, words, device)?;
         let lengths = Tensor::from_data(&batch.lengths[..], device);
         Ok(self.forward_training(tokens, lengths)?)
     }
