@@ -26,7 +26,7 @@ gatefold *args:
 # Pass the tests; installs Debian's or Ubuntu's software Vulkan first if there is no adapter and it may
 test *args: adapter
     cargo test --release --workspace "$@"
-    @[ "$#" -gt 0 ] || sh tests/gl.sh
+    @[ "$#" -gt 0 ] || sh tests/variants.sh
 
 # Check format and lints
 lint:

@@ -4,39 +4,26 @@
 #[path = "devices/gpu.rs"]
 mod gpu;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use burn::tensor::{Device, Distribution, Tensor};
-use burn_cubecl::cubecl::logging::{LaunchObservation, LaunchObserver};
+use gatefold::bench::launches::count;
 use gatefold::config::RunConfig;
 use gatefold::training::Trainer;
 use gatefold_data::Batch;
 use gatefold_model::{Cell, GruConfig, LstmConfig, SimpleRnnConfig};
 use gpu::gpu;
 
-#[derive(Default)]
-struct Launches(AtomicUsize);
-
-impl LaunchObserver for Launches {
-    fn launched(&self, _kernel: &'static str) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// The launches of a warm run.
 fn launches<T>(device: &Device, mut run: impl FnMut() -> T) -> usize {
+    let mut run = || {
+        let result = run();
+        device.sync().unwrap();
+        result
+    };
     // Burn's fusion settles on its kernels, and Adam on its moments, in the first steps.
     for _ in 0..3 {
         run();
-        device.sync().unwrap();
     }
-    let launches = Arc::new(Launches::default());
-    let observation = LaunchObservation::new(launches.clone());
-    let result = run();
-    device.sync().unwrap();
-    drop((observation, result));
-    launches.0.load(Ordering::Relaxed)
+    count(run).1
 }
 
 /// Of one training step of the lesson's network, 64 reviews of `time` words.

@@ -8,7 +8,11 @@ mod ndarray;
 #[path = "../crates/kernels/tests/pytorch/check.rs"]
 mod pytorch;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn_cubecl::cubecl::logging::{LaunchObservation, LaunchObserver};
 use gatefold_kernels::{Direction, LstmState, SortedTokens, embedding, gru, lstm, simple_rnn};
 use gpu::gpu;
 use ndarray::ndarray;
@@ -285,6 +289,38 @@ fn compare_random_cases(cell: Cell) {
         most.outputs,
         most.gradients
     );
+}
+
+/// Notes whether a kernel of ours is launched.
+#[derive(Default)]
+struct OurLaunches(AtomicBool);
+
+impl LaunchObserver for OurLaunches {
+    fn launched(&self, kernel: &'static str) {
+        if kernel.contains("SourceKernel") {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn what_is_tested_here_are_the_kernels() {
+    let ours = Arc::new(OurLaunches::default());
+    let observation = LaunchObservation::new(ours.clone());
+    let case = Case {
+        cell: Cell::Lstm,
+        time: 2,
+        hidden: 8,
+        lengths: vec![2, 1],
+        direction: Direction::Forward,
+        with_state: false,
+        reads_hidden_states: false,
+        scale: 1.0,
+        seed: 9,
+    };
+    case.run(&gpu());
+    drop(observation);
+    assert!(ours.0.load(Ordering::Relaxed), "the reference ran instead");
 }
 
 #[test]

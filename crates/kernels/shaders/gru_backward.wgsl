@@ -11,63 +11,60 @@
 @group(0) @binding(6) var<storage, read_write> gradients: array<f32>;
 
 @compute @workgroup_size({{ workgroup }})
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let tile = tile_of(workgroup.x);
+fn main(
+    @builtin(workgroup_id) workgroup: vec3u,
+    @builtin(num_workgroups) workgroups: vec3u,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let tile = tile_of(workgroup, workgroups);
     let unit = workgroup.y * {{ workgroup }}u + local;
     let owner = unit < HIDDEN;
     let end_step = walk_end(tile, unit);
 
     var d_hidden = vec4f();
     if (owner) {
-        for (var i = 0u; i < ROWS; i++) {
-            if (present(tile, i)) {
-                d_hidden[i] = d_final_hidden[state_at(tile, i, unit)];
-            }
-        }
+        d_hidden = read_d_final_hidden(state_at(tile, unit), tile.present);
     }
 
     for (var step = end_step; step > info.first_step;) {
         step--;
+        let live = select(vec4<bool>(), live_at(tile, step), vec4<bool>(owner));
+        let tokens = tokens_at(tile, step);
+        let kept = tokens * 4u * HIDDEN + unit;
+        // Read ahead of the product, which they don't wait for.
+        var at_step: GruStep;
+        at_step.reset_gate = read_saved(kept, live);
+        at_step.update_gate = read_saved(kept + HIDDEN, live);
+        at_step.candidate = read_saved(kept + 2u * HIDDEN, live);
+        at_step.recurrent_candidate = read_saved(kept + 3u * HIDDEN, live);
+        var previous_hidden: vec4f;
+        if (step == 0u) {
+            previous_hidden = read_initial_hidden(state_at(tile, unit), live);
+        } else {
+            let before = tokens_at(tile, step - 1u);
+            previous_hidden = read_hidden_states(before * HIDDEN + unit, live);
+        }
+        let d_output = output_gradient(tokens * HIDDEN + unit, live);
+
         if (!FUSED || step + 1u < end_step) {
             d_hidden += hidden_gradient(tile, unit);
         }
         workgroupBarrier();
         if (owner) {
-            var at_step: GruStep;
-            var previous_hidden = vec4f();
-            for (var i = 0u; i < ROWS; i++) {
-                if (step < tile.lengths[i]) {
-                    let token = walked_token(tile, i, step);
-                    let columns = token * 4u * HIDDEN + unit;
-                    at_step.reset_gate[i] = saved[columns];
-                    at_step.update_gate[i] = saved[columns + HIDDEN];
-                    at_step.candidate[i] = saved[columns + 2u * HIDDEN];
-                    at_step.recurrent_candidate[i] = saved[columns + 3u * HIDDEN];
-                    if (step == 0u) {
-                        previous_hidden[i] = initial_hidden[state_at(tile, i, unit)];
-                    } else {
-                        let before = walked_token(tile, i, step - 1u);
-                        previous_hidden[i] = hidden_states[before * HIDDEN + unit];
-                    }
-                    d_hidden[i] += output_gradient(token * HIDDEN + unit);
-                }
-            }
-            let d = gru_step_backward(at_step, previous_hidden, d_hidden);
-            var d_recurrent: array<vec4f, 3>;
-            for (var i = 0u; i < ROWS; i++) {
-                if (step < tile.lengths[i]) {
-                    d_hidden[i] = d.previous_hidden[i];
-                    d_recurrent[0][i] = d.x[0][i];
-                    d_recurrent[1][i] = d.x[1][i];
-                    d_recurrent[2][i] = d.recurrent_candidate[i];
-                    let columns = walked_token(tile, i, step) * 3u * HIDDEN + unit;
-                    for (var gate = 0u; gate < 3u; gate++) {
-                        gradients[columns + gate * HIDDEN] = d.x[gate][i];
-                        gradients[info.offsets.y + columns + gate * HIDDEN] = d_recurrent[gate][i];
-                    }
-                }
-            }
-            publish_gradient(tile, unit, d_recurrent);
+            let d = gru_step_backward(at_step, previous_hidden, d_hidden + d_output);
+            d_hidden = select(d_hidden, d.previous_hidden, live);
+            let d_r = select(vec4f(), d.x[0], live);
+            let d_z = select(vec4f(), d.x[1], live);
+            let d_n = select(vec4f(), d.recurrent_candidate, live);
+            publish_gradient(tile, unit, array<vec4f, 4>(d_r, d_z, d_n, vec4f()));
+
+            let columns = tokens * 3u * HIDDEN + unit;
+            write_gradients(columns, live, d_r);
+            write_gradients(columns + HIDDEN, live, d_z);
+            write_gradients(columns + 2u * HIDDEN, live, d.x[2]);
+            write_gradients(info.offsets.y + columns, live, d_r);
+            write_gradients(info.offsets.y + columns + HIDDEN, live, d_z);
+            write_gradients(info.offsets.y + columns + 2u * HIDDEN, live, d_n);
         }
         workgroupBarrier();
     }
@@ -76,16 +73,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         d_hidden += hidden_gradient(tile, unit);
     }
     if (owner) {
-        for (var i = 0u; i < ROWS; i++) {
-            if (present(tile, i)) {
-                gradients[info.offsets.x + state_at(tile, i, unit)] = d_hidden[i];
-                for (var t = max(tile.lengths[i], info.first_step); t < info.end_step; t++) {
-                    let columns = token_at(tile, i, t) * 3u * HIDDEN + unit;
-                    for (var gate = 0u; gate < 3u; gate++) {
-                        gradients[columns + gate * HIDDEN] = 0.0;
-                        gradients[info.offsets.y + columns + gate * HIDDEN] = 0.0;
-                    }
-                }
+        write_gradients(info.offsets.x + state_at(tile, unit), tile.present, d_hidden);
+        for (var t = first_padded(tile); t < info.end_step; t++) {
+            let padded = (tile.rows * info.time + t) * 3u * HIDDEN + unit;
+            for (var gate = 0u; gate < 3u; gate++) {
+                let at = padded + gate * HIDDEN;
+                write_gradients(at, padded_at(tile, t), vec4f());
+                write_gradients(info.offsets.y + at, padded_at(tile, t), vec4f());
             }
         }
     }

@@ -9,68 +9,60 @@
 // saved: the gates r, z, n and h_{t-1} U_n + b_n, [B, T, 4H]; no meaning past a row's length
 
 @compute @workgroup_size({{ workgroup }})
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let tile = tile_of(workgroup.x);
+fn main(
+    @builtin(workgroup_id) workgroup: vec3u,
+    @builtin(num_workgroups) workgroups: vec3u,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let tile = tile_of(workgroup, workgroups);
     let unit = workgroup.y * {{ workgroup }}u + local;
     let owner = unit < HIDDEN;
     let end_step = walk_end(tile, unit);
 
     var hidden = vec4f();
-    var bias: array<f32, 3>;
+    var bias: vec3f;
     if (owner) {
-        for (var i = 0u; i < ROWS; i++) {
-            if (present(tile, i)) {
-                hidden[i] = initial_hidden[state_at(tile, i, unit)];
-            }
-        }
-        for (var gate = 0u; gate < 3u; gate++) {
-            bias[gate] = recurrent_bias[gate * HIDDEN + unit];
-        }
+        hidden = read_initial_hidden(state_at(tile, unit), tile.present);
+        bias = vec3f(
+            recurrent_bias[unit],
+            recurrent_bias[HIDDEN + unit],
+            recurrent_bias[2u * HIDDEN + unit],
+        );
         publish_hidden(tile, info.first_step, unit, hidden);
     }
     workgroupBarrier();
 
     for (var step = info.first_step; step < end_step; step++) {
         if (owner) {
-            var u = recurrent_product(tile, step, unit);
-            for (var gate = 0u; gate < 3u; gate++) {
-                u[gate] += bias[gate];
-            }
-            var x: array<vec4f, 3>;
-            for (var i = 0u; i < ROWS; i++) {
-                if (step < tile.lengths[i]) {
-                    let columns = walked_token(tile, i, step) * 3u * HIDDEN + unit;
-                    x[0][i] = projections[columns];
-                    x[1][i] = projections[columns + HIDDEN];
-                    x[2][i] = projections[columns + 2u * HIDDEN];
-                }
-            }
+            let live = live_at(tile, step);
+            let tokens = tokens_at(tile, step);
+            let columns = tokens * 3u * HIDDEN + unit;
+            // Read ahead of the product, which they don't wait for.
+            let x_r = read_projections(columns, live);
+            let x_z = read_projections(columns + HIDDEN, live);
+            let x_n = read_projections(columns + 2u * HIDDEN, live);
+            let product = recurrent_product(tile, step, unit);
+            let x = array<vec4f, 3>(x_r, x_z, x_n);
+            let u = array<vec4f, 3>(product[0] + bias.x, product[1] + bias.y, product[2] + bias.z);
             let next = gru_step(x, u, hidden);
-            for (var i = 0u; i < ROWS; i++) {
-                if (step < tile.lengths[i]) {
-                    hidden[i] = next.hidden[i];
-                    let token = walked_token(tile, i, step);
-                    hidden_states[token * HIDDEN + unit] = hidden[i];
-                    let columns = token * 4u * HIDDEN + unit;
-                    save(columns, next.reset_gate[i]);
-                    save(columns + HIDDEN, next.update_gate[i]);
-                    save(columns + 2u * HIDDEN, next.candidate[i]);
-                    save(columns + 3u * HIDDEN, next.recurrent_candidate[i]);
-                }
-            }
+            hidden = select(hidden, next.hidden, live);
             publish_hidden(tile, step + 1u, unit, hidden);
+
+            write_hidden_states(tokens * HIDDEN + unit, live, hidden);
+            let kept = tokens * 4u * HIDDEN + unit;
+            save(kept, live, next.reset_gate);
+            save(kept + HIDDEN, live, next.update_gate);
+            save(kept + 2u * HIDDEN, live, next.candidate);
+            save(kept + 3u * HIDDEN, live, next.recurrent_candidate);
         }
         workgroupBarrier();
     }
 
     if (owner) {
-        for (var i = 0u; i < ROWS; i++) {
-            if (present(tile, i)) {
-                final_hidden[state_at(tile, i, unit)] = hidden[i];
-                for (var t = max(tile.lengths[i], info.first_step); t < info.end_step; t++) {
-                    hidden_states[token_at(tile, i, t) * HIDDEN + unit] = 0.0;
-                }
-            }
+        write_final_hidden(state_at(tile, unit), tile.present, hidden);
+        for (var t = first_padded(tile); t < info.end_step; t++) {
+            let padded = (tile.rows * info.time + t) * HIDDEN + unit;
+            write_hidden_states(padded, padded_at(tile, t), vec4f());
         }
     }
 }

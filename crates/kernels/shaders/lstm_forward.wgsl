@@ -13,8 +13,12 @@
 // saved: the gates i, f, g, o and the cell, [B, T, 5H]; no meaning past a row's length
 
 @compute @workgroup_size({{ workgroup }})
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let tile = tile_of(workgroup.x);
+fn main(
+    @builtin(workgroup_id) workgroup: vec3u,
+    @builtin(num_workgroups) workgroups: vec3u,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let tile = tile_of(workgroup, workgroups);
     let unit = workgroup.y * {{ workgroup }}u + local;
     let owner = unit < HIDDEN;
     let end_step = walk_end(tile, unit);
@@ -22,57 +26,46 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     var hidden = vec4f();
     var cell = vec4f();
     if (owner) {
-        for (var i = 0u; i < ROWS; i++) {
-            if (present(tile, i)) {
-                hidden[i] = initial_hidden[state_at(tile, i, unit)];
-                cell[i] = initial_cell[state_at(tile, i, unit)];
-            }
-        }
+        hidden = read_initial_hidden(state_at(tile, unit), tile.present);
+        cell = read_initial_cell(state_at(tile, unit), tile.present);
         publish_hidden(tile, info.first_step, unit, hidden);
     }
     workgroupBarrier();
 
     for (var step = info.first_step; step < end_step; step++) {
         if (owner) {
-            var z = recurrent_product(tile, step, unit);
-            for (var i = 0u; i < ROWS; i++) {
-                if (step < tile.lengths[i]) {
-                    let columns = walked_token(tile, i, step) * 4u * HIDDEN + unit;
-                    z[0][i] += projections[columns];
-                    z[1][i] += projections[columns + HIDDEN];
-                    z[2][i] += projections[columns + 2u * HIDDEN];
-                    z[3][i] += projections[columns + 3u * HIDDEN];
-                }
-            }
+            let live = live_at(tile, step);
+            let tokens = tokens_at(tile, step);
+            let columns = tokens * 4u * HIDDEN + unit;
+            // Read ahead of the product, which they don't wait for.
+            let x_i = read_projections(columns, live);
+            let x_f = read_projections(columns + HIDDEN, live);
+            let x_g = read_projections(columns + 2u * HIDDEN, live);
+            let x_o = read_projections(columns + 3u * HIDDEN, live);
+            let u = recurrent_product(tile, step, unit);
+            let z = array<vec4f, 4>(x_i + u[0], x_f + u[1], x_g + u[2], x_o + u[3]);
             let next = lstm_step(z, cell);
-            for (var i = 0u; i < ROWS; i++) {
-                if (step < tile.lengths[i]) {
-                    hidden[i] = next.hidden[i];
-                    cell[i] = next.cell[i];
-                    let token = walked_token(tile, i, step);
-                    hidden_states[token * HIDDEN + unit] = hidden[i];
-                    let columns = token * 5u * HIDDEN + unit;
-                    save(columns, next.input_gate[i]);
-                    save(columns + HIDDEN, next.forget_gate[i]);
-                    save(columns + 2u * HIDDEN, next.candidate[i]);
-                    save(columns + 3u * HIDDEN, next.output_gate[i]);
-                    save(columns + 4u * HIDDEN, cell[i]);
-                }
-            }
+            hidden = select(hidden, next.hidden, live);
+            cell = select(cell, next.cell, live);
             publish_hidden(tile, step + 1u, unit, hidden);
+
+            write_hidden_states(tokens * HIDDEN + unit, live, hidden);
+            let kept = tokens * 5u * HIDDEN + unit;
+            save(kept, live, next.input_gate);
+            save(kept + HIDDEN, live, next.forget_gate);
+            save(kept + 2u * HIDDEN, live, next.candidate);
+            save(kept + 3u * HIDDEN, live, next.output_gate);
+            save(kept + 4u * HIDDEN, live, cell);
         }
         workgroupBarrier();
     }
 
     if (owner) {
-        for (var i = 0u; i < ROWS; i++) {
-            if (present(tile, i)) {
-                final_states[state_at(tile, i, unit)] = hidden[i];
-                final_states[info.offsets.x + state_at(tile, i, unit)] = cell[i];
-                for (var t = max(tile.lengths[i], info.first_step); t < info.end_step; t++) {
-                    hidden_states[token_at(tile, i, t) * HIDDEN + unit] = 0.0;
-                }
-            }
+        write_final_states(state_at(tile, unit), tile.present, hidden);
+        write_final_states(info.offsets.x + state_at(tile, unit), tile.present, cell);
+        for (var t = first_padded(tile); t < info.end_step; t++) {
+            let padded = (tile.rows * info.time + t) * HIDDEN + unit;
+            write_hidden_states(padded, padded_at(tile, t), vec4f());
         }
     }
 }

@@ -1,9 +1,10 @@
 // The state that each valid timestep started from, [B, T, H]: the left side of the product that gives
 // the gradient of the recurrent weights. Past a row's length it is zero.
 //
-// An invocation a value; a workgroup's x runs over [T, H], its y over the batch.
+// An invocation a value.
 
 struct Info {
+    batch: u32, // B
     time: u32, // T
     reverse: u32, // 1: a row was walked from its last valid timestep to its first
 }
@@ -17,25 +18,28 @@ struct Info {
 const HIDDEN = {{ hidden }}u; // H
 
 @compute @workgroup_size({{ workgroup }})
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let row = workgroup.y;
-    let within = workgroup.x * {{ workgroup }}u + local;
-    if (within >= info.time * HIDDEN) {
+fn main(
+    @builtin(workgroup_id) workgroup: vec3u,
+    @builtin(num_workgroups) workgroups: vec3u,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let at = (workgroup.y * workgroups.x + workgroup.x) * {{ workgroup }}u + local;
+    let row = at / (info.time * HIDDEN);
+    if (row >= info.batch) {
         return;
     }
-    let t = within / HIDDEN;
+    let t = at / HIDDEN % info.time;
     let length = u32(clamp(lengths[row], 0, i32(info.time)));
-    let start = row * info.time * HIDDEN;
     let first = select(t == 0u, t + 1u == length, info.reverse == 1u);
     var value = 0.0;
     if (t < length) {
         if (first) {
-            value = initial_hidden[row * HIDDEN + within % HIDDEN];
+            value = initial_hidden[row * HIDDEN + at % HIDDEN];
         } else if (info.reverse == 1u) {
-            value = hidden_states[start + within + HIDDEN];
+            value = hidden_states[at + HIDDEN];
         } else {
-            value = hidden_states[start + within - HIDDEN];
+            value = hidden_states[at - HIDDEN];
         }
     }
-    previous_hidden[start + within] = value;
+    previous_hidden[at] = value;
 }

@@ -8,46 +8,37 @@
 @group(0) @binding(4) var<storage, read_write> gradients: array<f32>;
 
 @compute @workgroup_size({{ workgroup }})
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let tile = tile_of(workgroup.x);
+fn main(
+    @builtin(workgroup_id) workgroup: vec3u,
+    @builtin(num_workgroups) workgroups: vec3u,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let tile = tile_of(workgroup, workgroups);
     let unit = workgroup.y * {{ workgroup }}u + local;
     let owner = unit < HIDDEN;
     let end_step = walk_end(tile, unit);
 
     var d_hidden = vec4f();
     if (owner) {
-        for (var i = 0u; i < ROWS; i++) {
-            if (present(tile, i)) {
-                d_hidden[i] = d_final_hidden[state_at(tile, i, unit)];
-            }
-        }
+        d_hidden = read_d_final_hidden(state_at(tile, unit), tile.present);
     }
 
     for (var step = end_step; step > info.first_step;) {
         step--;
+        let live = select(vec4<bool>(), live_at(tile, step), vec4<bool>(owner));
+        let at = tokens_at(tile, step) * HIDDEN + unit;
+        // Read ahead of the product, which they don't wait for.
+        let hidden = read_hidden_states(at, live);
+        let d_output = output_gradient(at, live);
         if (!FUSED || step + 1u < end_step) {
             d_hidden += hidden_gradient(tile, unit);
         }
         workgroupBarrier();
         if (owner) {
-            var hidden = vec4f();
-            for (var i = 0u; i < ROWS; i++) {
-                if (step < tile.lengths[i]) {
-                    let at = walked_token(tile, i, step) * HIDDEN + unit;
-                    hidden[i] = hidden_states[at];
-                    d_hidden[i] += output_gradient(at);
-                }
-            }
-            let d = simple_rnn_step_backward(hidden, d_hidden);
-            var d_recurrent: array<vec4f, 1>;
-            for (var i = 0u; i < ROWS; i++) {
-                if (step < tile.lengths[i]) {
-                    d_hidden[i] = 0.0;
-                    d_recurrent[0][i] = d[i];
-                    gradients[walked_token(tile, i, step) * HIDDEN + unit] = d[i];
-                }
-            }
-            publish_gradient(tile, unit, d_recurrent);
+            let d = select(vec4f(), simple_rnn_step_backward(hidden, d_hidden + d_output), live);
+            d_hidden = select(d_hidden, vec4f(), live);
+            publish_gradient(tile, unit, array<vec4f, 4>(d, vec4f(), vec4f(), vec4f()));
+            write_gradients(at, live, d);
         }
         workgroupBarrier();
     }
@@ -56,13 +47,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
         d_hidden += hidden_gradient(tile, unit);
     }
     if (owner) {
-        for (var i = 0u; i < ROWS; i++) {
-            if (present(tile, i)) {
-                gradients[info.offsets.x + state_at(tile, i, unit)] = d_hidden[i];
-                for (var t = max(tile.lengths[i], info.first_step); t < info.end_step; t++) {
-                    gradients[token_at(tile, i, t) * HIDDEN + unit] = 0.0;
-                }
-            }
+        write_gradients(info.offsets.x + state_at(tile, unit), tile.present, d_hidden);
+        for (var t = first_padded(tile); t < info.end_step; t++) {
+            let padded = (tile.rows * info.time + t) * HIDDEN + unit;
+            write_gradients(padded, padded_at(tile, t), vec4f());
         }
     }
 }

@@ -8,51 +8,42 @@
 @group(0) @binding(5) var<storage, read_write> final_hidden: array<f32>; // [B, H]
 
 @compute @workgroup_size({{ workgroup }})
-fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
-    let tile = tile_of(workgroup.x);
+fn main(
+    @builtin(workgroup_id) workgroup: vec3u,
+    @builtin(num_workgroups) workgroups: vec3u,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let tile = tile_of(workgroup, workgroups);
     let unit = workgroup.y * {{ workgroup }}u + local;
     let owner = unit < HIDDEN;
     let end_step = walk_end(tile, unit);
 
     var hidden = vec4f();
     if (owner) {
-        for (var i = 0u; i < ROWS; i++) {
-            if (present(tile, i)) {
-                hidden[i] = initial_hidden[state_at(tile, i, unit)];
-            }
-        }
+        hidden = read_initial_hidden(state_at(tile, unit), tile.present);
         publish_hidden(tile, info.first_step, unit, hidden);
     }
     workgroupBarrier();
 
     for (var step = info.first_step; step < end_step; step++) {
         if (owner) {
-            var z = recurrent_product(tile, step, unit)[0];
-            for (var i = 0u; i < ROWS; i++) {
-                if (step < tile.lengths[i]) {
-                    z[i] += projections[walked_token(tile, i, step) * HIDDEN + unit];
-                }
-            }
-            let next = simple_rnn_step(z);
-            for (var i = 0u; i < ROWS; i++) {
-                if (step < tile.lengths[i]) {
-                    hidden[i] = next[i];
-                    hidden_states[walked_token(tile, i, step) * HIDDEN + unit] = hidden[i];
-                }
-            }
+            let live = live_at(tile, step);
+            let at = tokens_at(tile, step) * HIDDEN + unit;
+            // Read ahead of the product, which it doesn't wait for.
+            let x = read_projections(at, live);
+            let next = simple_rnn_step(x + recurrent_product(tile, step, unit)[0]);
+            hidden = select(hidden, next, live);
             publish_hidden(tile, step + 1u, unit, hidden);
+            write_hidden_states(at, live, hidden);
         }
         workgroupBarrier();
     }
 
     if (owner) {
-        for (var i = 0u; i < ROWS; i++) {
-            if (present(tile, i)) {
-                final_hidden[state_at(tile, i, unit)] = hidden[i];
-                for (var t = max(tile.lengths[i], info.first_step); t < info.end_step; t++) {
-                    hidden_states[token_at(tile, i, t) * HIDDEN + unit] = 0.0;
-                }
-            }
+        write_final_hidden(state_at(tile, unit), tile.present, hidden);
+        for (var t = first_padded(tile); t < info.end_step; t++) {
+            let padded = (tile.rows * info.time + t) * HIDDEN + unit;
+            write_hidden_states(padded, padded_at(tile, t), vec4f());
         }
     }
 }

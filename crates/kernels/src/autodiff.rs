@@ -17,9 +17,10 @@ use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 
 use crate::backend::{
-    Direction, GruGradients, GruInputs, GruTraining, HiddenOutputGradients, HiddenOutputs,
-    LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmTraining, RecurrentBackend,
-    SimpleRnnGradients, SimpleRnnInputs, TokenInputs,
+    Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
+    HiddenOutputs, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved,
+    LstmTraining, RecurrentBackend, SimpleRnnGradients, SimpleRnnInputs, SimpleRnnSaved,
+    TokenInputs,
 };
 
 /// What the methods say that make up a backward pass: on `Autodiff` nobody has a use for them.
@@ -43,11 +44,7 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
         embedding::forward::<B, C>(weight, tokens)
     }
 
-    fn token_embedding_backward(
-        _: FloatTensor<Self>,
-        _: TokenInputs<Self>,
-        _: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
+    fn token_embedding_backward(_: TokenInputs<Self>, _: FloatTensor<Self>) -> FloatTensor<Self> {
         panic!("{FIRST_ORDER_ONLY}")
     }
 
@@ -56,9 +53,7 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
     }
 
     fn lstm_backward(
-        _: LstmInputs<Self>,
-        _: FloatTensor<Self>,
-        _: FloatTensor<Self>,
+        _: LstmSaved<Self>,
         _: LstmOutputGradients<Self>,
         _: Direction,
     ) -> LstmGradients<Self> {
@@ -70,9 +65,7 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
     }
 
     fn gru_backward(
-        _: GruInputs<Self>,
-        _: FloatTensor<Self>,
-        _: FloatTensor<Self>,
+        _: GruSaved<Self>,
         _: HiddenOutputGradients<Self>,
         _: Direction,
     ) -> GruGradients<Self> {
@@ -80,8 +73,7 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
     }
 
     fn simple_rnn_backward(
-        _: SimpleRnnInputs<Self>,
-        _: FloatTensor<Self>,
+        _: SimpleRnnSaved<Self>,
         _: HiddenOutputGradients<Self>,
         _: Direction,
     ) -> SimpleRnnGradients<Self> {

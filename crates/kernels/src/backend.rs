@@ -92,7 +92,25 @@ pub struct LstmTraining<B: Backend> {
     pub outputs: LstmOutputs<B>,
     /// The activated gates i, f, g, o and the cell state after each timestep, `[B, T, 5H]`. What stands
     /// past a row's length has no meaning.
-    pub saved: FloatTensor<B>,
+    pub gates_and_cell: FloatTensor<B>,
+}
+
+/// What the LSTM's backward pass needs: 6·H floats a token, and what no token has of its own.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct LstmSaved<B: Backend> {
+    /// U, `[H, 4H]`.
+    pub recurrent_weight: FloatTensor<B>,
+    /// `[B, H]`.
+    pub initial_hidden: FloatTensor<B>,
+    /// `[B, H]`.
+    pub initial_cell: FloatTensor<B>,
+    /// As the forward pass got them, `[B]`.
+    pub lengths: IntTensor<B>,
+    /// The output, `[B, T, H]`.
+    pub hidden_states: FloatTensor<B>,
+    /// See [`LstmTraining`].
+    pub gates_and_cell: FloatTensor<B>,
 }
 
 /// The loss's gradient for each differentiable field of [`LstmInputs`], of the same shape.
@@ -169,7 +187,23 @@ pub struct GruTraining<B: Backend> {
     pub outputs: HiddenOutputs<B>,
     /// The activated gates r, z, n and `h U_n + b_n`, which the reset gate multiplies, `[B, T, 4H]`. What
     /// stands past a row's length has no meaning.
-    pub saved: FloatTensor<B>,
+    pub gates_and_candidate: FloatTensor<B>,
+}
+
+/// What the GRU's backward pass needs: 5·H floats a token, and what no token has of its own.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct GruSaved<B: Backend> {
+    /// U, `[H, 3H]`.
+    pub recurrent_weight: FloatTensor<B>,
+    /// `[B, H]`.
+    pub initial_hidden: FloatTensor<B>,
+    /// As the forward pass got them, `[B]`.
+    pub lengths: IntTensor<B>,
+    /// The output, `[B, T, H]`.
+    pub hidden_states: FloatTensor<B>,
+    /// See [`GruTraining`].
+    pub gates_and_candidate: FloatTensor<B>,
 }
 
 /// The loss's gradient for each differentiable field of [`GruInputs`], of the same shape.
@@ -184,6 +218,20 @@ pub struct GruGradients<B: Backend> {
     pub recurrent_bias: FloatTensor<B>,
     /// `[B, H]`.
     pub initial_hidden: FloatTensor<B>,
+}
+
+/// What the simple RNN's backward pass needs: H floats a token, and what no token has of its own.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct SimpleRnnSaved<B: Backend> {
+    /// U, `[H, H]`.
+    pub recurrent_weight: FloatTensor<B>,
+    /// `[B, H]`.
+    pub initial_hidden: FloatTensor<B>,
+    /// As the forward pass got them, `[B]`.
+    pub lengths: IntTensor<B>,
+    /// The output, `[B, T, H]`.
+    pub hidden_states: FloatTensor<B>,
 }
 
 /// The loss's gradient for each differentiable field of [`SimpleRnnInputs`], of the same shape.
@@ -209,6 +257,8 @@ pub struct TokenInputs<B: Backend> {
     /// Where each id's positions begin in `positions`, and the end of the last; what follows it has no
     /// meaning. `[V + 1]`.
     pub starts: IntTensor<B>,
+    /// How many tokens of each row count, `[B]`.
+    pub lengths: IntTensor<B>,
 }
 
 /// A Burn backend that runs the recurrent operations.
@@ -242,16 +292,13 @@ pub trait RecurrentBackend: Backend {
     }
 
     /// The LSTM's backward pass: from the gradients of the outputs to those of the inputs.
-    /// `hidden_states`, `saved`: from the forward pass.
     #[fusion(meta = specs::lstm_backward)]
     fn lstm_backward(
-        #[extension_type] inputs: LstmInputs<Self>,
-        hidden_states: FloatTensor<Self>,
-        saved: FloatTensor<Self>,
+        #[extension_type] saved: LstmSaved<Self>,
         #[extension_type] output_gradients: LstmOutputGradients<Self>,
         direction: Direction,
     ) -> LstmGradients<Self> {
-        reference::lstm::backward::<Self>(inputs, hidden_states, saved, output_gradients, direction)
+        reference::lstm::backward::<Self>(saved, output_gradients, direction)
     }
 
     /// The GRU over a whole sequence.
@@ -270,16 +317,13 @@ pub trait RecurrentBackend: Backend {
     }
 
     /// The GRU's backward pass: from the gradients of the outputs to those of the inputs.
-    /// `hidden_states`, `saved`: from the forward pass.
     #[fusion(meta = specs::gru_backward)]
     fn gru_backward(
-        #[extension_type] inputs: GruInputs<Self>,
-        hidden_states: FloatTensor<Self>,
-        saved: FloatTensor<Self>,
+        #[extension_type] saved: GruSaved<Self>,
         #[extension_type] output_gradients: HiddenOutputGradients<Self>,
         direction: Direction,
     ) -> GruGradients<Self> {
-        reference::gru::backward::<Self>(inputs, hidden_states, saved, output_gradients, direction)
+        reference::gru::backward::<Self>(saved, output_gradients, direction)
     }
 
     /// The simple RNN over a whole sequence. Its hidden states are all that its backward pass needs.
@@ -292,15 +336,13 @@ pub trait RecurrentBackend: Backend {
     }
 
     /// The simple RNN's backward pass: from the gradients of the outputs to those of the inputs.
-    /// `hidden_states`: from the forward pass.
     #[fusion(meta = specs::simple_rnn_backward)]
     fn simple_rnn_backward(
-        #[extension_type] inputs: SimpleRnnInputs<Self>,
-        hidden_states: FloatTensor<Self>,
+        #[extension_type] saved: SimpleRnnSaved<Self>,
         #[extension_type] output_gradients: HiddenOutputGradients<Self>,
         direction: Direction,
     ) -> SimpleRnnGradients<Self> {
-        reference::simple_rnn::backward::<Self>(inputs, hidden_states, output_gradients, direction)
+        reference::simple_rnn::backward::<Self>(saved, output_gradients, direction)
     }
 
     /// The rows of `weight` `[V, D]` that the tokens name, `[B, T, D]`.
@@ -312,14 +354,14 @@ pub trait RecurrentBackend: Backend {
         Self::embedding(weight, tokens.ids)
     }
 
-    /// The gradient of `weight` `[V, D]`, from that of the output `[B, T, D]`.
+    /// The gradient of the weight `[V, D]`, from that of the output `[B, T, D]`. Tokens past a row's
+    /// length are left out.
     #[fusion(meta = specs::token_embedding_backward)]
     fn token_embedding_backward(
-        weight: FloatTensor<Self>,
         #[extension_type] tokens: TokenInputs<Self>,
         output_gradient: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        Self::embedding_backward(weight, output_gradient, tokens.ids)
+        reference::embedding::backward::<Self>(tokens, output_gradient)
     }
 }
 
@@ -348,22 +390,20 @@ mod specs {
     ) -> LstmTrainingMetadata {
         LstmTrainingMetadata {
             outputs: lstm(inputs, direction),
-            saved: per_token(&inputs.initial_hidden, &inputs.projections, 5),
+            gates_and_cell: per_token(&inputs.initial_hidden, &inputs.projections, 5),
         }
     }
 
     pub fn lstm_backward(
-        inputs: &LstmInputsMetadata,
-        _: &TensorSpec,
-        _: &TensorSpec,
+        saved: &LstmSavedMetadata,
         _: &LstmOutputGradientsMetadata,
         _: &Direction,
     ) -> LstmGradientsMetadata {
         LstmGradientsMetadata {
-            projections: inputs.projections.clone(),
-            recurrent_weight: inputs.recurrent_weight.clone(),
-            initial_hidden: inputs.initial_hidden.clone(),
-            initial_cell: inputs.initial_cell.clone(),
+            projections: projections(&saved.hidden_states, &saved.recurrent_weight),
+            recurrent_weight: saved.recurrent_weight.clone(),
+            initial_hidden: saved.initial_hidden.clone(),
+            initial_cell: saved.initial_cell.clone(),
         }
     }
 
@@ -374,22 +414,23 @@ mod specs {
     pub fn gru_training(inputs: &GruInputsMetadata, direction: &Direction) -> GruTrainingMetadata {
         GruTrainingMetadata {
             outputs: gru(inputs, direction),
-            saved: per_token(&inputs.initial_hidden, &inputs.projections, 4),
+            gates_and_candidate: per_token(&inputs.initial_hidden, &inputs.projections, 4),
         }
     }
 
     pub fn gru_backward(
-        inputs: &GruInputsMetadata,
-        _: &TensorSpec,
-        _: &TensorSpec,
+        saved: &GruSavedMetadata,
         _: &HiddenOutputGradientsMetadata,
         _: &Direction,
     ) -> GruGradientsMetadata {
         GruGradientsMetadata {
-            projections: inputs.projections.clone(),
-            recurrent_weight: inputs.recurrent_weight.clone(),
-            recurrent_bias: inputs.recurrent_bias.clone(),
-            initial_hidden: inputs.initial_hidden.clone(),
+            projections: projections(&saved.hidden_states, &saved.recurrent_weight),
+            recurrent_weight: saved.recurrent_weight.clone(),
+            recurrent_bias: TensorSpec::new(
+                [saved.recurrent_weight.shape[1]].into(),
+                saved.recurrent_weight.dtype,
+            ),
+            initial_hidden: saved.initial_hidden.clone(),
         }
     }
 
@@ -398,15 +439,14 @@ mod specs {
     }
 
     pub fn simple_rnn_backward(
-        inputs: &SimpleRnnInputsMetadata,
-        _: &TensorSpec,
+        saved: &SimpleRnnSavedMetadata,
         _: &HiddenOutputGradientsMetadata,
         _: &Direction,
     ) -> SimpleRnnGradientsMetadata {
         SimpleRnnGradientsMetadata {
-            projections: inputs.projections.clone(),
-            recurrent_weight: inputs.recurrent_weight.clone(),
-            initial_hidden: inputs.initial_hidden.clone(),
+            projections: projections(&saved.hidden_states, &saved.recurrent_weight),
+            recurrent_weight: saved.recurrent_weight.clone(),
+            initial_hidden: saved.initial_hidden.clone(),
         }
     }
 
@@ -417,11 +457,12 @@ mod specs {
     }
 
     pub fn token_embedding_backward(
-        weight: &TensorSpec,
-        _: &TokenInputsMetadata,
-        _: &TensorSpec,
+        tokens: &TokenInputsMetadata,
+        output_gradient: &TensorSpec,
     ) -> TensorSpec {
-        weight.clone()
+        let [_, _, columns] = output_gradient.shape.dims();
+        let words = tokens.starts.shape[0] - 1;
+        TensorSpec::new([words, columns].into(), output_gradient.dtype)
     }
 
     fn hidden_outputs(state: &TensorSpec, projections: &TensorSpec) -> HiddenOutputsMetadata {
@@ -429,6 +470,13 @@ mod specs {
             hidden_states: per_token(state, projections, 1),
             final_hidden: state.clone(),
         }
+    }
+
+    /// `[B, T, G·H]`.
+    fn projections(hidden_states: &TensorSpec, weight: &TensorSpec) -> TensorSpec {
+        let [batch, time, _] = hidden_states.shape.dims();
+        let [_, width] = weight.shape.dims();
+        TensorSpec::new([batch, time, width].into(), weight.dtype)
     }
 
     /// `[B, T, count · H]`.

@@ -13,7 +13,7 @@ use crate::backend::{RecurrentBackend, TokenInputs};
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum TokenError {
     /// A token outside the vocabulary.
-    #[error("embedding: token {position} is {id}, expected 0 to {} ({words} words)", words - 1)]
+    #[error("embedding: token {position} is {id}, expected 0 to {} ({words} words)", words.saturating_sub(1))]
     UnknownWord {
         /// Where it stands.
         position: usize,
@@ -46,6 +46,7 @@ pub struct SortedTokens {
     ids: Tensor<2, Int>,
     positions: Tensor<1, Int>,
     starts: Tensor<1, Int>,
+    lengths: Tensor<1, Int>,
 }
 
 impl SortedTokens {
@@ -53,7 +54,7 @@ impl SortedTokens {
     ///
     /// - `ids`: row after row, each below `words`, B·T of them;
     /// - `lengths`: how many tokens of each row count, B of them. What follows is padding: it is looked
-    ///   up, and its gradient, which a recurrent layer leaves at zero, is not summed.
+    ///   up, and has no part in the weight's gradient.
     ///
     /// # Errors
     /// [`TokenError`] if an id is not below `words`, or B doesn't divide their number.
@@ -73,6 +74,7 @@ impl SortedTokens {
             ids: Tensor::from_data(ids, device),
             positions: Tensor::from_data(&positions[..], device),
             starts: Tensor::from_data(&starts[..], device),
+            lengths: Tensor::from_data(lengths, device),
         })
     }
 
@@ -135,6 +137,7 @@ pub fn embedding(weight: Tensor<2>, tokens: SortedTokens) -> Result<Tensor<3>, T
         ids: tokens.ids.into_dispatch(),
         positions: tokens.positions.into_dispatch(),
         starts: tokens.starts.into_dispatch(),
+        lengths: tokens.lengths.into_dispatch(),
     };
     let rows = Dispatch::token_embedding(weight.into_dispatch(), tokens);
     Ok(Tensor::from_dispatch(rows))

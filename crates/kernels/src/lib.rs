@@ -6,7 +6,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`sequence`] | the functions to call on [`Tensor`](burn::tensor::Tensor)s, with their shape checks |
+//! | [`sequence`] | the functions to call on [`Tensor`](burn::tensor::Tensor)s, with their checks |
 //! | [`backend`] | [`RecurrentBackend`], the extension trait that a backend implements |
 //! | [`mod@embedding`] | the embedding, and the tokens sorted for its gradient |
 //! | `wgsl` | on Burn's WGPU backend: the fused kernels in `shaders/`, and which of them run |
@@ -35,5 +35,5 @@ mod wgsl;
 pub use backend::{Direction, RecurrentBackend};
 pub use embedding::{SortedTokens, TokenError, embedding};
 pub use sequence::{
-    GruOutput, LstmOutput, LstmState, ShapeError, SimpleRnnOutput, gru, lstm, simple_rnn,
+    GruOutput, InputError, LstmOutput, LstmState, SimpleRnnOutput, gru, lstm, simple_rnn,
 };

@@ -2,6 +2,7 @@
 //! fast version is tested against, and what a backend without kernels of its own runs.
 
 mod array;
+pub(crate) mod embedding;
 pub(crate) mod gru;
 pub(crate) mod lstm;
 pub(crate) mod simple_rnn;

@@ -1,27 +1,42 @@
 //! The recurrent operations on tensors: shapes checked, then handed to the tensor's backend.
 
 use burn::backend::Dispatch;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 use thiserror::Error;
 
 use crate::backend::{
     Direction, GruInputs, HiddenOutputs, LstmInputs, RecurrentBackend, SimpleRnnInputs,
 };
 
-/// An input whose shape doesn't fit the others.
+/// An input that doesn't fit the others.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{operation}: {input} has shape {found:?}, expected {expected:?} ({meaning})")]
-pub struct ShapeError {
-    /// The operation called.
-    pub operation: &'static str,
-    /// The input that doesn't fit.
-    pub input: &'static str,
-    /// Its shape.
-    pub found: Vec<usize>,
-    /// The shape that fits the other inputs.
-    pub expected: Vec<usize>,
-    /// The expected shape in letters.
-    pub meaning: &'static str,
+pub enum InputError {
+    /// Its shape doesn't.
+    #[error("{operation}: {input} has shape {found:?}, expected {expected:?} ({meaning})")]
+    Shape {
+        /// The operation called.
+        operation: &'static str,
+        /// The input that doesn't fit.
+        input: &'static str,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape that fits the other inputs.
+        expected: Vec<usize>,
+        /// The expected shape in letters.
+        meaning: &'static str,
+    },
+    /// Its numbers are of another type.
+    #[error("{operation}: {input} is of {found:?}, expected {expected:?} as the projections")]
+    Type {
+        /// The operation called.
+        operation: &'static str,
+        /// The input that doesn't fit.
+        input: &'static str,
+        /// Its type.
+        found: DType,
+        /// The projections' type.
+        expected: DType,
+    },
 }
 
 /// The two states of an LSTM, each `[B, H]`.
@@ -68,17 +83,17 @@ pub type SimpleRnnOutput = GruOutput;
 /// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
 ///
 /// # Errors
-/// [`ShapeError`] if the shapes don't fit together.
+/// [`InputError`] if shapes or types don't fit together.
 pub fn lstm(
     projections: Tensor<3>,
     recurrent_weight: Tensor<2>,
     initial_state: Option<LstmState>,
     lengths: Tensor<1, Int>,
     direction: Direction,
-) -> Result<LstmOutput, ShapeError> {
+) -> Result<LstmOutput, InputError> {
     let shapes = Shapes::new("lstm", 4, &projections, &recurrent_weight, &lengths)?;
     let state = initial_state.unwrap_or_else(|| {
-        let zeros = Tensor::zeros([shapes.batch, shapes.hidden], &projections.device());
+        let zeros = shapes.zeros(&projections);
         LstmState {
             hidden: zeros.clone(),
             cell: zeros,
@@ -120,7 +135,7 @@ pub fn lstm(
 /// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
 ///
 /// # Errors
-/// [`ShapeError`] if the shapes don't fit together.
+/// [`InputError`] if shapes or types don't fit together.
 pub fn gru(
     projections: Tensor<3>,
     recurrent_weight: Tensor<2>,
@@ -128,7 +143,7 @@ pub fn gru(
     initial_hidden: Option<Tensor<2>>,
     lengths: Tensor<1, Int>,
     direction: Direction,
-) -> Result<GruOutput, ShapeError> {
+) -> Result<GruOutput, InputError> {
     let shapes = Shapes::new("gru", 3, &projections, &recurrent_weight, &lengths)?;
     shapes.check(
         "recurrent bias",
@@ -136,6 +151,7 @@ pub fn gru(
         &[3 * shapes.hidden],
         "[3H]",
     )?;
+    shapes.check_type("recurrent bias", recurrent_bias.dtype())?;
     let initial_hidden = shapes.initial_hidden(initial_hidden, &projections)?;
     let outputs = Dispatch::gru(
         GruInputs {
@@ -158,14 +174,14 @@ pub fn gru(
 /// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
 ///
 /// # Errors
-/// [`ShapeError`] if the shapes don't fit together.
+/// [`InputError`] if shapes or types don't fit together.
 pub fn simple_rnn(
     projections: Tensor<3>,
     recurrent_weight: Tensor<2>,
     initial_hidden: Option<Tensor<2>>,
     lengths: Tensor<1, Int>,
     direction: Direction,
-) -> Result<SimpleRnnOutput, ShapeError> {
+) -> Result<SimpleRnnOutput, InputError> {
     let shapes = Shapes::new("simple_rnn", 1, &projections, &recurrent_weight, &lengths)?;
     let initial_hidden = shapes.initial_hidden(initial_hidden, &projections)?;
     let outputs = Dispatch::simple_rnn(
@@ -189,11 +205,12 @@ impl From<HiddenOutputs<Dispatch>> for GruOutput {
     }
 }
 
-/// The sizes that projections and recurrent weight settle, to check the other inputs with.
+/// The sizes and the type that projections and recurrent weight settle, to check the other inputs with.
 struct Shapes {
     operation: &'static str,
     batch: usize,
     hidden: usize,
+    dtype: DType,
 }
 
 impl Shapes {
@@ -203,20 +220,22 @@ impl Shapes {
         projections: &Tensor<3>,
         recurrent_weight: &Tensor<2>,
         lengths: &Tensor<1, Int>,
-    ) -> Result<Self, ShapeError> {
+    ) -> Result<Self, InputError> {
         let [batch, time, width] = projections.dims();
         let [hidden, weight_width] = recurrent_weight.dims();
         let shapes = Self {
             operation,
             batch,
             hidden,
+            dtype: projections.dtype(),
         };
         shapes.check(
             "recurrent weight",
             &[hidden, weight_width],
-            &[hidden, gates * hidden],
-            "[H, G·H]",
+            &[hidden.max(1), gates * hidden.max(1)],
+            "[H, G·H], nothing empty",
         )?;
+        shapes.check_type("recurrent weight", recurrent_weight.dtype())?;
         shapes.check(
             "projections",
             &[batch, time, width],
@@ -231,15 +250,33 @@ impl Shapes {
         &self,
         given: Option<Tensor<2>>,
         projections: &Tensor<3>,
-    ) -> Result<Tensor<2>, ShapeError> {
-        let state = given
-            .unwrap_or_else(|| Tensor::zeros([self.batch, self.hidden], &projections.device()));
+    ) -> Result<Tensor<2>, InputError> {
+        let state = given.unwrap_or_else(|| self.zeros(projections));
         self.check_state("initial hidden state", &state)?;
         Ok(state)
     }
 
-    fn check_state(&self, input: &'static str, state: &Tensor<2>) -> Result<(), ShapeError> {
-        self.check(input, &state.dims(), &[self.batch, self.hidden], "[B, H]")
+    /// A state of zeros.
+    fn zeros(&self, projections: &Tensor<3>) -> Tensor<2> {
+        let options = (&projections.device(), self.dtype);
+        Tensor::zeros([self.batch, self.hidden], options)
+    }
+
+    fn check_state(&self, input: &'static str, state: &Tensor<2>) -> Result<(), InputError> {
+        self.check(input, &state.dims(), &[self.batch, self.hidden], "[B, H]")?;
+        self.check_type(input, state.dtype())
+    }
+
+    fn check_type(&self, input: &'static str, found: DType) -> Result<(), InputError> {
+        if found == self.dtype {
+            return Ok(());
+        }
+        Err(InputError::Type {
+            operation: self.operation,
+            input,
+            found,
+            expected: self.dtype,
+        })
     }
 
     fn check(
@@ -248,11 +285,11 @@ impl Shapes {
         found: &[usize],
         expected: &[usize],
         meaning: &'static str,
-    ) -> Result<(), ShapeError> {
+    ) -> Result<(), InputError> {
         if found == expected {
             return Ok(());
         }
-        Err(ShapeError {
+        Err(InputError::Shape {
             operation: self.operation,
             input,
             found: found.to_vec(),

@@ -12,6 +12,7 @@ mod shader;
 mod walk;
 mod weight_gradient;
 
+use burn::backend::TensorMetadata;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::DType;
@@ -19,13 +20,14 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
 use crate::backend::{
-    Direction, GruGradients, GruInputs, GruTraining, HiddenOutputGradients, HiddenOutputs,
-    LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmTraining, OutputGradient,
-    RecurrentBackend, SimpleRnnGradients, SimpleRnnInputs, TokenInputs,
+    Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
+    HiddenOutputs, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved,
+    LstmTraining, OutputGradient, RecurrentBackend, SimpleRnnGradients, SimpleRnnInputs,
+    SimpleRnnSaved, TokenInputs,
 };
 use crate::reference;
 use shader::Cell;
-use walk::{Backward, Forward, Walk};
+use walk::{Forward, Walk};
 
 /// Whether the kernels run where `tensor` is.
 fn runs_wgsl(tensor: &CubeTensor) -> bool {
@@ -49,43 +51,40 @@ impl RecurrentBackend for CubeBackend {
         let (outputs, saved) = lstm_outputs(lstm_forward(inputs, direction, true));
         LstmTraining {
             outputs,
-            saved: saved.expect("the walk saves in training"),
+            gates_and_cell: saved.expect("the walk saves in training"),
         }
     }
 
     fn lstm_backward(
-        inputs: LstmInputs<Self>,
-        hidden_states: FloatTensor<Self>,
-        saved: FloatTensor<Self>,
+        saved: LstmSaved<Self>,
         output_gradients: LstmOutputGradients<Self>,
         direction: Direction,
     ) -> LstmGradients<Self> {
-        if !runs_wgsl(&inputs.projections) {
-            return reference::lstm::backward(
-                inputs,
-                hidden_states,
-                saved,
-                output_gradients,
-                direction,
-            );
+        if !runs_wgsl(&saved.hidden_states) {
+            return reference::lstm::backward(saved, output_gradients, direction);
         }
-        let walk = Walk::new(Cell::Lstm, &inputs.projections, inputs.lengths, direction);
+        let walk = walk(
+            Cell::Lstm,
+            &saved.hidden_states,
+            &saved.recurrent_weight,
+            saved.lengths,
+            direction,
+        );
         let gradients = walk.backward(
-            saved,
-            &inputs.recurrent_weight,
-            vec![inputs.initial_cell],
+            saved.gates_and_cell,
+            &saved.recurrent_weight,
+            vec![saved.initial_cell],
             vec![output_gradients.final_hidden, output_gradients.final_cell],
             given(output_gradients.hidden_states),
         );
-        let Backward {
-            projections,
-            recurrent,
-            initial_states,
-        } = gradients;
-        let [initial_hidden, initial_cell] = fields(initial_states);
+        let [initial_hidden, initial_cell] = fields(gradients.initial_states);
         LstmGradients {
-            recurrent_weight: walk.weight_gradient(hidden_states, inputs.initial_hidden, recurrent),
-            projections,
+            recurrent_weight: walk.weight_gradient(
+                saved.hidden_states,
+                saved.initial_hidden,
+                gradients.recurrent,
+            ),
+            projections: gradients.projections,
             initial_hidden,
             initial_cell,
         }
@@ -105,31 +104,29 @@ impl RecurrentBackend for CubeBackend {
         let (outputs, saved) = hidden_outputs(gru_forward(inputs, direction, true));
         GruTraining {
             outputs,
-            saved: saved.expect("the walk saves in training"),
+            gates_and_candidate: saved.expect("the walk saves in training"),
         }
     }
 
     fn gru_backward(
-        inputs: GruInputs<Self>,
-        hidden_states: FloatTensor<Self>,
-        saved: FloatTensor<Self>,
+        saved: GruSaved<Self>,
         output_gradients: HiddenOutputGradients<Self>,
         direction: Direction,
     ) -> GruGradients<Self> {
-        if !runs_wgsl(&inputs.projections) {
-            return reference::gru::backward(
-                inputs,
-                hidden_states,
-                saved,
-                output_gradients,
-                direction,
-            );
+        if !runs_wgsl(&saved.hidden_states) {
+            return reference::gru::backward(saved, output_gradients, direction);
         }
-        let walk = Walk::new(Cell::Gru, &inputs.projections, inputs.lengths, direction);
+        let walk = walk(
+            Cell::Gru,
+            &saved.hidden_states,
+            &saved.recurrent_weight,
+            saved.lengths,
+            direction,
+        );
         let gradients = walk.backward(
-            saved,
-            &inputs.recurrent_weight,
-            vec![hidden_states.clone(), inputs.initial_hidden.clone()],
+            saved.gates_and_candidate,
+            &saved.recurrent_weight,
+            vec![saved.hidden_states.clone(), saved.initial_hidden.clone()],
             vec![output_gradients.final_hidden],
             given(output_gradients.hidden_states),
         );
@@ -137,8 +134,8 @@ impl RecurrentBackend for CubeBackend {
         GruGradients {
             recurrent_bias: weight_gradient::bias(gradients.recurrent.clone()),
             recurrent_weight: walk.weight_gradient(
-                hidden_states,
-                inputs.initial_hidden,
+                saved.hidden_states,
+                saved.initial_hidden,
                 gradients.recurrent,
             ),
             projections: gradients.projections,
@@ -150,9 +147,10 @@ impl RecurrentBackend for CubeBackend {
         if !runs_wgsl(&inputs.projections) {
             return reference::simple_rnn::forward(inputs, direction);
         }
-        let walk = Walk::new(
+        let walk = walk(
             Cell::SimpleRnn,
             &inputs.projections,
+            &inputs.recurrent_weight,
             inputs.lengths,
             direction,
         );
@@ -168,28 +166,23 @@ impl RecurrentBackend for CubeBackend {
     }
 
     fn simple_rnn_backward(
-        inputs: SimpleRnnInputs<Self>,
-        hidden_states: FloatTensor<Self>,
+        saved: SimpleRnnSaved<Self>,
         output_gradients: HiddenOutputGradients<Self>,
         direction: Direction,
     ) -> SimpleRnnGradients<Self> {
-        if !runs_wgsl(&inputs.projections) {
-            return reference::simple_rnn::backward(
-                inputs,
-                hidden_states,
-                output_gradients,
-                direction,
-            );
+        if !runs_wgsl(&saved.hidden_states) {
+            return reference::simple_rnn::backward(saved, output_gradients, direction);
         }
-        let walk = Walk::new(
+        let walk = walk(
             Cell::SimpleRnn,
-            &inputs.projections,
-            inputs.lengths,
+            &saved.hidden_states,
+            &saved.recurrent_weight,
+            saved.lengths,
             direction,
         );
         let gradients = walk.backward(
-            hidden_states.clone(),
-            &inputs.recurrent_weight,
+            saved.hidden_states.clone(),
+            &saved.recurrent_weight,
             vec![],
             vec![output_gradients.final_hidden],
             given(output_gradients.hidden_states),
@@ -197,8 +190,8 @@ impl RecurrentBackend for CubeBackend {
         let [initial_hidden] = fields(gradients.initial_states);
         SimpleRnnGradients {
             recurrent_weight: walk.weight_gradient(
-                hidden_states,
-                inputs.initial_hidden,
+                saved.hidden_states,
+                saved.initial_hidden,
                 gradients.recurrent,
             ),
             projections: gradients.projections,
@@ -207,20 +200,37 @@ impl RecurrentBackend for CubeBackend {
     }
 
     fn token_embedding_backward(
-        weight: FloatTensor<Self>,
         tokens: TokenInputs<Self>,
         output_gradient: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        use burn::backend::ops::ModuleOps;
-        if !runs_wgsl(&weight) {
-            return Self::embedding_backward(weight, output_gradient, tokens.ids);
+        if !runs_wgsl(&output_gradient) {
+            return reference::embedding::backward(tokens, output_gradient);
         }
-        embedding::backward(&weight, tokens, output_gradient)
+        embedding::backward(tokens, output_gradient)
     }
 }
 
+/// `like`: any `[B, T, _]` of the walk.
+fn walk(
+    cell: Cell,
+    like: &CubeTensor,
+    weight: &CubeTensor,
+    lengths: CubeTensor,
+    direction: Direction,
+) -> Walk {
+    let [batch, time, _] = like.shape().dims();
+    let [hidden, _] = weight.shape().dims();
+    Walk::new(cell, [batch, time, hidden], lengths, direction)
+}
+
 fn lstm_forward(inputs: LstmInputs<CubeBackend>, direction: Direction, training: bool) -> Forward {
-    let walk = Walk::new(Cell::Lstm, &inputs.projections, inputs.lengths, direction);
+    let walk = walk(
+        Cell::Lstm,
+        &inputs.projections,
+        &inputs.recurrent_weight,
+        inputs.lengths,
+        direction,
+    );
     walk.forward(
         inputs.projections,
         &inputs.recurrent_weight,
@@ -231,7 +241,13 @@ fn lstm_forward(inputs: LstmInputs<CubeBackend>, direction: Direction, training:
 }
 
 fn gru_forward(inputs: GruInputs<CubeBackend>, direction: Direction, training: bool) -> Forward {
-    let walk = Walk::new(Cell::Gru, &inputs.projections, inputs.lengths, direction);
+    let walk = walk(
+        Cell::Gru,
+        &inputs.projections,
+        &inputs.recurrent_weight,
+        inputs.lengths,
+        direction,
+    );
     walk.forward(
         inputs.projections,
         &inputs.recurrent_weight,

@@ -2,11 +2,12 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | [`launches`] | kernel launches, counted |
 //! | [`work`] | the least that a recurrent layer has to compute and move |
 //! | [`peaks`] | what an adapter can compute and move at most, measured |
 
 mod burn_network;
-mod launches;
+pub mod launches;
 pub mod peaks;
 mod timing;
 pub mod work;

@@ -9,9 +9,15 @@
 const QUADS = (HIDDEN + 3u) / 4u; // fours of units
 const SLICES = 4u;
 
-fn publish_gradient(tile: Tile, unit: u32, d_recurrent: array<vec4f, GATES>) {
-    for (var gate = 0u; gate < GATES; gate++) {
-        exchange[gate * HIDDEN + unit] = d_recurrent[gate];
+// A gradient a gate, the first GATES of four.
+fn publish_gradient(tile: Tile, unit: u32, d_recurrent: array<vec4f, 4>) {
+    exchange[unit] = d_recurrent[0];
+    if (GATES > 1u) {
+        exchange[HIDDEN + unit] = d_recurrent[1];
+        exchange[2u * HIDDEN + unit] = d_recurrent[2];
+    }
+    if (GATES > 3u) {
+        exchange[3u * HIDDEN + unit] = d_recurrent[3];
     }
 }
 
@@ -31,9 +37,11 @@ fn hidden_gradient(tile: Tile, unit: u32) -> vec4f {
     }
     workgroupBarrier();
     if (slice < SLICES) {
-        for (var i = 0u; i < 4u; i++) {
-            exchange[(slice * QUADS + quad) * 4u + i] = sums[i];
-        }
+        let first = (slice * QUADS + quad) * 4u;
+        exchange[first] = sums[0];
+        exchange[first + 1u] = sums[1];
+        exchange[first + 2u] = sums[2];
+        exchange[first + 3u] = sums[3];
     }
     workgroupBarrier();
     var sum = vec4f();

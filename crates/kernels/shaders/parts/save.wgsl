@@ -1,6 +1,6 @@
-@group(0) @binding({{ optional }}) var<storage, read_write> saved: array<f32>;
+@group(0) @binding({{ extra }}) var<storage, read_write> saved: array<f32>;
 
-// Keeps a value for the backward pass.
-fn save(at: u32, value: f32) {
-    saved[at] = value;
+// Keeps values for the backward pass.
+fn save(at: vec4u, live: vec4<bool>, values: vec4f) {
+    write_saved(at, live, values);
 }

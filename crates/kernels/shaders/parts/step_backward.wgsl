@@ -2,23 +2,20 @@
 
 @group(0) @binding(1) var<storage, read_write> given_product: array<f32>; // [B, H]
 
-fn publish_gradient(tile: Tile, unit: u32, d_recurrent: array<vec4f, GATES>) {
-    for (var i = 0u; i < ROWS; i++) {
-        if (present(tile, i)) {
-            let columns = info.offsets.w + (tile.first_row + i) * GATES * HIDDEN + unit;
-            for (var gate = 0u; gate < GATES; gate++) {
-                gradients[columns + gate * HIDDEN] = d_recurrent[gate][i];
-            }
-        }
+// A gradient a gate, the first GATES of four.
+fn publish_gradient(tile: Tile, unit: u32, d_recurrent: array<vec4f, 4>) {
+    let columns = info.offsets.w + tile.rows * GATES * HIDDEN + unit;
+    write_gradients(columns, tile.present, d_recurrent[0]);
+    if (GATES > 1u) {
+        write_gradients(columns + HIDDEN, tile.present, d_recurrent[1]);
+        write_gradients(columns + 2u * HIDDEN, tile.present, d_recurrent[2]);
+    }
+    if (GATES > 3u) {
+        write_gradients(columns + 3u * HIDDEN, tile.present, d_recurrent[3]);
     }
 }
 
 fn hidden_gradient(tile: Tile, unit: u32) -> vec4f {
-    var product = vec4f();
-    for (var i = 0u; i < ROWS; i++) {
-        if (present(tile, i) && unit < HIDDEN) {
-            product[i] = given_product[state_at(tile, i, unit)];
-        }
-    }
-    return product;
+    let there = select(vec4<bool>(), tile.present, vec4<bool>(unit < HIDDEN));
+    return read_given_product(state_at(tile, unit), there);
 }

@@ -4,15 +4,17 @@
 
 fn publish_hidden(tile: Tile, step: u32, unit: u32, hidden: vec4f) {}
 
-fn recurrent_product(tile: Tile, step: u32, unit: u32) -> array<vec4f, GATES> {
-    var product: array<vec4f, GATES>;
-    for (var i = 0u; i < ROWS; i++) {
-        if (present(tile, i)) {
-            let columns = (tile.first_row + i) * GATES * HIDDEN + unit;
-            for (var gate = 0u; gate < GATES; gate++) {
-                product[gate][i] = given_product[columns + gate * HIDDEN];
-            }
-        }
+// A product a gate, the first GATES of four.
+fn recurrent_product(tile: Tile, step: u32, unit: u32) -> array<vec4f, 4> {
+    var product: array<vec4f, 4>;
+    let columns = tile.rows * GATES * HIDDEN + unit;
+    product[0] = read_given_product(columns, tile.present);
+    if (GATES > 1u) {
+        product[1] = read_given_product(columns + HIDDEN, tile.present);
+        product[2] = read_given_product(columns + 2u * HIDDEN, tile.present);
+    }
+    if (GATES > 3u) {
+        product[3] = read_given_product(columns + 3u * HIDDEN, tile.present);
     }
     return product;
 }

@@ -17,37 +17,45 @@ struct Info {
 @group(0) @binding({{ info }}) var<uniform> info: Info;
 
 struct Tile {
-    first_row: u32,
+    rows: vec4u,
+    present: vec4<bool>, // whether the batch has the row
     lengths: vec4u, // 0 for a row that the batch doesn't have
 }
 
-fn tile_of(workgroup: u32) -> Tile {
+fn tile_of(workgroup: vec3u, workgroups: vec3u) -> Tile {
     var tile: Tile;
-    tile.first_row = workgroup * ROWS;
-    for (var i = 0u; i < ROWS; i++) {
-        if (present(tile, i)) {
-            tile.lengths[i] = u32(clamp(lengths[tile.first_row + i], 0, i32(info.time)));
-        }
-    }
+    tile.rows = (workgroup.z * workgroups.x + workgroup.x) * ROWS + vec4u(0u, 1u, 2u, 3u);
+    tile.present = tile.rows < vec4u(info.batch);
+    let inside = select(vec4u(), tile.rows, tile.present);
+    let found = vec4i(lengths[inside.x], lengths[inside.y], lengths[inside.z], lengths[inside.w]);
+    let clamped = vec4u(clamp(found, vec4i(), vec4i(i32(info.time))));
+    tile.lengths = select(vec4u(), clamped, tile.present);
     return tile;
 }
 
-// Whether the batch has row i of the tile.
-fn present(tile: Tile, i: u32) -> bool {
-    return tile.first_row + i < info.batch;
+// Where a unit of each row stands in a [B, H].
+fn state_at(tile: Tile, unit: u32) -> vec4u {
+    return tile.rows * HIDDEN + unit;
 }
 
-// Where row i's unit stands in a [B, H].
-fn state_at(tile: Tile, i: u32, unit: u32) -> u32 {
-    return (tile.first_row + i) * HIDDEN + unit;
+// The rows that are within their length at this step of the walk.
+fn live_at(tile: Tile, step: u32) -> vec4<bool> {
+    return vec4u(step) < tile.lengths;
 }
 
-// The index b·T + t of timestep t of row i.
-fn token_at(tile: Tile, i: u32, t: u32) -> u32 {
-    return (tile.first_row + i) * info.time + t;
+// The index b·T + t of the timestep that each live row has at this step of its walk.
+fn tokens_at(tile: Tile, step: u32) -> vec4u {
+    let timestep = select(vec4u(step), tile.lengths - 1u - step, vec4<bool>(info.reverse == 1u));
+    return tile.rows * info.time + timestep;
 }
 
-// The same for the timestep that row i has at this step of its walk.
-fn walked_token(tile: Tile, i: u32, step: u32) -> u32 {
-    return token_at(tile, i, select(step, tile.lengths[i] - 1u - step, info.reverse == 1u));
+// The first timestep past the shortest row's length that this dispatch fills with zeros.
+fn first_padded(tile: Tile) -> u32 {
+    let pairs = min(tile.lengths.xy, tile.lengths.zw);
+    return max(min(pairs.x, pairs.y), info.first_step);
+}
+
+// The rows that are past their length at timestep t.
+fn padded_at(tile: Tile, t: u32) -> vec4<bool> {
+    return select(vec4<bool>(), tile.present, tile.lengths <= vec4u(t));
 }

@@ -10,12 +10,6 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use super::port::register;
 use crate::backend::{RecurrentBackend, TokenInputs};
 
-#[derive(Clone, Debug)]
-struct State<B: RecurrentBackend> {
-    weight: FloatTensor<B>,
-    tokens: TokenInputs<B>,
-}
-
 #[derive(Debug)]
 struct Embedding;
 
@@ -32,16 +26,17 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
         ids: tokens.ids,
         positions: tokens.positions,
         starts: tokens.starts,
+        lengths: tokens.lengths,
     };
-    let output = B::token_embedding(weight.clone(), tokens.clone());
+    let output = B::token_embedding(weight, tokens.clone());
     match node {
         OpsKind::UnTracked(_) => Autodiff::<B, C>::from_inner(output),
-        OpsKind::Tracked(node) => node.finish(State { weight, tokens }, output),
+        OpsKind::Tracked(node) => node.finish(tokens, output),
     }
 }
 
 impl<B: RecurrentBackend> Backward<B, 1> for Embedding {
-    type State = State<B>;
+    type State = TokenInputs<B>;
 
     fn backward(
         self,
@@ -49,9 +44,8 @@ impl<B: RecurrentBackend> Backward<B, 1> for Embedding {
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let State { weight, tokens } = ops.state;
         let output_gradient = grads.consume::<B>(&ops.node);
-        let gradient = B::token_embedding_backward(weight, tokens, output_gradient);
+        let gradient = B::token_embedding_backward(ops.state, output_gradient);
         register::<B, 1>(
             grads,
             ops.parents.map(|parent| parent.map(|node| node.id)),

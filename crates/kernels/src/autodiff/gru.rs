@@ -1,19 +1,18 @@
 //! The GRU under automatic differentiation.
 
-use burn::backend::tensor::FloatTensor;
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::{HiddenSlots, register, untracked};
-use crate::backend::{Direction, GruInputs, GruTraining, HiddenOutputs, RecurrentBackend};
+use crate::backend::{
+    Direction, GruInputs, GruSaved, GruTraining, HiddenOutputs, RecurrentBackend,
+};
 
 #[derive(Clone, Debug)]
 struct State<B: RecurrentBackend> {
-    inputs: GruInputs<B>,
-    hidden_states: FloatTensor<B>,
-    saved: FloatTensor<B>,
+    saved: GruSaved<B>,
     direction: Direction,
     slots: HiddenSlots<B>,
 }
@@ -44,12 +43,19 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
     match hub {
         OpsKind::UnTracked(_) => untracked::<B, C>(B::gru(inputs, direction)),
         OpsKind::Tracked(hub) => {
-            let GruTraining { outputs, saved } = B::gru_training(inputs.clone(), direction);
+            let GruTraining {
+                outputs,
+                gates_and_candidate,
+            } = B::gru_training(inputs.clone(), direction);
             let slots = HiddenSlots::empty();
             let state = State {
-                inputs,
-                hidden_states: outputs.hidden_states.clone(),
-                saved,
+                saved: GruSaved {
+                    recurrent_weight: inputs.recurrent_weight,
+                    initial_hidden: inputs.initial_hidden,
+                    lengths: inputs.lengths,
+                    hidden_states: outputs.hidden_states.clone(),
+                    gates_and_candidate,
+                },
                 direction,
                 slots: slots.clone(),
             };
@@ -69,14 +75,8 @@ impl<B: RecurrentBackend> Backward<B, 4> for Gru {
         _checkpointer: &mut Checkpointer,
     ) {
         let state = ops.state;
-        let output_gradients = state.slots.take(&state.inputs.initial_hidden);
-        let gradients = B::gru_backward(
-            state.inputs,
-            state.hidden_states,
-            state.saved,
-            output_gradients,
-            state.direction,
-        );
+        let output_gradients = state.slots.take(&state.saved.initial_hidden);
+        let gradients = B::gru_backward(state.saved, output_gradients, state.direction);
         register::<B, 4>(
             grads,
             ops.parents.map(|parent| parent.map(|node| node.id)),

@@ -9,15 +9,13 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::{HiddenSlots, Slot, port, register, untracked};
 use crate::backend::{
-    Direction, HiddenOutputs, LstmInputs, LstmOutputGradients, LstmOutputs, LstmTraining,
-    RecurrentBackend,
+    Direction, HiddenOutputs, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved,
+    LstmTraining, RecurrentBackend,
 };
 
 #[derive(Clone, Debug)]
 struct State<B: RecurrentBackend> {
-    inputs: LstmInputs<B>,
-    hidden_states: FloatTensor<B>,
-    saved: FloatTensor<B>,
+    saved: LstmSaved<B>,
     direction: Direction,
     hidden_slots: HiddenSlots<B>,
     cell_slot: Slot<B>,
@@ -55,13 +53,21 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
             )
         }
         OpsKind::Tracked(hub) => {
-            let LstmTraining { outputs, saved } = B::lstm_training(inputs.clone(), direction);
+            let LstmTraining {
+                outputs,
+                gates_and_cell,
+            } = B::lstm_training(inputs.clone(), direction);
             let (hidden, final_cell) = split(outputs);
             let (hidden_slots, cell_slot) = (HiddenSlots::empty(), Slot::empty());
             let state = State {
-                inputs,
-                hidden_states: hidden.hidden_states.clone(),
-                saved,
+                saved: LstmSaved {
+                    recurrent_weight: inputs.recurrent_weight,
+                    initial_hidden: inputs.initial_hidden,
+                    initial_cell: inputs.initial_cell,
+                    lengths: inputs.lengths,
+                    hidden_states: hidden.hidden_states.clone(),
+                    gates_and_cell,
+                },
                 direction,
                 hidden_slots: hidden_slots.clone(),
                 cell_slot: cell_slot.clone(),
@@ -101,20 +107,15 @@ impl<B: RecurrentBackend> Backward<B, 4> for Lstm {
         _checkpointer: &mut Checkpointer,
     ) {
         let state = ops.state;
-        let inputs = &state.inputs;
-        let hidden = state.hidden_slots.take(&inputs.initial_hidden);
+        let hidden = state.hidden_slots.take(&state.saved.initial_hidden);
         let output_gradients = LstmOutputGradients {
             hidden_states: hidden.hidden_states,
             final_hidden: hidden.final_hidden,
-            final_cell: state.cell_slot.take_or_zeros_like(&inputs.initial_cell),
+            final_cell: state
+                .cell_slot
+                .take_or_zeros_like(&state.saved.initial_cell),
         };
-        let gradients = B::lstm_backward(
-            state.inputs,
-            state.hidden_states,
-            state.saved,
-            output_gradients,
-            state.direction,
-        );
+        let gradients = B::lstm_backward(state.saved, output_gradients, state.direction);
         register::<B, 4>(
             grads,
             ops.parents.map(|parent| parent.map(|node| node.id)),

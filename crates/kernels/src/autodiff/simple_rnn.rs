@@ -1,18 +1,16 @@
 //! The simple RNN under automatic differentiation.
 
-use burn::backend::tensor::FloatTensor;
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::{HiddenSlots, register, untracked};
-use crate::backend::{Direction, HiddenOutputs, RecurrentBackend, SimpleRnnInputs};
+use crate::backend::{Direction, HiddenOutputs, RecurrentBackend, SimpleRnnInputs, SimpleRnnSaved};
 
 #[derive(Clone, Debug)]
 struct State<B: RecurrentBackend> {
-    inputs: SimpleRnnInputs<B>,
-    hidden_states: FloatTensor<B>,
+    saved: SimpleRnnSaved<B>,
     direction: Direction,
     slots: HiddenSlots<B>,
 }
@@ -44,8 +42,12 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
         OpsKind::Tracked(hub) => {
             let slots = HiddenSlots::empty();
             let state = State {
-                inputs,
-                hidden_states: outputs.hidden_states.clone(),
+                saved: SimpleRnnSaved {
+                    recurrent_weight: inputs.recurrent_weight,
+                    initial_hidden: inputs.initial_hidden,
+                    lengths: inputs.lengths,
+                    hidden_states: outputs.hidden_states.clone(),
+                },
                 direction,
                 slots: slots.clone(),
             };
@@ -65,13 +67,8 @@ impl<B: RecurrentBackend> Backward<B, 3> for SimpleRnn {
         _checkpointer: &mut Checkpointer,
     ) {
         let state = ops.state;
-        let output_gradients = state.slots.take(&state.inputs.initial_hidden);
-        let gradients = B::simple_rnn_backward(
-            state.inputs,
-            state.hidden_states,
-            output_gradients,
-            state.direction,
-        );
+        let output_gradients = state.slots.take(&state.saved.initial_hidden);
+        let gradients = B::simple_rnn_backward(state.saved, output_gradients, state.direction);
         register::<B, 3>(
             grads,
             ops.parents.map(|parent| parent.map(|node| node.id)),

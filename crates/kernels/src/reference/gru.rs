@@ -8,12 +8,11 @@
 //! ```
 
 use burn::backend::Backend;
-use burn::backend::tensor::FloatTensor;
 
 use super::array::Array;
 use super::timeline::{Timeline, flatten, outer_product};
 use crate::backend::{
-    Direction, GruGradients, GruInputs, GruTraining, HiddenOutputGradients, HiddenOutputs,
+    Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients, HiddenOutputs,
 };
 
 pub(crate) fn forward<B: Backend>(inputs: GruInputs<B>, direction: Direction) -> HiddenOutputs<B> {
@@ -32,7 +31,7 @@ pub(crate) fn forward_training<B: Backend>(
     });
     GruTraining {
         outputs,
-        saved: timeline.stack(saved).0,
+        gates_and_candidate: timeline.stack(saved).0,
     }
 }
 
@@ -79,18 +78,16 @@ fn walk<B: Backend>(
 /// The chain rule through the equations above, walked the other way. A step that is not valid passes
 /// the gradient of its state on, unchanged.
 pub(crate) fn backward<B: Backend>(
-    inputs: GruInputs<B>,
-    hidden_states: FloatTensor<B>,
-    saved: FloatTensor<B>,
+    saved: GruSaved<B>,
     output_gradients: HiddenOutputGradients<B>,
     direction: Direction,
 ) -> GruGradients<B> {
-    let hidden_states = Array::<B>(hidden_states);
-    let saved = Array::<B>(saved);
-    let weight = Array::<B>(inputs.recurrent_weight).transpose();
+    let hidden_states = Array::<B>(saved.hidden_states);
+    let gates_and_candidate = Array::<B>(saved.gates_and_candidate);
+    let weight = Array::<B>(saved.recurrent_weight).transpose();
     let [_, _, size] = hidden_states.dims();
-    let timeline = Timeline::new(&saved, inputs.lengths, direction);
-    let previous_hidden = timeline.previous(&hidden_states, Array(inputs.initial_hidden));
+    let timeline = Timeline::new(&hidden_states, saved.lengths, direction);
+    let previous_hidden = timeline.previous(&hidden_states, Array(saved.initial_hidden));
 
     let d_hidden_states = Array::gradient(output_gradients.hidden_states, &hidden_states);
     let mut d_hidden = Array::<B>(output_gradients.final_hidden);
@@ -99,7 +96,7 @@ pub(crate) fn backward<B: Backend>(
     let mut steps = timeline.steps();
     while let Some(t) = steps.pop() {
         let (valid, carried) = timeline.valid_and_carried_at(t);
-        let step = timeline.at(&saved, t);
+        let step = timeline.at(&gates_and_candidate, t);
         let reset = step.columns(0..size);
         let update = step.columns(size..2 * size);
         let candidate = step.columns(2 * size..3 * size);

@@ -7,12 +7,11 @@
 //! ```
 
 use burn::backend::Backend;
-use burn::backend::tensor::FloatTensor;
 
 use super::array::Array;
 use super::timeline::{Timeline, outer_product};
 use crate::backend::{
-    Direction, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmTraining,
+    Direction, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved, LstmTraining,
 };
 
 pub(crate) fn forward<B: Backend>(inputs: LstmInputs<B>, direction: Direction) -> LstmOutputs<B> {
@@ -31,7 +30,7 @@ pub(crate) fn forward_training<B: Backend>(
     });
     LstmTraining {
         outputs,
-        saved: timeline.stack(saved).0,
+        gates_and_cell: timeline.stack(saved).0,
     }
 }
 
@@ -79,18 +78,16 @@ fn walk<B: Backend>(
 /// The chain rule through the equations above, walked the other way. A step that is not valid passes
 /// the gradients of its state on, unchanged.
 pub(crate) fn backward<B: Backend>(
-    inputs: LstmInputs<B>,
-    hidden_states: FloatTensor<B>,
-    saved: FloatTensor<B>,
+    saved: LstmSaved<B>,
     output_gradients: LstmOutputGradients<B>,
     direction: Direction,
 ) -> LstmGradients<B> {
-    let hidden_states = Array::<B>(hidden_states);
-    let saved = Array::<B>(saved);
-    let initial_cell = Array::<B>(inputs.initial_cell);
-    let weight = Array::<B>(inputs.recurrent_weight).transpose();
+    let hidden_states = Array::<B>(saved.hidden_states);
+    let gates_and_cell = Array::<B>(saved.gates_and_cell);
+    let initial_cell = Array::<B>(saved.initial_cell);
+    let weight = Array::<B>(saved.recurrent_weight).transpose();
     let [_, _, size] = hidden_states.dims();
-    let timeline = Timeline::new(&saved, inputs.lengths, direction);
+    let timeline = Timeline::new(&hidden_states, saved.lengths, direction);
 
     let d_hidden_states = Array::gradient(output_gradients.hidden_states, &hidden_states);
     let mut d_hidden = Array::<B>(output_gradients.final_hidden);
@@ -100,14 +97,16 @@ pub(crate) fn backward<B: Backend>(
     let mut steps = timeline.steps();
     while let Some(t) = steps.pop() {
         let (valid, carried) = timeline.valid_and_carried_at(t);
-        let step = timeline.at(&saved, t);
+        let step = timeline.at(&gates_and_cell, t);
         let input = step.columns(0..size);
         let forget = step.columns(size..2 * size);
         let candidate = step.columns(2 * size..3 * size);
         let output = step.columns(3 * size..4 * size);
         let tanh_cell = step.columns(4 * size..5 * size).tanh();
         let previous_cell = match steps.last() {
-            Some(&before) => timeline.at(&saved, before).columns(4 * size..5 * size),
+            Some(&before) => timeline
+                .at(&gates_and_cell, before)
+                .columns(4 * size..5 * size),
             None => initial_cell.clone(),
         };
 
@@ -130,7 +129,7 @@ pub(crate) fn backward<B: Backend>(
 
     d_preactivations.reverse();
     let d_preactivations = timeline.stack(d_preactivations);
-    let previous_hidden = timeline.previous(&hidden_states, Array(inputs.initial_hidden));
+    let previous_hidden = timeline.previous(&hidden_states, Array(saved.initial_hidden));
     LstmGradients {
         recurrent_weight: outer_product(previous_hidden, d_preactivations.clone()).0,
         projections: d_preactivations.0,

@@ -1,12 +1,12 @@
 //! Simple RNN (Elman 1990): `h_t = tanh(x_t W + b + h_{t-1} U)`.
 
 use burn::backend::Backend;
-use burn::backend::tensor::FloatTensor;
 
 use super::array::Array;
 use super::timeline::{Timeline, outer_product};
 use crate::backend::{
     Direction, HiddenOutputGradients, HiddenOutputs, SimpleRnnGradients, SimpleRnnInputs,
+    SimpleRnnSaved,
 };
 
 pub(crate) fn forward<B: Backend>(
@@ -36,14 +36,13 @@ pub(crate) fn forward<B: Backend>(
 /// The chain rule through the equation above, walked the other way. A step that is not valid passes
 /// the gradient of its state on, unchanged.
 pub(crate) fn backward<B: Backend>(
-    inputs: SimpleRnnInputs<B>,
-    hidden_states: FloatTensor<B>,
+    saved: SimpleRnnSaved<B>,
     output_gradients: HiddenOutputGradients<B>,
     direction: Direction,
 ) -> SimpleRnnGradients<B> {
-    let hidden_states = Array::<B>(hidden_states);
-    let weight = Array::<B>(inputs.recurrent_weight).transpose();
-    let timeline = Timeline::new(&hidden_states, inputs.lengths, direction);
+    let hidden_states = Array::<B>(saved.hidden_states);
+    let weight = Array::<B>(saved.recurrent_weight).transpose();
+    let timeline = Timeline::new(&hidden_states, saved.lengths, direction);
 
     let d_hidden_states = Array::gradient(output_gradients.hidden_states, &hidden_states);
     let mut d_hidden = Array::<B>(output_gradients.final_hidden);
@@ -60,7 +59,7 @@ pub(crate) fn backward<B: Backend>(
 
     d_preactivations.reverse();
     let d_preactivations = timeline.stack(d_preactivations);
-    let previous_hidden = timeline.previous(&hidden_states, Array(inputs.initial_hidden));
+    let previous_hidden = timeline.previous(&hidden_states, Array(saved.initial_hidden));
     SimpleRnnGradients {
         recurrent_weight: outer_product(previous_hidden, d_preactivations.clone()).0,
         projections: d_preactivations.0,

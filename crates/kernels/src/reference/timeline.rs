@@ -7,7 +7,7 @@ use super::array::Array;
 use crate::backend::Direction;
 
 pub(super) struct Timeline<B: Backend> {
-    /// 1 where a timestep of a row is valid and 0 elsewhere, `[B, T, 1]`.
+    /// See [`valid`](Self::valid).
     valid: Array<B>,
     direction: Direction,
     time: usize,
@@ -32,6 +32,11 @@ impl<B: Backend> Timeline<B> {
             Direction::Forward => (0..self.time).collect(),
             Direction::Reverse => (0..self.time).rev().collect(),
         }
+    }
+
+    /// 1 where a timestep of a row is valid and 0 elsewhere, `[B, T, 1]`.
+    pub fn valid(&self) -> Array<B> {
+        self.valid.clone()
     }
 
     /// Two factors `[B, 1]` for timestep `t`: 1 where a row is valid, and 1 where it is not and so

@@ -5,22 +5,21 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::launch::{Buffers, Shared, as_i32};
+use super::launch::{Buffers, Shared, as_i32, grid};
 use super::shader::Shader;
 use crate::backend::TokenInputs;
 
-/// `[V, D]`, of the shape of `weight`; `output_gradient`: `[B, T, D]`.
+/// `[V, D]`; `output_gradient`: `[B, T, D]`.
 pub(super) fn backward(
-    weight: &CubeTensor,
     tokens: TokenInputs<CubeBackend>,
     output_gradient: CubeTensor,
 ) -> CubeTensor {
-    let [words, columns] = weight.shape().dims();
     let output_gradient = into_contiguous(output_gradient);
-    let gradient = Shared::new(weight, [weight.shape()]);
+    let [_, _, columns] = output_gradient.shape().dims();
+    let words = tokens.starts.shape()[0] - 1;
+    let gradient = Shared::new(&output_gradient, [[words, columns].into()]);
     let shader = Shader::EmbeddingBackward { columns };
-    // No API promises more workgroups along one axis.
-    let across = words.min(65_535);
+    let [x, y] = grid(words);
     let blocks = columns.div_ceil(shader.workgroup());
     Buffers::default()
         .read(&output_gradient)
@@ -28,9 +27,9 @@ pub(super) fn backward(
         .read(&as_i32(tokens.starts))
         .write(&gradient.handle)
         .launch(
-            &weight.client,
+            &output_gradient.client,
             shader,
-            [across, words.div_ceil(across), blocks],
+            [x, y, blocks],
             &[words as u32, columns as u32],
         );
     gradient.tensor(0)

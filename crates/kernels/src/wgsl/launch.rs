@@ -108,6 +108,12 @@ impl Shared {
     }
 }
 
+/// `count` workgroups, or a few more, along two axes: no API promises more along one.
+pub(super) fn grid(count: usize) -> [usize; 2] {
+    let along = count.clamp(1, 65_535);
+    [along, count.div_ceil(along)]
+}
+
 /// Contiguous 32-bit integers, as the kernels read them.
 pub(super) fn as_i32(tensor: CubeTensor) -> CubeTensor {
     into_contiguous(match tensor.dtype {

@@ -22,8 +22,8 @@ fn shaders() -> Vec<Shader> {
         }));
         for (cell, pass) in walks() {
             for product in [Product::Fused, Product::Step] {
-                for optional in [false, true] {
-                    let saves = pass == Pass::Forward && optional;
+                for extra in [false, true] {
+                    let saves = pass == Pass::Forward && extra;
                     if (product == Product::Step || hidden <= 512) && !(saves && cell.saved() == 0)
                     {
                         shaders.push(Shader::Walk {
@@ -31,7 +31,7 @@ fn shaders() -> Vec<Shader> {
                             pass,
                             product,
                             hidden,
-                            optional,
+                            extra,
                         });
                     }
                 }
@@ -68,7 +68,7 @@ fn launched(shader: Shader, limits: &Limits) -> bool {
             product: Product::Fused,
             hidden,
             ..
-        } => limits.product(cell, pass, hidden) == Product::Fused,
+        } => limits.product(cell, pass, 1, hidden) == Product::Fused,
         _ => true,
     }
 }

@@ -3,6 +3,9 @@
 use burn_cubecl::cubecl::prelude::{ExecutionMode, KernelId};
 use burn_cubecl::template::{KernelSource, SourceTemplate};
 
+/// Rows of a tile, ROWS in the kernels.
+pub(super) const ROWS: usize = 4;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Cell {
     Lstm,
@@ -34,9 +37,9 @@ pub(super) enum Shader {
         pass: Pass,
         product: Product,
         hidden: usize,
-        /// Forward: whether the backward pass's needs are saved. Backward: whether the hidden states
-        /// have a gradient.
-        optional: bool,
+        /// Whether the last buffer is there: forward, what is saved for the backward pass; backward,
+        /// the gradient of the hidden states.
+        extra: bool,
     },
     PreviousHidden {
         hidden: usize,
@@ -72,7 +75,7 @@ impl Cell {
         }
     }
 
-    /// Buffers of a walk, the optional one not counted.
+    /// Buffers of a walk, the extra one not counted.
     fn buffers(self, pass: Pass) -> usize {
         match (self, pass) {
             (Self::Lstm | Self::Gru, _) => 7,
@@ -124,22 +127,18 @@ impl Shader {
                 pass,
                 product,
                 hidden,
-                optional,
+                extra,
             } => {
-                let mut buffers = cell.buffers(pass);
-                let template = SourceTemplate::new(walk(cell, pass))
+                let buffers = cell.buffers(pass);
+                SourceTemplate::new(walk(cell, pass, product, extra))
                     .register("hidden", hidden.to_string())
                     .register("gates", cell.gates().to_string())
                     .register(
                         "exchange",
                         Product::exchange(cell, pass, hidden).to_string(),
                     )
-                    .register("optional", buffers.to_string());
-                buffers += usize::from(optional);
-                parts(cell, pass, product, optional)
-                    .into_iter()
-                    .fold(template, SourceTemplate::add_template)
-                    .register("info", buffers.to_string())
+                    .register("extra", buffers.to_string())
+                    .register("info", (buffers + usize::from(extra)).to_string())
             }
             Self::PreviousHidden { hidden } => SourceTemplate::new(shader!("previous_hidden"))
                 .register("hidden", hidden.to_string()),
@@ -162,41 +161,57 @@ impl Shader {
     }
 }
 
-fn walk(cell: Cell, pass: Pass) -> &'static str {
-    match (cell, pass) {
+/// A walk's own file, its parts, and the access to its buffers.
+fn walk(cell: Cell, pass: Pass, product: Product, extra: bool) -> String {
+    let kernel = match (cell, pass) {
         (Cell::Lstm, Pass::Forward) => shader!("lstm_forward"),
         (Cell::Lstm, Pass::Backward) => shader!("lstm_backward"),
         (Cell::Gru, Pass::Forward) => shader!("gru_forward"),
         (Cell::Gru, Pass::Backward) => shader!("gru_backward"),
         (Cell::SimpleRnn, Pass::Forward) => shader!("simple_rnn_forward"),
         (Cell::SimpleRnn, Pass::Backward) => shader!("simple_rnn_backward"),
-    }
-}
-
-/// What a walk is made of, beside its own file.
-fn parts(cell: Cell, pass: Pass, product: Product, optional: bool) -> Vec<&'static str> {
+    };
     let step = match cell {
         Cell::Lstm => shader!("parts/lstm"),
         Cell::Gru => shader!("parts/gru"),
         Cell::SimpleRnn => shader!("parts/simple_rnn"),
     };
-    let mut parts = vec![step, shader!("parts/activations"), shader!("parts/tile")];
-    parts.extend(match (product, pass) {
+    let product = match (product, pass) {
         (Product::Fused, Pass::Forward) => [shader!("parts/fused"), shader!("parts/fused_forward")],
         (Product::Fused, Pass::Backward) => {
             [shader!("parts/fused"), shader!("parts/fused_backward")]
         }
         (Product::Step, Pass::Forward) => [shader!("parts/step"), shader!("parts/step_forward")],
         (Product::Step, Pass::Backward) => [shader!("parts/step"), shader!("parts/step_backward")],
-    });
-    match (pass, optional) {
-        (Pass::Forward, true) => parts.push(shader!("parts/save")),
-        (Pass::Forward, false) if cell.saved() > 0 => parts.push(shader!("parts/save_nothing")),
-        (Pass::Forward, false) => {}
-        (Pass::Backward, true) => parts.push(shader!("parts/hidden_states_gradient")),
-        (Pass::Backward, false) => parts.push(shader!("parts/no_hidden_states_gradient")),
-    }
-    parts
+    };
+    let extra = match (pass, extra) {
+        (Pass::Forward, true) => shader!("parts/save"),
+        (Pass::Forward, false) => shader!("parts/save_nothing"),
+        (Pass::Backward, true) => shader!("parts/hidden_states_gradient"),
+        (Pass::Backward, false) => shader!("parts/no_hidden_states_gradient"),
+    };
+    let shared = [
+        step,
+        shader!("parts/activations"),
+        shader!("parts/tile"),
+        extra,
+    ];
+    let mut source = [&[kernel][..], &shared, &product].concat().concat();
+    source.push_str(&row_access(&source));
+    source
+}
+
+/// Functions that read and write a value for each row of a tile, for every buffer of floats.
+fn row_access(source: &str) -> String {
+    source
+        .lines()
+        .filter_map(|line| {
+            line.split_once("var<storage, read_write> ")?
+                .1
+                .split_once(": array<f32>;")
+        })
+        .map(|(buffer, _)| shader!("parts/rows").replace("{{ buffer }}", buffer))
+        .collect()
 }
 
 impl KernelSource for Shader {

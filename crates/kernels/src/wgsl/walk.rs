@@ -9,14 +9,11 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::launch::{Buffers, Shared, as_i32};
+use super::launch::{Buffers, Shared, as_i32, grid};
 use super::limits::{Limits, steps_a_dispatch};
-use super::shader::{Cell, Pass, Product, Shader};
+use super::shader::{Cell, Pass, Product, ROWS, Shader};
 use super::{matmul, weight_gradient};
 use crate::backend::Direction;
-
-/// Rows of a workgroup, ROWS in the kernels.
-const ROWS: usize = 4;
 
 pub(super) struct Walk {
     cell: Cell,
@@ -46,19 +43,18 @@ pub(super) struct Backward {
 }
 
 impl Walk {
-    /// `projections`: `[B, T, G·H]`; `lengths`: `[B]`.
+    /// `lengths`: `[B]`.
     pub fn new(
         cell: Cell,
-        projections: &CubeTensor,
+        [batch, time, hidden]: [usize; 3],
         lengths: CubeTensor,
         direction: Direction,
     ) -> Self {
-        let [batch, time, width] = projections.shape().dims();
         Self {
             cell,
             batch,
             time,
-            hidden: width / cell.gates(),
+            hidden,
             lengths: as_i32(lengths),
             direction,
         }
@@ -233,16 +229,16 @@ impl Walk {
     }
 
     fn product(&self, like: &CubeTensor, pass: Pass) -> Product {
-        Limits::of(&like.client).product(self.cell, pass, self.hidden)
+        Limits::of(&like.client).product(self.cell, pass, self.batch, self.hidden)
     }
 
-    fn shader(&self, pass: Pass, product: Product, optional: bool) -> Shader {
+    fn shader(&self, pass: Pass, product: Product, extra: bool) -> Shader {
         Shader::Walk {
             cell: self.cell,
             pass,
             product,
             hidden: self.hidden,
-            optional,
+            extra,
         }
     }
 
@@ -268,11 +264,8 @@ impl Walk {
         info.extend([self.batch, self.time, steps.start, steps.end].map(|value| value as u32));
         // To a whole number of 16 bytes.
         info.extend([u32::from(self.direction == Direction::Reverse), 0, 0, 0]);
-        let workgroups = [
-            self.batch.div_ceil(ROWS),
-            self.hidden.div_ceil(shader.workgroup()),
-            1,
-        ];
+        let [x, z] = grid(self.batch.div_ceil(ROWS));
+        let workgroups = [x, self.hidden.div_ceil(shader.workgroup()), z];
         buffers.launch(&self.lengths.client, shader, workgroups, &info);
     }
 }

@@ -7,7 +7,7 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::launch::{Buffers, Shared};
+use super::launch::{Buffers, Shared, grid};
 use super::matmul;
 use super::shader::Shader;
 use crate::backend::Direction;
@@ -24,7 +24,8 @@ pub(super) fn previous_hidden(
     let [batch, time, hidden] = hidden_states.shape().dims();
     let previous = Shared::new(&hidden_states, [hidden_states.shape()]);
     let shader = Shader::PreviousHidden { hidden };
-    let info = [time as u32, u32::from(direction == Direction::Reverse)];
+    let [x, y] = grid((batch * time * hidden).div_ceil(shader.workgroup()));
+    let reverse = u32::from(direction == Direction::Reverse);
     Buffers::default()
         .read(&hidden_states)
         .read(&initial_hidden)
@@ -33,8 +34,8 @@ pub(super) fn previous_hidden(
         .launch(
             &hidden_states.client,
             shader,
-            [(time * hidden).div_ceil(shader.workgroup()), batch, 1],
-            &info,
+            [x, y, 1],
+            &[batch as u32, time as u32, reverse, 0],
         );
     previous.tensor(0)
 }

@@ -16,7 +16,7 @@ impl LaunchObserver for Launches {
 
 /// What `run` returns, and how many kernels the whole process launched while it ran. `run` has to wait
 /// for its own work, and none may be pending before it.
-pub(super) fn count<T>(run: impl FnOnce() -> T) -> (T, usize) {
+pub fn count<T>(run: impl FnOnce() -> T) -> (T, usize) {
     let launches = Arc::new(Launches::default());
     let observation = LaunchObservation::new(launches.clone());
     let result = run();
