@@ -203,8 +203,7 @@ fn compare(expected: &Values, found: &Values, floor: f32) -> Result<Errors, Stri
             } else {
                 (&mut errors.outputs, OUTPUT_TOLERANCE)
             };
-            // A NaN must not pass.
-            if !(off <= tolerance) {
+            if off.is_nan() || off > tolerance {
                 return Err(format!("{name}[{i}]: {found}, expected {expected}"));
             }
             *seen = seen.max(off);

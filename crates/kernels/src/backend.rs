@@ -263,7 +263,7 @@ pub struct TokenInputs<B: Backend> {
 
 /// A Burn backend that runs the recurrent operations.
 ///
-/// The methods trust their shapes; [`crate::sequence`] and [`crate::embedding`] check them. A length
+/// The methods trust their shapes; [`crate::sequence`] and [`mod@crate::embedding`] check them. A length
 /// below 0 counts as 0, one above T as T.
 ///
 /// # Panics

@@ -9,7 +9,7 @@ pub fn parts(rows: usize, size: usize) -> usize {
     let most = (VALUES / size.max(1)).clamp(1, PARTS).min(rows / ROWS);
     (1..=most)
         .rev()
-        .find(|parts| rows % parts == 0)
+        .find(|parts| rows.is_multiple_of(*parts))
         .unwrap_or(1)
 }
 

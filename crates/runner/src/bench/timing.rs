@@ -39,6 +39,10 @@ pub(super) fn in_turns(
         milliseconds(network, device)?;
         let (warm, launches) = launches::count(|| milliseconds(network, device));
         warm?;
+        // What failed shows only when a result is read: a buffer that is too large, for one.
+        network()?
+            .try_into_data()
+            .context("the device could not compute a step")?;
         timings.push(Timing {
             milliseconds: Vec::with_capacity(steps),
             launches,

@@ -3,6 +3,7 @@
 use gatefold_model::Cell;
 
 use super::{Pass, Workload};
+use crate::config::RunConfig;
 
 /// What a step needs at least. It is a lower bound: a layer may do more, and the network has other
 /// layers beside it.
@@ -17,8 +18,9 @@ pub struct Work {
 /// The work of the recurrent layer in one step, with G gates (LSTM 4, GRU 3, simple RNN 1), hidden size
 /// H and input size D, in f32.
 ///
-/// A token needs G·H·(H + D) multiply-adds forward. A training step needs three times that: the
-/// gradients of a product's two sides are a product each.
+/// A token needs G·H·H multiply-adds forward, and its projection G·H·D: once a token, or once a word where
+/// the vocabulary is smaller than the batch. A training step needs three times that: the gradients of a
+/// product's two sides are a product each.
 ///
 /// A token moves, in numbers: its projections G·H, written once and read once, and its hidden state H,
 /// written. A training step also writes and reads what the backward pass needs of the forward pass,
@@ -34,7 +36,9 @@ pub fn necessary(workload: &Workload, pass: Pass) -> Work {
         Cell::Gru => (3.0, 3.0 * hidden + hidden),
     };
     let projection = gates * hidden;
-    let forward_multiply_adds = projection * (hidden + input);
+    let tokens = workload.tokens() as f64;
+    let words = RunConfig::default().model.vocabulary_size as f64;
+    let forward_multiply_adds = projection * (hidden * tokens + input * tokens.min(words));
     let forward_numbers = 2.0 * projection + hidden;
     let (multiply_adds, numbers) = match pass {
         Pass::Forward => (forward_multiply_adds, forward_numbers),
@@ -43,9 +47,8 @@ pub fn necessary(workload: &Workload, pass: Pass) -> Work {
             forward_numbers + 2.0 * saved + 3.0 * projection,
         ),
     };
-    let tokens = workload.tokens() as f64;
     Work {
-        multiply_adds: tokens * multiply_adds,
+        multiply_adds,
         bytes: tokens * numbers * size_of::<f32>() as f64,
     }
 }
@@ -73,6 +76,20 @@ mod tests {
         assert_eq!(of(Cell::Lstm), (20_480.0, 256.0 + 256.0 + 64.0));
         assert_eq!(of(Cell::Gru), (15_360.0, 192.0 + 192.0 + 64.0));
         assert_eq!(of(Cell::Rnn), (5_120.0, 64.0 + 64.0 + 64.0));
+    }
+
+    #[test]
+    fn words_are_projected_once() {
+        let workload = Workload {
+            cell: Cell::Lstm,
+            batch: 128,
+            time: 256,
+            input: 16,
+            hidden: 64,
+        };
+        let work = necessary(&workload, Pass::Forward);
+        let expected = 256.0 * (64.0 * 32_768.0 + 16.0 * 10_000.0);
+        assert_eq!(work.multiply_adds, expected);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod page;
 mod report;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use gatefold::bench::measure;
@@ -42,6 +42,7 @@ pub fn run(args: BenchArgs) -> Result<()> {
     let implementations: Vec<_> = args.implementations.iter().copied().unique().collect();
 
     let mut reports = Vec::new();
+    let mut failures = 0;
     for selected in devices {
         let device = selected.open()?;
         let for_people = format == Format::Text || args.markdown.is_some();
@@ -54,11 +55,19 @@ pub fn run(args: BenchArgs) -> Result<()> {
         let mut records = Vec::new();
         for workload in &workloads {
             eprintln!("measuring {selected}: {workload}, {steps} steps of each kind");
-            let measured = measure(workload, &implementations, (&selected, &device), steps)?;
-            if format == Format::Json {
-                measured.iter().try_for_each(output::json)?;
+            match measure(workload, &implementations, (&selected, &device), steps) {
+                Ok(measured) => {
+                    if format == Format::Json {
+                        measured.iter().try_for_each(output::json)?;
+                    }
+                    records.extend(measured);
+                }
+                // What was measured before, and what follows, is worth having without it.
+                Err(error) => {
+                    eprintln!("error: {workload}: {error:#}");
+                    failures += 1;
+                }
             }
-            records.extend(measured);
         }
         let report = Report {
             selected,
@@ -73,8 +82,12 @@ pub fn run(args: BenchArgs) -> Result<()> {
     if format == Format::Text {
         output::line(LEGEND)?;
     }
-    match args.markdown {
-        Some(path) => files::replace(&path, page::render(&reports).as_bytes()),
-        None => Ok(()),
+    if let Some(path) = args.markdown {
+        files::replace(&path, page::render(&reports).as_bytes())?;
     }
+    ensure!(
+        failures == 0,
+        "{failures} measurements failed; the others stand above"
+    );
+    Ok(())
 }
