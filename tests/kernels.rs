@@ -1,4 +1,4 @@
-//! The kernels on WGPU against the reference on NdArray: random shapes, lengths, directions and initial
+//! The kernels on WGPU and on the CPU against the reference on NdArray: random shapes, lengths, directions and initial
 //! states; long sequences; saturated gates; the same call twice.
 
 #[path = "devices/gpu.rs"]
@@ -212,16 +212,23 @@ fn compare(expected: &Values, found: &Values, floor: f32) -> Result<Errors, Stri
     Ok(errors)
 }
 
-fn check(case: &Case, floor: f32) -> Errors {
-    let found = case.run(&gpu());
-    let errors = compare(&case.run(&ndarray()), &found, floor)
-        .unwrap_or_else(|difference| panic!("{case:?}: {difference}"));
-    let again = case.run(&gpu());
-    assert!(
-        bits(&found) == bits(&again),
-        "{case:?}: twice the same, other results"
-    );
-    errors
+/// Where there are kernels.
+fn devices() -> [(&'static str, Device); 2] {
+    [("WGPU", gpu()), ("CPU", Device::flex())]
+}
+
+/// The largest errors on each device, or what differs.
+fn check(case: &Case, floor: f32) -> Result<[Errors; 2], String> {
+    let expected = case.run(&ndarray());
+    let mut errors = [Errors::default(); 2];
+    for ((name, device), errors) in devices().iter().zip(&mut errors) {
+        let found = case.run(device);
+        *errors = compare(&expected, &found, floor).map_err(|error| format!("{name}: {error}"))?;
+        if bits(&found) != bits(&case.run(device)) {
+            return Err(format!("{name}: twice the same, other results"));
+        }
+    }
+    Ok(errors)
 }
 
 fn bits(values: &Values) -> Vec<u32> {
@@ -255,7 +262,7 @@ fn cases(cell: Cell, hidden: usize) -> impl Strategy<Value = Case> {
 fn compare_random_cases(cell: Cell) {
     const HIDDEN: [usize; 10] = [1, 3, 8, 31, 64, 100, 128, 200, 256, 300];
     const CASES_EACH: u32 = 10;
-    let mut most = Errors::default();
+    let most = std::cell::Cell::new([Errors::default(); 2]);
     for hidden in HIDDEN {
         let config = Config {
             cases: CASES_EACH,
@@ -263,31 +270,26 @@ fn compare_random_cases(cell: Cell) {
             ..Config::default()
         };
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[hidden as u8; 32]);
-        let seen = std::cell::Cell::new(most);
         let result = TestRunner::new_with_rng(config, rng).run(&cases(cell, hidden), |case| {
-            let found = case.run(&gpu());
-            let errors =
-                compare(&case.run(&ndarray()), &found, 0.0).map_err(TestCaseError::fail)?;
-            prop_assert!(
-                bits(&found) == bits(&case.run(&gpu())),
-                "twice the same, other results"
-            );
-            let so_far = seen.get();
-            seen.set(Errors {
-                outputs: so_far.outputs.max(errors.outputs),
-                gradients: so_far.gradients.max(errors.gradients),
-            });
+            let errors = check(&case, 0.0).map_err(TestCaseError::fail)?;
+            let mut so_far = most.get();
+            for (so_far, errors) in so_far.iter_mut().zip(errors) {
+                so_far.outputs = so_far.outputs.max(errors.outputs);
+                so_far.gradients = so_far.gradients.max(errors.gradients);
+            }
+            most.set(so_far);
             Ok(())
         });
         result.unwrap_or_else(|error| panic!("{cell:?}, H {hidden}: {error}"));
-        most = seen.get();
     }
-    eprintln!(
-        "{cell:?}: {} random cases, largest error {:.1e} of outputs, {:.1e} of gradients",
-        HIDDEN.len() * CASES_EACH as usize,
-        most.outputs,
-        most.gradients
-    );
+    for ((device, _), errors) in devices().iter().zip(most.get()) {
+        eprintln!(
+            "{cell:?} on {device}: {} random cases, largest error {:.1e} of outputs, {:.1e} of gradients",
+            HIDDEN.len() * CASES_EACH as usize,
+            errors.outputs,
+            errors.gradients
+        );
+    }
 }
 
 /// Notes whether a kernel of ours is launched.
@@ -337,12 +339,18 @@ fn random_simple_rnns_agree() {
     compare_random_cases(Cell::SimpleRnn);
 }
 
+fn each_cell_with(check: impl Fn(Cell)) {
+    [Cell::Lstm, Cell::Gru, Cell::SimpleRnn]
+        .into_iter()
+        .for_each(check);
+}
+
 fn each_cell(floor: f32, case: impl Fn(Cell) -> Case) {
-    for cell in [Cell::Lstm, Cell::Gru, Cell::SimpleRnn] {
+    each_cell_with(|cell| {
         let case = case(cell);
-        let errors = check(&case, floor);
+        let errors = check(&case, floor).unwrap_or_else(|error| panic!("{case:?}: {error}"));
         eprintln!("{cell:?}, T {}, H {}: {errors:?}", case.time, case.hidden);
-    }
+    });
 }
 
 #[test]
@@ -364,7 +372,32 @@ fn hidden_sizes_too_large_for_a_workgroup_go_step_by_step() {
 
 #[test]
 fn pytorchs_values_agree() {
-    pytorch::agrees_with_pytorch(&gpu(), DType::F32, 1e-5);
+    for (_, device) in devices() {
+        pytorch::agrees_with_pytorch(&device, DType::F32, 1e-5);
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    each_cell_with(|cell| {
+        let case = Case {
+            cell,
+            time: 20,
+            hidden: 40,
+            lengths: (0..70).map(|row| row % 21).collect(),
+            direction: Direction::Reverse,
+            with_state: true,
+            reads_hidden_states: true,
+            scale: 2.0,
+            seed: 10,
+        };
+        let [one, many] = [1, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let pool = pool.build().expect("threads start");
+            bits(&pool.install(|| case.run(&Device::flex())))
+        });
+        assert!(one == many, "{cell:?}");
+    });
 }
 
 #[test]
@@ -417,8 +450,13 @@ fn a_row_without_timesteps_passes_its_state_and_gradient_on() {
 
 #[test]
 fn what_stands_in_the_padding_is_not_read() {
-    let device = gpu().autodiff();
-    for reverse in [false, true] {
+    for (device, reverse) in [
+        (gpu(), false),
+        (gpu(), true),
+        (Device::flex(), false),
+        (Device::flex(), true),
+    ] {
+        let device = device.autodiff();
         let states = |padding: f32| {
             let rng = &mut ChaCha8Rng::seed_from_u64(1);
             let weight: Tensor<2> = random([4, 16], 0.5, rng, &device);

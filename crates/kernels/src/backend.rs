@@ -365,7 +365,6 @@ pub trait RecurrentBackend: Backend {
     }
 }
 
-impl RecurrentBackend for burn::backend::Flex {}
 #[cfg(feature = "ndarray")]
 impl RecurrentBackend for burn::backend::NdArray {}
 

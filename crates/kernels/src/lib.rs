@@ -9,6 +9,7 @@
 //! | [`sequence`] | the functions to call on [`Tensor`](burn::tensor::Tensor)s, with their checks |
 //! | [`backend`] | [`RecurrentBackend`], the extension trait that a backend implements |
 //! | [`mod@embedding`] | the embedding, and the tokens sorted for its gradient |
+//! | `cpu` | on Burn's Flex backend: a thread a tile of rows, vectors of hidden units |
 //! | `wgsl` | on Burn's WGPU backend: the fused kernels in `shaders/`, and which of them run |
 //! | [`sums`] | how long sums are cut into parts |
 //! | `reference` | the default body: the equations, composed of the backend's own operations |
@@ -26,6 +27,7 @@
 
 mod autodiff;
 pub mod backend;
+mod cpu;
 pub mod embedding;
 mod reference;
 pub mod sequence;
