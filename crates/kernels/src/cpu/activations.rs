@@ -40,8 +40,9 @@ fn exp_of_negative<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 #[inline(always)]
 pub(super) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let one = simd.splat_f32s(1.0);
-    let decay = exp_of_negative(simd, simd.neg_f32s(simd.abs_f32s(x)));
-    let negative = simd.less_than_f32s(x, simd.splat_f32s(0.0));
+    let zero = simd.splat_f32s(0.0);
+    let decay = exp_of_negative(simd, simd.min_f32s(simd.sub_f32s(zero, x), x));
+    let negative = simd.less_than_f32s(x, zero);
     simd.div_f32s(
         simd.select_f32s(negative, decay, one),
         simd.add_f32s(one, decay),
@@ -52,11 +53,12 @@ pub(super) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 #[inline(always)]
 pub(super) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let one = simd.splat_f32s(1.0);
-    let size = simd.abs_f32s(x);
-    let decay = exp_of_negative(simd, simd.mul_f32s(size, simd.splat_f32s(-2.0)));
+    let zero = simd.splat_f32s(0.0);
+    let minus_size = simd.min_f32s(simd.sub_f32s(zero, x), x);
+    let decay = exp_of_negative(simd, simd.add_f32s(minus_size, minus_size));
     let value = simd.div_f32s(simd.sub_f32s(one, decay), simd.add_f32s(one, decay));
-    let negative = simd.less_than_f32s(x, simd.splat_f32s(0.0));
-    simd.select_f32s(negative, simd.neg_f32s(value), value)
+    let negative = simd.less_than_f32s(x, zero);
+    simd.select_f32s(negative, simd.sub_f32s(zero, value), value)
 }
 
 #[cfg(test)]

@@ -69,8 +69,10 @@ fn tanh_slope<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
 /// slower with numbers below the normal range.
 #[inline(always)]
 fn flush<S: Simd>(simd: S, gradient: S::f32s) -> S::f32s {
-    let tiny = simd.less_than_f32s(simd.abs_f32s(gradient), simd.splat_f32s(1e-30));
-    simd.select_f32s(tiny, simd.splat_f32s(0.0), gradient)
+    let zero = simd.splat_f32s(0.0);
+    let size = simd.max_f32s(simd.sub_f32s(zero, gradient), gradient);
+    let tiny = simd.less_than_f32s(size, simd.splat_f32s(1e-30));
+    simd.select_f32s(tiny, zero, gradient)
 }
 
 impl Cell for Lstm {

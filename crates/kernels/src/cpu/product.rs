@@ -54,7 +54,10 @@ pub(super) fn product<S: Simd>(
         for block in 0..blocks {
             let left = &left[block * block_length..][..block_length];
             let mut sums = [[simd.splat_f32s(0.0); 2]; BLOCK];
-            for (weights, left) in values.chunks_exact(2).zip(left.chunks_exact(BLOCK)) {
+            // Plain indices: iterators are not always inlined here, where they cost most.
+            for k in 0..packed.rows {
+                let weights = [values[2 * k], values[2 * k + 1]];
+                let left = &left[k * BLOCK..][..BLOCK];
                 for row in 0..BLOCK {
                     let value = simd.splat_f32s(left[row]);
                     sums[row][0] = simd.mul_add_e_f32s(value, weights[0], sums[row][0]);

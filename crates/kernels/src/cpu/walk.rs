@@ -134,6 +134,25 @@ pub(super) fn backward<C: Cell>(sizes: Sizes, weight: &[f32], mut rows: Vec<Back
     });
 }
 
+/// A vector, or the last few values of a row.
+#[inline(always)]
+fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
+    if values.len() == S::F32_LANES {
+        S::as_simd_f32s(values).0[0]
+    } else {
+        simd.partial_load_f32s(values)
+    }
+}
+
+#[inline(always)]
+fn store<S: Simd>(simd: S, to: &mut [f32], values: S::f32s) {
+    if to.len() == S::F32_LANES {
+        S::as_mut_simd_f32s(to).0[0] = values;
+    } else {
+        simd.partial_store_f32s(to, values);
+    }
+}
+
 struct Pack<F> {
     rows: usize,
     columns: usize,
@@ -149,10 +168,14 @@ impl<F: Fn(usize, usize) -> f32> WithSimd for Pack<F> {
     }
 }
 
-/// Where value `k` of a row stands in blocks of rows, each `[K, BLOCK]`.
+/// Puts a row's K values where the product reads them: in blocks of rows, each `[K, BLOCK]`.
 #[inline(always)]
-fn in_block(row: usize, k: usize, count: usize) -> usize {
-    row / BLOCK * count * BLOCK + k * BLOCK + row % BLOCK
+fn publish(exchange: &mut [f32], row: usize, values: &[f32]) {
+    let length = values.len() * BLOCK;
+    let block = &mut exchange[row / BLOCK * length..][..length];
+    for k in 0..values.len() {
+        block[k * BLOCK + row % BLOCK] = values[k];
+    }
 }
 
 struct ForwardTile<'t, 'a, C> {
@@ -180,9 +203,7 @@ impl<C: Cell> WithSimd for ForwardTile<'_, '_, C> {
         for (r, row) in self.rows.iter().enumerate() {
             hidden[r * padded..][..size].copy_from_slice(row.hidden);
             cell[r * padded..][..row.cell.len()].copy_from_slice(row.cell);
-            for (k, &value) in row.hidden.iter().enumerate() {
-                exchange[in_block(r, k, size)] = value;
-            }
+            publish(&mut exchange, r, row.hidden);
         }
 
         let longest = self.rows.first().map_or(0, |row| row.length);
@@ -209,10 +230,10 @@ impl<C: Cell> WithSimd for ForwardTile<'_, '_, C> {
                     let mut u = [zero; 4];
                     for gate in 0..C::GATES {
                         let of = |from: usize| from + units.start..from + units.end;
-                        x[gate] = simd.partial_load_f32s(&projections[of(gate * size)]);
+                        x[gate] = load(simd, &projections[of(gate * size)]);
                         u[gate] = S::as_simd_f32s(&products[gate * padded..][here.clone()]).0[0];
                         if !self.bias.is_empty() {
-                            let bias = simd.partial_load_f32s(&self.bias[of(gate * size)]);
+                            let bias = load(simd, &self.bias[of(gate * size)]);
                             u[gate] = simd.add_f32s(u[gate], bias);
                         }
                     }
@@ -221,17 +242,16 @@ impl<C: Cell> WithSimd for ForwardTile<'_, '_, C> {
                     let next = C::forward(simd, x, u, hidden[0], cell[0]);
                     hidden[0] = next.hidden;
                     cell[0] = next.cell;
-                    simd.partial_store_f32s(&mut hidden_states[units.clone()], next.hidden);
+                    store(simd, &mut hidden_states[units.clone()], next.hidden);
                     if !row.saved.is_empty() {
                         let kept = &mut row.saved[t * C::SAVED * size..][..C::SAVED * size];
-                        for (i, kept) in kept.chunks_exact_mut(size).enumerate() {
-                            simd.partial_store_f32s(&mut kept[units.clone()], next.saved[i]);
+                        for i in 0..C::SAVED {
+                            let at = i * size + units.start..i * size + units.end;
+                            store(simd, &mut kept[at], next.saved[i]);
                         }
                     }
                 }
-                for (k, &value) in hidden[..size].iter().enumerate() {
-                    exchange[in_block(r, k, size)] = value;
-                }
+                publish(&mut exchange, r, &hidden[..size]);
             }
         }
         for (r, row) in self.rows.iter_mut().enumerate() {
@@ -291,19 +311,19 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
                     let (d_cell, _) = S::as_mut_simd_f32s(&mut d_cell[here.clone()]);
                     if !row.d_hidden_states.is_empty() {
                         let of_output = &row.d_hidden_states[t * size..][units.clone()];
-                        let of_output = simd.partial_load_f32s(of_output);
+                        let of_output = load(simd, of_output);
                         d_hidden[0] = simd.add_f32s(d_hidden[0], of_output);
                     }
                     let mut kept = [zero; 5];
-                    for (i, saved) in saved.chunks_exact(size).enumerate() {
-                        kept[i] = simd.partial_load_f32s(&saved[units.clone()]);
+                    for i in 0..C::SAVED {
+                        kept[i] = load(simd, &saved[i * size + units.start..i * size + units.end]);
                     }
                     let d = C::backward(
                         simd,
                         Before {
                             saved: kept,
-                            hidden: simd.partial_load_f32s(&hidden_states[units.clone()]),
-                            previous: simd.partial_load_f32s(&previous[units.clone()]),
+                            hidden: load(simd, &hidden_states[units.clone()]),
+                            previous: load(simd, &previous[units.clone()]),
                             d_hidden: d_hidden[0],
                             d_cell: d_cell[0],
                         },
@@ -313,9 +333,9 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
                     for gate in 0..C::GATES {
                         let at = t * width + gate * size;
                         let at = at + units.start..at + units.end;
-                        simd.partial_store_f32s(&mut row.d_projections[at.clone()], d.x[gate]);
+                        store(simd, &mut row.d_projections[at.clone()], d.x[gate]);
                         if !row.d_recurrent.is_empty() {
-                            simd.partial_store_f32s(&mut row.d_recurrent[at], d.u[gate]);
+                            store(simd, &mut row.d_recurrent[at], d.u[gate]);
                         }
                     }
                 }
@@ -324,9 +344,7 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
                 } else {
                     &row.d_recurrent
                 };
-                for (k, &value) in d_u[t * width..][..width].iter().enumerate() {
-                    exchange[in_block(r, k, width)] = value;
-                }
+                publish(&mut exchange, r, &d_u[t * width..][..width]);
             }
             product(
                 simd,
@@ -338,8 +356,10 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
             for r in 0..live {
                 let products = &products[r * self.packed.columns..][..padded];
                 let d_hidden = &mut d_hidden[r * padded..][..padded];
-                for (d_hidden, product) in d_hidden.iter_mut().zip(products) {
-                    *d_hidden += product;
+                let (d_hidden, _) = S::as_mut_simd_f32s(d_hidden);
+                let (products, _) = S::as_simd_f32s(products);
+                for i in 0..d_hidden.len() {
+                    d_hidden[i] = simd.add_f32s(d_hidden[i], products[i]);
                 }
             }
         }
