@@ -11,6 +11,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
 
+/// A step allocates and frees tens of megabytes again and again; the system's allocator gives them back to
+/// the system each time, and pays for every page anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging(cli.verbose);
