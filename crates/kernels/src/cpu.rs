@@ -2,10 +2,11 @@
 
 mod activations;
 mod cell;
+mod embedding;
 mod product;
 mod walk;
 
-use burn::backend::ops::{FloatTensorOps, IntTensorOps};
+use burn::backend::ops::{FloatTensorOps, IntTensorOps, ModuleOps};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{DType, IntDType, Shape, TensorData};
@@ -14,7 +15,7 @@ use crate::backend::{
     Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
     HiddenOutputs, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved,
     LstmTraining, OutputGradient, RecurrentBackend, SimpleRnnGradients, SimpleRnnInputs,
-    SimpleRnnSaved,
+    SimpleRnnSaved, TokenInputs,
 };
 use crate::reference;
 use cell::{Cell, Gru, Lstm, SimpleRnn};
@@ -159,6 +160,20 @@ impl RecurrentBackend for Flex {
             recurrent_weight: gradients.weight,
             initial_hidden: gradients.hidden,
         }
+    }
+
+    fn token_embedding(weight: Float, tokens: TokenInputs<Self>) -> Float {
+        if !is_f32(&weight) {
+            return Self::embedding(weight, tokens.ids);
+        }
+        embedding::forward(weight, tokens)
+    }
+
+    fn token_embedding_backward(tokens: TokenInputs<Self>, output_gradient: Float) -> Float {
+        if !is_f32(&output_gradient) {
+            return reference::embedding::backward(tokens, output_gradient);
+        }
+        embedding::backward(tokens, output_gradient)
     }
 }
 
@@ -399,12 +414,14 @@ fn previous_hidden(
 
 /// Each row's number of valid timesteps.
 fn read_lengths(lengths: IntTensor<Flex>, time: usize) -> Vec<usize> {
-    let lengths = Flex::int_cast(lengths, IntDType::I32).to_contiguous();
-    let lengths = lengths
-        .as_slice::<i32>()
-        .expect("contiguous 32-bit integers");
-    let clamped = |&length: &i32| length.clamp(0, time as i32) as usize;
-    lengths.iter().map(clamped).collect()
+    let clamped = |length: i32| length.clamp(0, time as i32) as usize;
+    integers(lengths).into_iter().map(clamped).collect()
+}
+
+fn integers(tensor: IntTensor<Flex>) -> Vec<i32> {
+    let tensor = Flex::int_cast(tensor, IntDType::I32).to_contiguous();
+    let values = tensor.as_slice::<i32>();
+    values.expect("contiguous 32-bit integers").to_vec()
 }
 
 /// Rows of `length` values; none if they are empty.

@@ -1,0 +1,55 @@
+//! The embedding: rows copied, and their gradients added word by word, each word's in the same order.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Flex, TensorMetadata};
+use rayon::prelude::*;
+
+use super::{integers, slice, tensor};
+use crate::backend::TokenInputs;
+
+/// Rows that a thread takes at once.
+const ROWS: usize = 64;
+
+/// `[B, T, D]` from `weight` `[V, D]`.
+pub(super) fn forward(weight: FloatTensor<Flex>, tokens: TokenInputs<Flex>) -> FloatTensor<Flex> {
+    let [batch, time] = tokens.ids.shape().dims();
+    let [_, columns] = weight.shape().dims();
+    let weight = weight.to_contiguous();
+    let weight = slice(&weight);
+    let ids = integers(tokens.ids);
+    let mut rows = vec![0.0; batch * time * columns];
+    rows.par_chunks_mut(ROWS * columns)
+        .zip(ids.par_chunks(ROWS))
+        .for_each(|(rows, ids)| {
+            for (row, &id) in rows.chunks_exact_mut(columns).zip(ids) {
+                row.copy_from_slice(&weight[id as usize * columns..][..columns]);
+            }
+        });
+    tensor(rows, [batch, time, columns])
+}
+
+/// `[V, D]` from the output's gradient `[B, T, D]`.
+pub(super) fn backward(
+    tokens: TokenInputs<Flex>,
+    output_gradient: FloatTensor<Flex>,
+) -> FloatTensor<Flex> {
+    let [_, _, columns] = output_gradient.shape().dims();
+    let output_gradient = output_gradient.to_contiguous();
+    let output_gradient = slice(&output_gradient);
+    let (positions, starts) = (integers(tokens.positions), integers(tokens.starts));
+    let words = starts.len() - 1;
+    let mut gradient = vec![0.0; words * columns];
+    gradient
+        .par_chunks_mut(columns)
+        .zip(starts.par_windows(2))
+        .with_min_len(ROWS)
+        .for_each(|(sum, range)| {
+            for &position in &positions[range[0] as usize..range[1] as usize] {
+                let row = &output_gradient[position as usize * columns..][..columns];
+                for (sum, value) in sum.iter_mut().zip(row) {
+                    *sum += value;
+                }
+            }
+        });
+    tensor(gradient, [words, columns])
+}
