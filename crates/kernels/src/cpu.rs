@@ -317,11 +317,10 @@ fn backward<C: Cell>(walked: Walked) -> Backward {
     let initial_hidden = values(&walked.initial_hidden);
     let initial_cell = walked.initial_cell.map(|cell| values(&cell));
     let d_hidden_states = match walked.d_hidden_states {
-        OutputGradient::Given(gradient) => values(&gradient),
-        OutputGradient::Zero => Vec::new(),
+        OutputGradient::Given(gradient) => Some(gradient.to_contiguous()),
+        OutputGradient::Zero => None,
     };
-    // A GRU's candidate has two gradients.
-    let recurrent_width = if C::SAVED == 4 { width } else { 0 };
+    let recurrent_width = if C::SPLITS_GRADIENT { width } else { 0 };
     let mut d_projections = vec![0.0; batch * time * width];
     let mut d_recurrent = vec![0.0; batch * time * recurrent_width];
     let mut d_hidden = values(&walked.d_hidden);
@@ -330,24 +329,20 @@ fn backward<C: Cell>(walked: Walked) -> Backward {
     let mut recurrent_rows = rows_of(&mut d_recurrent, time * recurrent_width);
     let mut cell_rows = rows_of(&mut d_cell, size);
     let initial = initial_cell.as_ref().unwrap_or(&initial_hidden);
-    let row_of = |all: &'_ [f32], row: usize, length: usize| -> std::ops::Range<usize> {
-        if all.is_empty() {
-            0..0
-        } else {
-            row * length..(row + 1) * length
-        }
-    };
-    let saved_values = saved.as_ref().map(slice).unwrap_or_default();
+    let saved = saved.as_ref().map(slice).unwrap_or_default();
+    let d_hidden_states = d_hidden_states.as_ref().map(slice).unwrap_or_default();
+    let mut saved_rows = saved.chunks_exact((time * C::SAVED * size).max(1));
+    let mut d_hidden_states_rows = d_hidden_states.chunks_exact(time * size);
     let rows = d_projections
         .chunks_exact_mut(time * width)
         .zip(d_hidden.chunks_exact_mut(size))
         .enumerate()
         .map(|(row, (d_projections, d_hidden))| BackwardRow {
             length: lengths[row],
-            saved: &saved_values[row_of(saved_values, row, time * C::SAVED * size)],
+            saved: saved_rows.next().unwrap_or_default(),
             hidden_states: &slice(&hidden_states)[row * time * size..][..time * size],
             initial: &initial[row * size..][..size],
-            d_hidden_states: &d_hidden_states[row_of(&d_hidden_states, row, time * size)],
+            d_hidden_states: d_hidden_states_rows.next().unwrap_or_default(),
             d_projections,
             d_recurrent: recurrent_rows.next().unwrap_or_default(),
             d_hidden,
@@ -394,10 +389,10 @@ fn previous_hidden(
         let states = &hidden_states[start..][..time * hidden];
         let previous = &mut previous[start..][..time * hidden];
         let initial = &initial[row * hidden..][..hidden];
-        let rest = length.saturating_sub(1) * hidden;
         if length == 0 {
             continue;
         }
+        let rest = (length - 1) * hidden;
         match sizes.direction {
             Direction::Forward => {
                 previous[..hidden].copy_from_slice(initial);

@@ -38,6 +38,10 @@ pub(super) trait Cell {
     const GATES: usize;
     /// Values saved a unit and timestep.
     const SAVED: usize;
+    /// Whether there is a cell state beside the hidden one; it is saved last.
+    const HAS_CELL: bool = false;
+    /// Whether the projections and the product with the recurrent weights have different gradients.
+    const SPLITS_GRADIENT: bool = false;
 
     /// `x`: projections; `u`: the product with the recurrent weights, and its bias.
     fn forward<S: Simd>(
@@ -78,6 +82,7 @@ fn flush<S: Simd>(simd: S, gradient: S::f32s) -> S::f32s {
 impl Cell for Lstm {
     const GATES: usize = 4;
     const SAVED: usize = 5;
+    const HAS_CELL: bool = true;
 
     #[inline(always)]
     fn forward<S: Simd>(
@@ -125,6 +130,7 @@ impl Cell for Lstm {
 impl Cell for Gru {
     const GATES: usize = 3;
     const SAVED: usize = 4;
+    const SPLITS_GRADIENT: bool = true;
 
     #[inline(always)]
     fn forward<S: Simd>(

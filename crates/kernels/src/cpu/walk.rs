@@ -298,8 +298,10 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
                 let saved = &row.saved[t * C::SAVED * size..][..C::SAVED * size];
                 let previous = match before {
                     None => row.initial,
-                    // The LSTM saves its cell last; the others go on from the hidden state.
-                    Some(before) if C::SAVED == 5 => &row.saved[(before * 5 + 4) * size..][..size],
+                    Some(before) if C::HAS_CELL => {
+                        let cell = before * C::SAVED + C::SAVED - 1;
+                        &row.saved[cell * size..][..size]
+                    }
                     Some(before) => &row.hidden_states[before * size..][..size],
                 };
                 let d_hidden = &mut d_hidden[r * padded..][..padded];
