@@ -9,7 +9,7 @@ mod ndarray;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 use gatefold::training::loss;
-use gatefold_model::{Cell, SequenceClassifierConfig, SortedTokens};
+use gatefold_model::{Cell, SequenceClassifierConfig, Tokens};
 use gpu::gpu;
 use ndarray::ndarray;
 
@@ -53,11 +53,9 @@ fn run(
     let ids: Vec<i32> = (0..batch * TIME)
         .map(|i| (i * 37 % config.vocabulary_size) as i32)
         .collect();
-    let tokens = SortedTokens::new(&ids, lengths, config.vocabulary_size, &device).unwrap();
+    let tokens = Tokens::sorted(&ids, lengths, config.vocabulary_size, &device).unwrap();
     let labels: Vec<f32> = (0..batch).map(|i| (i % 2) as f32).collect();
-    let logits = network
-        .forward_training(tokens, Tensor::from_data(lengths, &device))
-        .unwrap();
+    let logits = network.forward_tokens(tokens).unwrap();
     let gradients = loss(logits.clone(), Tensor::from_data(&labels[..], &device)).backward();
     let mut weights = Weights {
         gradients: &gradients,

@@ -13,7 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_cubecl::cubecl::logging::{LaunchObservation, LaunchObserver};
-use gatefold_kernels::{Direction, LstmState, SortedTokens, embedding, gru, lstm, simple_rnn};
+use gatefold_kernels::{
+    AdamStep, Direction, LstmState, Moments, Projections, Tokens, adam, embedding, gru, linear,
+    lstm, simple_rnn,
+};
 use gpu::gpu;
 use ndarray::ndarray;
 use proptest::prelude::*;
@@ -48,6 +51,8 @@ struct Case {
     lengths: Vec<i32>,
     direction: Direction,
     with_state: bool,
+    /// Whether the projections are looked up in a table by word.
+    per_word: bool,
     /// Whether the loss reads the hidden states, beside the final one.
     reads_hidden_states: bool,
     /// How far from 0 the projections lie.
@@ -65,7 +70,18 @@ impl Case {
         let (batch, time, hidden) = (self.lengths.len(), self.time, self.hidden);
         let width = self.cell.gates() * hidden;
         let rng = &mut ChaCha8Rng::seed_from_u64(self.seed);
-        let projections: Tensor<3> = random([batch, time, width], self.scale, rng, device);
+        let words = 2 + batch * time / 2;
+        let table: Tensor<2> = random([words, width], self.scale, rng, device);
+        let ids: Vec<i32> = (0..batch * time)
+            .map(|_| rng.random_range(0..words as i32))
+            .collect();
+        let per_token: Tensor<3> = random([batch, time, width], self.scale, rng, device);
+        let projections = if self.per_word {
+            let tokens = Tokens::sorted(&ids, &self.lengths, words, device).unwrap();
+            Projections::per_word(table.clone(), tokens).unwrap()
+        } else {
+            per_token.clone().into()
+        };
         // As large as a trained network's: the product stays near 1.
         let weight: Tensor<2> = random([hidden, width], 1.5 / (hidden as f32).sqrt(), rng, device);
         let bias: Tensor<1> = random([width], 0.5, rng, device);
@@ -136,7 +152,11 @@ impl Case {
         values.extend(final_cell.map(|cell| ("final cell state", false, floats(cell))));
         let gradient = |name, tensor: Option<Vec<f32>>| (name, true, tensor.expect(name));
         values.extend([
-            gradient("d projections", projections.grad(&gradients).map(floats)),
+            if self.per_word {
+                gradient("d table", table.grad(&gradients).map(floats))
+            } else {
+                gradient("d projections", per_token.grad(&gradients).map(floats))
+            },
             gradient("d recurrent weight", weight.grad(&gradients).map(floats)),
         ]);
         if self.cell == Cell::Gru {
@@ -237,19 +257,20 @@ fn bits(values: &Values) -> Vec<u32> {
 }
 
 fn cases(cell: Cell, hidden: usize) -> impl Strategy<Value = Case> {
-    (1..=9usize, 1..=40usize).prop_flat_map(move |(batch, time)| {
+    (1..=20usize, 1..=40usize).prop_flat_map(move |(batch, time)| {
         (
             prop::collection::vec(1..=time as i32, batch),
-            any::<(bool, bool, bool, u64)>(),
+            any::<(bool, bool, bool, bool, u64)>(),
         )
             .prop_map(
-                move |(lengths, (reverse, with_state, reads_hidden_states, seed))| Case {
+                move |(lengths, (reverse, with_state, per_word, reads_hidden_states, seed))| Case {
                     cell,
                     time,
                     hidden,
                     lengths,
                     direction: Direction::reversed(reverse),
                     with_state,
+                    per_word,
                     reads_hidden_states,
                     scale: 2.0,
                     seed,
@@ -315,6 +336,7 @@ fn what_is_tested_here_are_the_kernels() {
         lengths: vec![2, 1],
         direction: Direction::Forward,
         with_state: false,
+        per_word: false,
         reads_hidden_states: false,
         scale: 1.0,
         seed: 9,
@@ -363,6 +385,7 @@ fn hidden_sizes_too_large_for_a_workgroup_go_step_by_step() {
             lengths: vec![6, 1, 4, 2, 6],
             direction: Direction::reversed(reverse),
             with_state: true,
+            per_word: false,
             reads_hidden_states: true,
             scale: 2.0,
             seed: 5,
@@ -387,6 +410,7 @@ fn the_number_of_threads_changes_nothing() {
             lengths: (0..70).map(|row| row % 21).collect(),
             direction: Direction::Reverse,
             with_state: true,
+            per_word: false,
             reads_hidden_states: true,
             scale: 2.0,
             seed: 10,
@@ -409,6 +433,7 @@ fn long_sequences_agree() {
         lengths: vec![2000, 1400, 1],
         direction: Direction::Forward,
         with_state: true,
+        per_word: false,
         reads_hidden_states: true,
         scale: 2.0,
         seed: 6,
@@ -426,6 +451,7 @@ fn saturated_gates_stay_finite_and_agree() {
             lengths: vec![12, 7],
             direction: Direction::Reverse,
             with_state: true,
+            per_word: false,
             reads_hidden_states: true,
             scale,
             seed: 7,
@@ -442,6 +468,7 @@ fn a_row_without_timesteps_passes_its_state_and_gradient_on() {
         lengths: vec![0, 3, 0, 0, 0, 2, -1, 9],
         direction: Direction::Reverse,
         with_state: true,
+        per_word: false,
         reads_hidden_states: true,
         scale: 2.0,
         seed: 8,
@@ -485,7 +512,7 @@ fn the_embeddings_gradient_is_the_sum_over_each_words_places() {
                 .map(|_| rng.random_range(0..words as i32 / 2))
                 .collect();
             let lengths: Vec<i32> = (0..batch).map(|row| (time - row % 2) as i32).collect();
-            let tokens = SortedTokens::new(&ids, &lengths, words, device).unwrap();
+            let tokens = Tokens::sorted(&ids, &lengths, words, device).unwrap();
             let output = embedding(weight.clone(), tokens).unwrap();
             // The padding has no gradient.
             let counts = (0..batch * time).map(|i| ((i % time) as i32) < lengths[i / time]);
@@ -500,11 +527,116 @@ fn the_embeddings_gradient_is_the_sum_over_each_words_places() {
                 ("d weight", true, floats(gradient)),
             ]
         };
-        let found = gradient(gpu());
-        compare(&gradient(ndarray()), &found, 0.0).unwrap();
+        agree(gradient);
+    }
+}
+
+/// What `run` computes is the same on every device as on NdArray, and the same again, bit for bit.
+fn agree(run: impl Fn(Device) -> Values) {
+    let expected = run(ndarray());
+    for (name, device) in devices() {
+        let found = run(device.clone());
+        compare(&expected, &found, 0.0).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(
-            bits(&found) == bits(&gradient(gpu())),
-            "twice the same, other results"
+            bits(&found) == bits(&run(device)),
+            "{name}: twice the same, other results"
         );
+    }
+}
+
+#[test]
+fn a_linear_layer_and_its_gradients_agree() {
+    for [rows, size, columns] in [[1, 1, 1], [300, 16, 100], [1280, 3, 64]] {
+        agree(|device| {
+            let device = &device.autodiff();
+            let rng = &mut ChaCha8Rng::seed_from_u64(3);
+            let input: Tensor<2> = random([rows, size], 1.0, rng, device);
+            let weight: Tensor<2> = random([size, columns], 1.0, rng, device);
+            let bias: Tensor<1> = random([columns], 1.0, rng, device);
+            let output = linear(input.clone(), weight.clone(), bias.clone());
+            let factors = random(output.dims(), 1.0, rng, device).detach();
+            let gradients = (output.clone() * factors).sum().backward();
+            vec![
+                ("output", false, floats(output)),
+                ("d input", true, floats(input.grad(&gradients).unwrap())),
+                ("d weight", true, floats(weight.grad(&gradients).unwrap())),
+                ("d bias", true, floats(bias.grad(&gradients).unwrap())),
+            ]
+        });
+    }
+}
+
+#[test]
+fn the_embeddings_gradient_of_unsorted_tokens_is_the_same() {
+    for (name, device) in devices() {
+        let device = &device.autodiff();
+        let (ids, lengths) = ([[3, 1, 3], [0, 3, 2]], [3, 2]);
+        let gradient = |tokens: Tokens| {
+            let rng = &mut ChaCha8Rng::seed_from_u64(4);
+            let weight: Tensor<2> = random([5, 8], 1.0, rng, device);
+            let output = embedding(weight.clone(), tokens).unwrap();
+            let gradients = output.powi_scalar(2).sum().backward();
+            floats(weight.grad(&gradients).unwrap())
+        };
+        let sorted = Tokens::sorted(ids.as_flattened(), &lengths, 5, device).unwrap();
+        let unsorted = Tokens::unsorted(
+            Tensor::from_data(ids, device),
+            Tensor::from_data(lengths, device),
+            5,
+        );
+        let (expected, found) = (gradient(sorted), gradient(unsorted));
+        for (expected, found) in expected.iter().zip(&found) {
+            assert!(
+                (expected - found).abs() < 1e-5,
+                "{name}: {expected} {found}"
+            );
+        }
+        assert!(expected.iter().any(|value| *value != 0.0));
+    }
+}
+
+/// Against the equations in 64 bits.
+#[test]
+fn adam_follows_its_equations() {
+    const COUNT: usize = 70_000;
+    for (name, device) in devices().into_iter().chain([("NdArray", ndarray())]) {
+        let rng = &mut ChaCha8Rng::seed_from_u64(5);
+        let mut values: Vec<f64> = (0..COUNT).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let (mut first, mut second) = (vec![0.0f64; COUNT], vec![0.0f64; COUNT]);
+        let tensor = |values: &[f64]| {
+            let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+            Tensor::<1>::from_data(&values[..], &device)
+        };
+        let mut parameter = tensor(&values);
+        let mut moments = Moments {
+            first: Tensor::zeros([COUNT], &device),
+            second: Tensor::zeros([COUNT], &device),
+        };
+        for number in 1..=3 {
+            let step = AdamStep {
+                learning_rate: 0.01,
+                beta_1: 0.9,
+                beta_2: 0.999,
+                epsilon: 1e-7,
+                weight_decay: 0.1,
+                number,
+            };
+            let gradient: Vec<f64> = (0..COUNT).map(|_| rng.random_range(-0.1..0.1)).collect();
+            (parameter, moments) = adam(parameter, moments, tensor(&gradient), step);
+            let t = number as i32;
+            for i in 0..COUNT {
+                first[i] = 0.9 * first[i] + 0.1 * gradient[i];
+                second[i] = 0.999 * second[i] + 0.001 * gradient[i].powi(2);
+                let mean = first[i] / (1.0 - 0.9f64.powi(t));
+                let root = (second[i] / (1.0 - 0.999f64.powi(t))).sqrt();
+                values[i] -= 0.01 * (0.1 * values[i] + mean / (root + 1e-7));
+            }
+        }
+        for (expected, found) in values.iter().zip(floats(parameter)) {
+            assert!(
+                (expected - f64::from(found)).abs() < 1e-5,
+                "{name}: {expected} {found}"
+            );
+        }
     }
 }

@@ -8,8 +8,10 @@
 
 mod embedding;
 mod gru;
+mod linear;
 mod lstm;
 mod port;
+mod projections;
 mod simple_rnn;
 
 use burn::backend::tensor::FloatTensor;
@@ -18,9 +20,9 @@ use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 
 use crate::backend::{
     Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
-    HiddenOutputs, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved,
-    LstmTraining, RecurrentBackend, SimpleRnnGradients, SimpleRnnInputs, SimpleRnnSaved,
-    TokenInputs,
+    HiddenOutputs, LinearGradients, LinearInputs, LstmGradients, LstmInputs, LstmOutputGradients,
+    LstmOutputs, LstmSaved, LstmTraining, RecurrentBackend, SimpleRnnGradients, SimpleRnnInputs,
+    SimpleRnnSaved, TokenInputs,
 };
 
 /// What the methods say that make up a backward pass: on `Autodiff` nobody has a use for them.
@@ -42,6 +44,18 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
 
     fn token_embedding(weight: FloatTensor<Self>, tokens: TokenInputs<Self>) -> FloatTensor<Self> {
         embedding::forward::<B, C>(weight, tokens)
+    }
+
+    fn linear_forward(inputs: LinearInputs<Self>) -> FloatTensor<Self> {
+        linear::forward::<B, C>(inputs)
+    }
+
+    fn linear_backward(
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+    ) -> LinearGradients<Self> {
+        panic!("{FIRST_ORDER_ONLY}")
     }
 
     fn token_embedding_backward(_: TokenInputs<Self>, _: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -10,6 +10,7 @@
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, ExtensionType, backend_extension};
 
+use crate::adam::AdamStep;
 use crate::reference;
 
 /// The order in which an operation walks through time.
@@ -42,12 +43,49 @@ pub enum OutputGradient<B: Backend> {
     Zero,
 }
 
+/// `x_t W + b` for every timestep of a sequence: what a step adds to its product with the recurrent weights.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub enum Projections<B: Backend> {
+    /// `[B, T, G·H]`.
+    PerToken(FloatTensor<B>),
+    /// A projection a word, and the words.
+    PerWord {
+        /// `[V, G·H]`.
+        table: FloatTensor<B>,
+        /// The word at every timestep.
+        #[extension_type]
+        tokens: TokenInputs<B>,
+    },
+}
+
+impl<B: Backend> Projections<B> {
+    /// The tensor that the projections are, or come from.
+    pub fn tensor(&self) -> &FloatTensor<B> {
+        match self {
+            Self::PerToken(tensor) | Self::PerWord { table: tensor, .. } => tensor,
+        }
+    }
+
+    /// `[B, T, G·H]`.
+    pub(crate) fn per_token(self) -> FloatTensor<B>
+    where
+        B: RecurrentBackend,
+    {
+        match self {
+            Self::PerToken(projections) => projections,
+            Self::PerWord { table, tokens } => B::token_embedding(table, tokens),
+        }
+    }
+}
+
 /// What the LSTM operation reads. Gate order: i, f, g, o.
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct LstmInputs<B: Backend> {
-    /// `x_t W + b` for every timestep, `[B, T, 4H]`.
-    pub projections: FloatTensor<B>,
+    /// `x_t W + b`, of width 4H.
+    #[extension_type]
+    pub projections: Projections<B>,
     /// U, `[H, 4H]`.
     pub recurrent_weight: FloatTensor<B>,
     /// `[B, H]`.
@@ -131,8 +169,9 @@ pub struct LstmGradients<B: Backend> {
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct GruInputs<B: Backend> {
-    /// `x_t W + b` for every timestep, `[B, T, 3H]`.
-    pub projections: FloatTensor<B>,
+    /// `x_t W + b`, of width 3H.
+    #[extension_type]
+    pub projections: Projections<B>,
     /// U, `[H, 3H]`.
     pub recurrent_weight: FloatTensor<B>,
     /// `b_r`, added to `h U`, `[3H]`.
@@ -147,8 +186,9 @@ pub struct GruInputs<B: Backend> {
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct SimpleRnnInputs<B: Backend> {
-    /// `x_t W + b` for every timestep, `[B, T, H]`.
-    pub projections: FloatTensor<B>,
+    /// `x_t W + b`, of width H.
+    #[extension_type]
+    pub projections: Projections<B>,
     /// U, `[H, H]`.
     pub recurrent_weight: FloatTensor<B>,
     /// `[B, H]`.
@@ -246,19 +286,71 @@ pub struct SimpleRnnGradients<B: Backend> {
     pub initial_hidden: FloatTensor<B>,
 }
 
-/// Token ids, and where each stands in the batch: what the embedding's gradient is summed by.
+/// Token ids, and where each stands in the batch.
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct TokenInputs<B: Backend> {
-    /// `[B, T]`.
+    /// Each below V, `[B, T]`.
     pub ids: IntTensor<B>,
-    /// The positions `b·T + t` within the rows' lengths, sorted by the id that stands there, `[B·T]`.
-    pub positions: IntTensor<B>,
-    /// Where each id's positions begin in `positions`, and the end of the last; what follows it has no
-    /// meaning. `[V + 1]`.
-    pub starts: IntTensor<B>,
     /// How many tokens of each row count, `[B]`.
     pub lengths: IntTensor<B>,
+    /// V.
+    pub words: usize,
+    /// What the embedding's gradient is summed by.
+    #[extension_type]
+    pub places: Places<B>,
+}
+
+/// Where each word stands in a batch.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub enum Places<B: Backend> {
+    /// Sorted by word, on the host.
+    Sorted {
+        /// The positions `b·T + t` within the rows' lengths, sorted by the id that stands there, `[B·T]`.
+        positions: IntTensor<B>,
+        /// Where each id's positions begin in `positions`, and the end of the last; what follows it has
+        /// no meaning. `[V + 1]`.
+        starts: IntTensor<B>,
+    },
+    /// Not known: the embedding's gradient goes the reference's way, slow on a GPU.
+    Unsorted,
+}
+
+/// What a linear layer reads.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct LinearInputs<B: Backend> {
+    /// `[N, D]`.
+    pub input: FloatTensor<B>,
+    /// W, `[D, M]`.
+    pub weight: FloatTensor<B>,
+    /// b, `[M]`.
+    pub bias: FloatTensor<B>,
+}
+
+/// The loss's gradient for each field of [`LinearInputs`], of the same shape.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct LinearGradients<B: Backend> {
+    /// `[N, D]`.
+    pub input: FloatTensor<B>,
+    /// `[D, M]`.
+    pub weight: FloatTensor<B>,
+    /// `[M]`.
+    pub bias: FloatTensor<B>,
+}
+
+/// A parameter and Adam's two moments of its gradient, each `[N]`.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct AdamTensors<B: Backend> {
+    /// The parameter.
+    pub parameter: FloatTensor<B>,
+    /// The decayed mean of the gradient.
+    pub first_moment: FloatTensor<B>,
+    /// The decayed mean of the squared gradient.
+    pub second_moment: FloatTensor<B>,
 }
 
 /// A Burn backend that runs the recurrent operations.
@@ -363,6 +455,32 @@ pub trait RecurrentBackend: Backend {
     ) -> FloatTensor<Self> {
         reference::embedding::backward::<Self>(tokens, output_gradient)
     }
+
+    /// `x W + b`, `[N, M]`.
+    #[fusion(meta = specs::linear_forward)]
+    fn linear_forward(#[extension_type] inputs: LinearInputs<Self>) -> FloatTensor<Self> {
+        reference::linear::forward::<Self>(inputs)
+    }
+
+    /// The backward pass of [`linear_forward`](Self::linear_forward), from the gradient `[N, M]` of its output.
+    #[fusion(meta = specs::linear_backward)]
+    fn linear_backward(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> LinearGradients<Self> {
+        reference::linear::backward::<Self>(input, weight, output_gradient)
+    }
+
+    /// A step of Adam.
+    #[fusion(default)]
+    fn adam(
+        #[extension_type] tensors: AdamTensors<Self>,
+        gradient: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> AdamTensors<Self> {
+        reference::adam::step::<Self>(tensors, gradient, step)
+    }
 }
 
 #[cfg(feature = "ndarray")]
@@ -460,11 +578,31 @@ mod specs {
         output_gradient: &TensorSpec,
     ) -> TensorSpec {
         let [_, _, columns] = output_gradient.shape.dims();
-        let words = tokens.starts.shape[0] - 1;
-        TensorSpec::new([words, columns].into(), output_gradient.dtype)
+        TensorSpec::new([tokens.words, columns].into(), output_gradient.dtype)
     }
 
-    fn hidden_outputs(state: &TensorSpec, projections: &TensorSpec) -> HiddenOutputsMetadata {
+    pub fn linear_forward(inputs: &LinearInputsMetadata) -> TensorSpec {
+        let [rows, _] = inputs.input.shape.dims();
+        let [_, columns] = inputs.weight.shape.dims();
+        TensorSpec::new([rows, columns].into(), inputs.input.dtype)
+    }
+
+    pub fn linear_backward(
+        input: &TensorSpec,
+        weight: &TensorSpec,
+        _: &TensorSpec,
+    ) -> LinearGradientsMetadata {
+        LinearGradientsMetadata {
+            input: input.clone(),
+            weight: weight.clone(),
+            bias: TensorSpec::new([weight.shape[1]].into(), weight.dtype),
+        }
+    }
+
+    fn hidden_outputs(
+        state: &TensorSpec,
+        projections: &ProjectionsMetadata,
+    ) -> HiddenOutputsMetadata {
         HiddenOutputsMetadata {
             hidden_states: per_token(state, projections, 1),
             final_hidden: state.clone(),
@@ -479,9 +617,16 @@ mod specs {
     }
 
     /// `[B, T, count · H]`.
-    fn per_token(state: &TensorSpec, projections: &TensorSpec, count: usize) -> TensorSpec {
+    fn per_token(
+        state: &TensorSpec,
+        projections: &ProjectionsMetadata,
+        count: usize,
+    ) -> TensorSpec {
         let [_, hidden] = state.shape.dims();
-        let [batch, time, _] = projections.shape.dims();
+        let [batch, time] = match projections {
+            ProjectionsMetadata::PerToken(tensor) => [tensor.shape[0], tensor.shape[1]],
+            ProjectionsMetadata::PerWord { tokens, .. } => tokens.ids.shape.dims(),
+        };
         TensorSpec::new([batch, time, count * hidden].into(), state.dtype)
     }
 }

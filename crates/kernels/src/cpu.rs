@@ -1,25 +1,31 @@
 //! The operations on Burn's CPU backend, Flex, for 32-bit floats. Other floats go to the reference.
 
 mod activations;
+mod adam;
+mod buffers;
 mod cell;
 mod embedding;
+mod linear;
 mod product;
 mod walk;
+
+use std::ops::Range;
 
 use burn::backend::ops::{FloatTensorOps, IntTensorOps, ModuleOps};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{DType, IntDType, Shape, TensorData};
 
+use crate::adam::AdamStep;
 use crate::backend::{
-    Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
-    HiddenOutputs, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved,
-    LstmTraining, OutputGradient, RecurrentBackend, SimpleRnnGradients, SimpleRnnInputs,
-    SimpleRnnSaved, TokenInputs,
+    AdamTensors, Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
+    HiddenOutputs, LinearGradients, LinearInputs, LstmGradients, LstmInputs, LstmOutputGradients,
+    LstmOutputs, LstmSaved, LstmTraining, OutputGradient, Places, Projections, RecurrentBackend,
+    SimpleRnnGradients, SimpleRnnInputs, SimpleRnnSaved, TokenInputs,
 };
 use crate::reference;
 use cell::{Cell, Gru, Lstm, SimpleRnn};
-use walk::{BackwardRow, ForwardRow, Sizes};
+use walk::{BackwardRow, ForwardRow, RowInput, Sizes};
 
 type Float = FloatTensor<Flex>;
 
@@ -29,14 +35,14 @@ fn is_f32(tensor: &Float) -> bool {
 
 impl RecurrentBackend for Flex {
     fn lstm(inputs: LstmInputs<Self>, direction: Direction) -> LstmOutputs<Self> {
-        if !is_f32(&inputs.projections) {
+        if !is_f32(inputs.projections.tensor()) {
             return reference::lstm::forward(inputs, direction);
         }
         lstm_forward(inputs, direction, false).outputs
     }
 
     fn lstm_training(inputs: LstmInputs<Self>, direction: Direction) -> LstmTraining<Self> {
-        if !is_f32(&inputs.projections) {
+        if !is_f32(inputs.projections.tensor()) {
             return reference::lstm::forward_training(inputs, direction);
         }
         lstm_forward(inputs, direction, true)
@@ -71,14 +77,14 @@ impl RecurrentBackend for Flex {
     }
 
     fn gru(inputs: GruInputs<Self>, direction: Direction) -> HiddenOutputs<Self> {
-        if !is_f32(&inputs.projections) {
+        if !is_f32(inputs.projections.tensor()) {
             return reference::gru::forward(inputs, direction);
         }
         gru_forward(inputs, direction, false).outputs
     }
 
     fn gru_training(inputs: GruInputs<Self>, direction: Direction) -> GruTraining<Self> {
-        if !is_f32(&inputs.projections) {
+        if !is_f32(inputs.projections.tensor()) {
             return reference::gru::forward_training(inputs, direction);
         }
         gru_forward(inputs, direction, true)
@@ -104,19 +110,16 @@ impl RecurrentBackend for Flex {
             d_cell: None,
             direction,
         });
-        let [batch, time, width] = gradients.recurrent.shape().dims();
-        let rows = Flex::float_reshape(gradients.recurrent, Shape::from([batch * time, width]));
-        let bias = Flex::float_sum_dim(rows, 0);
         GruGradients {
             projections: gradients.projections,
             recurrent_weight: gradients.weight,
-            recurrent_bias: Flex::float_reshape(bias, Shape::from([width])),
+            recurrent_bias: gradients.bias,
             initial_hidden: gradients.hidden,
         }
     }
 
     fn simple_rnn(inputs: SimpleRnnInputs<Self>, direction: Direction) -> HiddenOutputs<Self> {
-        if !is_f32(&inputs.projections) {
+        if !is_f32(inputs.projections.tensor()) {
             return reference::simple_rnn::forward(inputs, direction);
         }
         let forward = forward::<SimpleRnn>(
@@ -173,7 +176,35 @@ impl RecurrentBackend for Flex {
         if !is_f32(&output_gradient) {
             return reference::embedding::backward(tokens, output_gradient);
         }
-        embedding::backward(tokens, output_gradient)
+        let Places::Sorted { positions, starts } = tokens.places else {
+            return reference::embedding::backward(tokens, output_gradient);
+        };
+        embedding::backward(positions, starts, tokens.words, output_gradient)
+    }
+
+    fn linear_forward(inputs: LinearInputs<Self>) -> Float {
+        if !is_f32(&inputs.input) {
+            return reference::linear::forward(inputs);
+        }
+        linear::forward(inputs)
+    }
+
+    fn linear_backward(
+        input: Float,
+        weight: Float,
+        output_gradient: Float,
+    ) -> LinearGradients<Self> {
+        if !is_f32(&input) {
+            return reference::linear::backward::<Self>(input, weight, output_gradient);
+        }
+        linear::backward(input, weight, output_gradient)
+    }
+
+    fn adam(tensors: AdamTensors<Self>, gradient: Float, step: AdamStep) -> AdamTensors<Self> {
+        if !is_f32(&gradient) {
+            return reference::adam::step(tensors, gradient, step);
+        }
+        adam::step(tensors, gradient, step)
     }
 }
 
@@ -232,7 +263,7 @@ struct Forward {
 
 #[allow(clippy::too_many_arguments)] // What the cells read, and no more.
 fn forward<C: Cell>(
-    projections: Float,
+    projections: Projections<Flex>,
     weight: &Float,
     bias: Option<Float>,
     lengths: IntTensor<Flex>,
@@ -241,42 +272,53 @@ fn forward<C: Cell>(
     direction: Direction,
     training: bool,
 ) -> Forward {
-    let [batch, time, width] = projections.shape().dims();
-    let size = width / C::GATES;
+    let (rows_of_input, ids) = match projections {
+        Projections::PerToken(projections) => (projections.to_contiguous(), None),
+        Projections::PerWord { table, tokens } => {
+            (table.to_contiguous(), Some(integers(tokens.ids)))
+        }
+    };
+    let [batch, size] = hidden.shape().dims();
+    let width = C::GATES * size;
+    let inputs = slice(&rows_of_input);
+    let time = ids.as_ref().map_or(inputs.len() / width, Vec::len) / batch;
     let lengths = read_lengths(lengths, time);
-    let (projections, weight) = (projections.to_contiguous(), weight.to_contiguous());
+    let weight = weight.to_contiguous();
     let bias = bias.map(|bias| values(&bias)).unwrap_or_default();
     let saved_width = if training { C::SAVED * size } else { 0 };
-    let mut hidden_states = vec![0.0; batch * time * size];
-    let mut saved = vec![0.0; batch * time * saved_width];
+    let mut hidden_states = buffers::take(batch * time * size);
+    let mut saved = buffers::take(batch * time * saved_width);
     let mut hidden = values(&hidden);
     let mut cell = cell.map(|cell| values(&cell)).unwrap_or_default();
 
     let mut saved_rows = rows_of(&mut saved, time * saved_width);
     let mut cell_rows = rows_of(&mut cell, size);
-    let rows = slice(&projections)
-        .chunks_exact(time * width)
-        .zip(hidden_states.chunks_exact_mut(time * size))
+    let rows = hidden_states
+        .chunks_exact_mut(time * size)
         .zip(hidden.chunks_exact_mut(size))
         .zip(&lengths)
-        .map(
-            |(((projections, hidden_states), hidden), &length)| ForwardRow {
-                length,
-                projections,
-                hidden_states,
-                saved: saved_rows.next().unwrap_or_default(),
-                hidden,
-                cell: cell_rows.next().unwrap_or_default(),
+        .enumerate()
+        .map(|(row, ((hidden_states, hidden), &length))| ForwardRow {
+            length,
+            projections: match &ids {
+                None => RowInput::Steps(&inputs[row * time * width..][..time * width]),
+                Some(ids) => RowInput::Words(inputs, &ids[row * time..][..time]),
             },
-        )
+            hidden_states,
+            saved: saved_rows.next().unwrap_or_default(),
+            hidden,
+            cell: cell_rows.next().unwrap_or_default(),
+        })
         .collect();
     let sizes = Sizes {
-        time,
         hidden: size,
         direction,
     };
     walk::forward::<C>(sizes, slice(&weight), &bias, rows);
     let has_cell = usize::from(!cell.is_empty());
+    if ids.is_none() {
+        buffers::give(rows_of_input);
+    }
     Forward {
         hidden_states: tensor(hidden_states, [batch, time, size]),
         saved: tensor(saved, [batch, time, saved_width]),
@@ -301,8 +343,9 @@ struct Walked {
 
 struct Backward {
     projections: Float,
-    recurrent: Float,
     weight: Float,
+    /// Of the recurrent bias, which a cell that splits its gradient has.
+    bias: Float,
     hidden: Float,
     cell: Float,
 }
@@ -320,91 +363,86 @@ fn backward<C: Cell>(walked: Walked) -> Backward {
         OutputGradient::Given(gradient) => Some(gradient.to_contiguous()),
         OutputGradient::Zero => None,
     };
-    let recurrent_width = if C::SPLITS_GRADIENT { width } else { 0 };
-    let mut d_projections = vec![0.0; batch * time * width];
-    let mut d_recurrent = vec![0.0; batch * time * recurrent_width];
+    // One more column, of ones, sums the gradients for the bias in the product for the weights.
+    let previous_width = size + usize::from(C::SPLITS_GRADIENT);
+    let split_width = if C::SPLITS_GRADIENT { size } else { 0 };
+    let mut previous = buffers::take(batch * time * previous_width);
+    let mut d_projections = buffers::take(batch * time * width);
+    let mut d_split = buffers::take(batch * time * split_width);
     let mut d_hidden = values(&walked.d_hidden);
     let mut d_cell = walked.d_cell.map(|cell| values(&cell)).unwrap_or_default();
 
-    let mut recurrent_rows = rows_of(&mut d_recurrent, time * recurrent_width);
+    let mut split_rows = rows_of(&mut d_split, time * split_width);
     let mut cell_rows = rows_of(&mut d_cell, size);
-    let initial = initial_cell.as_ref().unwrap_or(&initial_hidden);
-    let saved = saved.as_ref().map(slice).unwrap_or_default();
-    let d_hidden_states = d_hidden_states.as_ref().map(slice).unwrap_or_default();
-    let mut saved_rows = saved.chunks_exact((time * C::SAVED * size).max(1));
-    let mut d_hidden_states_rows = d_hidden_states.chunks_exact(time * size);
+    let mut initial_cell_rows = initial_cell.iter().flat_map(|cell| cell.chunks_exact(size));
+    let of_walk = saved.as_ref().map(slice).unwrap_or_default();
+    let of_output = d_hidden_states.as_ref().map(slice).unwrap_or_default();
+    let mut saved_rows = of_walk.chunks_exact((time * C::SAVED * size).max(1));
+    let mut d_hidden_states_rows = of_output.chunks_exact(time * size);
     let rows = d_projections
         .chunks_exact_mut(time * width)
+        .zip(previous.chunks_exact_mut(time * previous_width))
         .zip(d_hidden.chunks_exact_mut(size))
         .enumerate()
-        .map(|(row, (d_projections, d_hidden))| BackwardRow {
+        .map(|(row, ((d_projections, previous), d_hidden))| BackwardRow {
             length: lengths[row],
             saved: saved_rows.next().unwrap_or_default(),
             hidden_states: &slice(&hidden_states)[row * time * size..][..time * size],
-            initial: &initial[row * size..][..size],
+            initial_hidden: &initial_hidden[row * size..][..size],
+            initial_cell: initial_cell_rows.next().unwrap_or_default(),
             d_hidden_states: d_hidden_states_rows.next().unwrap_or_default(),
+            previous,
             d_projections,
-            d_recurrent: recurrent_rows.next().unwrap_or_default(),
+            d_split: split_rows.next().unwrap_or_default(),
             d_hidden,
             d_cell: cell_rows.next().unwrap_or_default(),
         })
         .collect();
     let sizes = Sizes {
-        time,
         hidden: size,
         direction: walked.direction,
     };
     walk::backward::<C>(sizes, slice(&weight), rows);
+    buffers::give(hidden_states);
+    saved.map(buffers::give);
+    d_hidden_states.map(buffers::give);
 
-    let previous = previous_hidden(sizes, &lengths, slice(&hidden_states), &initial_hidden);
-    let previous = Flex::float_transpose(tensor(previous, [batch * time, size]));
-    let projections = tensor(d_projections, [batch, time, width]);
-    let recurrent = if d_recurrent.is_empty() {
-        projections.clone()
-    } else {
-        tensor(d_recurrent, [batch, time, width])
+    let rows = |tensor: &Float, width| {
+        Flex::float_reshape(tensor.clone(), Shape::from([batch * time, width]))
     };
-    let rows = Flex::float_reshape(recurrent.clone(), Shape::from([batch * time, width]));
+    let projections = tensor(d_projections, [batch, time, width]);
+    let split = tensor(d_split, [batch, time, split_width]);
+    let previous = tensor(previous, [batch * time, previous_width]);
+    let transposed = Flex::float_transpose(previous.clone());
+    let mut sums = Flex::float_matmul(
+        transposed.clone(),
+        columns(rows(&projections, width), 0..width - split_width),
+    );
+    if C::SPLITS_GRADIENT {
+        let of_split = Flex::float_matmul(transposed.clone(), rows(&split, split_width));
+        sums = Flex::float_cat(vec![sums, of_split], 1);
+    }
+    drop(transposed);
+    buffers::give(previous);
+    buffers::give(split);
+    let bias = if C::SPLITS_GRADIENT {
+        sums.narrow(0, size, 1).reshape(Shape::from([width]))
+    } else {
+        tensor(vec![], [0])
+    };
     let has_cell = usize::from(!d_cell.is_empty());
     Backward {
-        weight: Flex::float_matmul(previous, rows),
+        weight: sums.narrow(0, 0, size),
+        bias,
         projections,
-        recurrent,
         hidden: tensor(d_hidden, [batch, size]),
         cell: tensor(d_cell, [batch, has_cell * size]),
     }
 }
 
-/// What each valid timestep started from, `[B·T, H]`; zero past a row's length.
-fn previous_hidden(
-    sizes: Sizes,
-    lengths: &[usize],
-    hidden_states: &[f32],
-    initial: &[f32],
-) -> Vec<f32> {
-    let Sizes { time, hidden, .. } = sizes;
-    let mut previous = vec![0.0; hidden_states.len()];
-    for (row, &length) in lengths.iter().enumerate() {
-        let start = row * time * hidden;
-        let states = &hidden_states[start..][..time * hidden];
-        let previous = &mut previous[start..][..time * hidden];
-        let initial = &initial[row * hidden..][..hidden];
-        if length == 0 {
-            continue;
-        }
-        let rest = (length - 1) * hidden;
-        match sizes.direction {
-            Direction::Forward => {
-                previous[..hidden].copy_from_slice(initial);
-                previous[hidden..hidden + rest].copy_from_slice(&states[..rest]);
-            }
-            Direction::Reverse => {
-                previous[..rest].copy_from_slice(&states[hidden..hidden + rest]);
-                previous[rest..rest + hidden].copy_from_slice(initial);
-            }
-        }
-    }
-    previous
+/// A range of the columns of a matrix, in place.
+fn columns(matrix: Float, range: Range<usize>) -> Float {
+    matrix.narrow(1, range.start, range.len())
 }
 
 /// Each row's number of valid timesteps.

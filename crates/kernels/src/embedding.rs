@@ -7,7 +7,7 @@ use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use thiserror::Error;
 
-use crate::backend::{RecurrentBackend, TokenInputs};
+use crate::backend::{Places, RecurrentBackend, TokenInputs};
 
 /// Tokens that name no word, or don't fill their shape.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -22,11 +22,11 @@ pub enum TokenError {
         /// The size of the vocabulary.
         words: usize,
     },
-    /// Tokens sorted for another vocabulary than the weight's.
-    #[error("embedding: the tokens are sorted for {sorted_for} words, the weight has {words}")]
+    /// Tokens of another vocabulary than the weight's.
+    #[error("embedding: the tokens are of {of_tokens} words, the weight has {words}")]
     Words {
         /// The size of the tokens' vocabulary.
-        sorted_for: usize,
+        of_tokens: usize,
         /// The rows of the weight.
         words: usize,
     },
@@ -42,14 +42,15 @@ pub enum TokenError {
 
 /// A batch of tokens on a device, `[B, T]`, and for every word of the vocabulary its places in it.
 #[derive(Clone, Debug)]
-pub struct SortedTokens {
+pub struct Tokens {
     ids: Tensor<2, Int>,
-    positions: Tensor<1, Int>,
-    starts: Tensor<1, Int>,
     lengths: Tensor<1, Int>,
+    words: usize,
+    /// Positions and starts, see [`Places`].
+    places: Option<(Tensor<1, Int>, Tensor<1, Int>)>,
 }
 
-impl SortedTokens {
+impl Tokens {
     /// Sorts the tokens of a padded batch.
     ///
     /// - `ids`: row after row, each below `words`, B·T of them;
@@ -58,7 +59,7 @@ impl SortedTokens {
     ///
     /// # Errors
     /// [`TokenError`] if an id is not below `words`, or B doesn't divide their number.
-    pub fn new(
+    pub fn sorted(
         ids: &[i32],
         lengths: &[i32],
         words: usize,
@@ -72,10 +73,24 @@ impl SortedTokens {
         let ids = TensorData::new(ids.to_vec(), [rows, found / rows]);
         Ok(Self {
             ids: Tensor::from_data(ids, device),
-            positions: Tensor::from_data(&positions[..], device),
-            starts: Tensor::from_data(&starts[..], device),
             lengths: Tensor::from_data(lengths, device),
+            words,
+            places: Some((
+                Tensor::from_data(&positions[..], device),
+                Tensor::from_data(&starts[..], device),
+            )),
         })
+    }
+
+    /// Tokens that are on the device already: `ids` `[B, T]`, each below `words`, and `lengths` `[B]`. To look
+    /// them up is as fast as if they were sorted; a gradient is slow on a GPU.
+    pub fn unsorted(ids: Tensor<2, Int>, lengths: Tensor<1, Int>, words: usize) -> Self {
+        Self {
+            ids,
+            lengths,
+            words,
+            places: None,
+        }
     }
 
     /// B and T.
@@ -83,16 +98,38 @@ impl SortedTokens {
         self.ids.dims()
     }
 
-    /// Whether the tokens are sorted for a vocabulary of `words`.
+    /// How many tokens of each row count, `[B]`.
+    pub fn lengths(&self) -> Tensor<1, Int> {
+        self.lengths.clone()
+    }
+
+    /// Whether the tokens are of a vocabulary of `words`.
     ///
     /// # Errors
     /// [`TokenError::Words`] if not.
     pub fn check_words(&self, words: usize) -> Result<(), TokenError> {
-        let sorted_for = self.starts.dims()[0] - 1;
-        if sorted_for == words {
+        if self.words == words {
             Ok(())
         } else {
-            Err(TokenError::Words { sorted_for, words })
+            Err(TokenError::Words {
+                of_tokens: self.words,
+                words,
+            })
+        }
+    }
+
+    pub(crate) fn into_inputs(self) -> TokenInputs<Dispatch> {
+        TokenInputs {
+            ids: self.ids.into_dispatch(),
+            lengths: self.lengths.into_dispatch(),
+            words: self.words,
+            places: match self.places {
+                Some((positions, starts)) => Places::Sorted {
+                    positions: positions.into_dispatch(),
+                    starts: starts.into_dispatch(),
+                },
+                None => Places::Unsorted,
+            },
         }
     }
 }
@@ -130,16 +167,10 @@ fn sort(ids: &[i32], lengths: &[i32], words: usize) -> Result<(Vec<i32>, Vec<i32
 /// The rows of `weight` `[V, D]` that the tokens `[B, T]` name: `[B, T, D]`.
 ///
 /// # Errors
-/// [`TokenError::Words`] if the tokens are not sorted for V words.
-pub fn embedding(weight: Tensor<2>, tokens: SortedTokens) -> Result<Tensor<3>, TokenError> {
+/// [`TokenError::Words`] if the tokens are not of V words.
+pub fn embedding(weight: Tensor<2>, tokens: Tokens) -> Result<Tensor<3>, TokenError> {
     tokens.check_words(weight.dims()[0])?;
-    let tokens = TokenInputs {
-        ids: tokens.ids.into_dispatch(),
-        positions: tokens.positions.into_dispatch(),
-        starts: tokens.starts.into_dispatch(),
-        lengths: tokens.lengths.into_dispatch(),
-    };
-    let rows = Dispatch::token_embedding(weight.into_dispatch(), tokens);
+    let rows = Dispatch::token_embedding(weight.into_dispatch(), tokens.into_inputs());
     Ok(Tensor::from_dispatch(rows))
 }
 
@@ -162,7 +193,7 @@ mod tests {
     fn tokens_that_do_not_fit_are_errors_that_say_why() {
         let device = Device::flex();
         let message = |ids: &[i32], lengths: &[i32]| {
-            SortedTokens::new(ids, lengths, 3, &device)
+            Tokens::sorted(ids, lengths, 3, &device)
                 .unwrap_err()
                 .to_string()
         };
@@ -175,11 +206,11 @@ mod tests {
             message(&[1, 0, 2], &[1, 1]),
             "embedding: 3 tokens are not 2 rows of one length"
         );
-        let tokens = SortedTokens::new(&[0, 1], &[2], 3, &device).unwrap();
+        let tokens = Tokens::sorted(&[0, 1], &[2], 3, &device).unwrap();
         let error = embedding(Tensor::zeros([4, 2], &device), tokens).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "embedding: the tokens are sorted for 3 words, the weight has 4"
+            "embedding: the tokens are of 3 words, the weight has 4"
         );
     }
 }

@@ -1,13 +1,15 @@
 //! The recurrent operations of Gatefold, generic over the Burn backend.
 //!
 //! An operation runs one recurrent layer in one direction over a whole padded batch: all timesteps,
-//! respecting each row's length. There are three: [`lstm`], [`gru`] and [`simple_rnn`]. A fourth,
-//! [`embedding`](fn@embedding), has a gradient that is fast and reproducible.
+//! respecting each row's length. There are three: [`lstm`], [`gru`] and [`simple_rnn`]. What a training
+//! step needs beside them stands here where Burn's own operation would hold it up:
+//! [`embedding`](fn@embedding), [`linear`](fn@linear) and [`adam`](fn@adam).
 //!
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`sequence`] | the functions to call on [`Tensor`](burn::tensor::Tensor)s, with their checks |
 //! | [`backend`] | [`RecurrentBackend`], the extension trait that a backend implements |
+//! | [`mod@linear`], [`mod@adam`] | a linear layer, a step of the optimizer |
 //! | [`mod@embedding`] | the embedding, and the tokens sorted for its gradient |
 //! | `cpu` | on Burn's Flex backend: a thread a tile of rows, vectors of hidden units |
 //! | `wgsl` | on Burn's WGPU backend: the fused kernels in `shaders/`, and which of them run |
@@ -25,17 +27,22 @@
 //!
 //! In shapes, B is the batch size, T the time, H the hidden size and G the number of gates.
 
+pub mod adam;
 mod autodiff;
 pub mod backend;
 mod cpu;
 pub mod embedding;
+pub mod linear;
 mod reference;
 pub mod sequence;
 pub mod sums;
 mod wgsl;
 
+pub use adam::{AdamStep, Moments, adam};
 pub use backend::{Direction, RecurrentBackend};
-pub use embedding::{SortedTokens, TokenError, embedding};
+pub use embedding::{TokenError, Tokens, embedding};
+pub use linear::linear;
 pub use sequence::{
-    GruOutput, InputError, LstmOutput, LstmState, SimpleRnnOutput, gru, lstm, simple_rnn,
+    GruOutput, InputError, LstmOutput, LstmState, Projections, SimpleRnnOutput, gru, lstm,
+    simple_rnn,
 };

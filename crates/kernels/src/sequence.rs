@@ -1,12 +1,14 @@
 //! The recurrent operations on tensors: shapes checked, then handed to the tensor's backend.
 
 use burn::backend::Dispatch;
-use burn::tensor::{DType, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 use thiserror::Error;
 
 use crate::backend::{
-    Direction, GruInputs, HiddenOutputs, LstmInputs, RecurrentBackend, SimpleRnnInputs,
+    Direction, GruInputs, HiddenOutputs, LstmInputs, Projections as ProjectionInputs,
+    RecurrentBackend, SimpleRnnInputs,
 };
+use crate::embedding::{TokenError, Tokens};
 
 /// An input that doesn't fit the others.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -37,6 +39,72 @@ pub enum InputError {
         /// The projections' type.
         expected: DType,
     },
+}
+
+/// `x_t W + b` for every timestep: what an operation reads of its input.
+#[derive(Clone, Debug)]
+pub struct Projections(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    PerToken(Tensor<3>),
+    PerWord { table: Tensor<2>, tokens: Tokens },
+}
+
+impl Projections {
+    /// Where the input is a row of an embedding: a projection a word, `(embedding W) + b`, `[V, G·H]`, looked
+    /// up as it is needed. It gives what [`embedding`](crate::embedding::embedding) of the table would, without
+    /// the memory, and without its products where there are more tokens than words.
+    ///
+    /// # Errors
+    /// [`TokenError::Words`] if the tokens are not of V words.
+    pub fn per_word(table: Tensor<2>, tokens: Tokens) -> Result<Self, TokenError> {
+        tokens.check_words(table.dims()[0])?;
+        Ok(Self(Kind::PerWord { table, tokens }))
+    }
+
+    /// B, T and G·H.
+    pub fn dims(&self) -> [usize; 3] {
+        match &self.0 {
+            Kind::PerToken(projections) => projections.dims(),
+            Kind::PerWord { table, tokens } => {
+                let ([batch, time], [_, width]) = (tokens.dims(), table.dims());
+                [batch, time, width]
+            }
+        }
+    }
+
+    /// Where they are.
+    pub fn device(&self) -> Device {
+        match &self.0 {
+            Kind::PerToken(projections) => projections.device(),
+            Kind::PerWord { table, .. } => table.device(),
+        }
+    }
+
+    fn dtype(&self) -> DType {
+        match &self.0 {
+            Kind::PerToken(projections) => projections.dtype(),
+            Kind::PerWord { table, .. } => table.dtype(),
+        }
+    }
+
+    fn into_inputs(self) -> ProjectionInputs<Dispatch> {
+        match self.0 {
+            Kind::PerToken(projections) => ProjectionInputs::PerToken(projections.into_dispatch()),
+            Kind::PerWord { table, tokens } => ProjectionInputs::PerWord {
+                table: table.into_dispatch(),
+                tokens: tokens.into_inputs(),
+            },
+        }
+    }
+}
+
+/// A projection a timestep, `[B, T, G·H]`.
+impl From<Tensor<3>> for Projections {
+    fn from(projections: Tensor<3>) -> Self {
+        Self(Kind::PerToken(projections))
+    }
 }
 
 /// The two states of an LSTM, each `[B, H]`.
@@ -77,7 +145,7 @@ pub type SimpleRnnOutput = GruOutput;
 /// h_t = σ(z_o) · tanh(c_t)
 /// ```
 ///
-/// - `projections`: `x_t W + b` for every timestep, `[B, T, 4H]`, gates in the order i, f, g, o;
+/// - `projections`: `x_t W + b` for every timestep, a tensor `[B, T, 4H]` or [`Projections::per_word`], gates in the order i, f, g, o;
 /// - `recurrent_weight`: U, `[H, 4H]`;
 /// - `initial_state`: zeros if `None`;
 /// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
@@ -85,12 +153,13 @@ pub type SimpleRnnOutput = GruOutput;
 /// # Errors
 /// [`InputError`] if shapes or types don't fit together.
 pub fn lstm(
-    projections: Tensor<3>,
+    projections: impl Into<Projections>,
     recurrent_weight: Tensor<2>,
     initial_state: Option<LstmState>,
     lengths: Tensor<1, Int>,
     direction: Direction,
 ) -> Result<LstmOutput, InputError> {
+    let projections = projections.into();
     let shapes = Shapes::new("lstm", 4, &projections, &recurrent_weight, &lengths)?;
     let state = initial_state.unwrap_or_else(|| {
         let zeros = shapes.zeros(&projections);
@@ -103,7 +172,7 @@ pub fn lstm(
     shapes.check_state("initial cell state", &state.cell)?;
     let outputs = Dispatch::lstm(
         LstmInputs {
-            projections: projections.into_dispatch(),
+            projections: projections.into_inputs(),
             recurrent_weight: recurrent_weight.into_dispatch(),
             initial_hidden: state.hidden.into_dispatch(),
             initial_cell: state.cell.into_dispatch(),
@@ -128,7 +197,7 @@ pub fn lstm(
 /// h_t = (1 - z) · n + z · h_{t-1}
 /// ```
 ///
-/// - `projections`: `x_t W + b` for every timestep, `[B, T, 3H]`, gates in the order r, z, n;
+/// - `projections`: `x_t W + b` for every timestep, a tensor `[B, T, 3H]` or [`Projections::per_word`], gates in the order r, z, n;
 /// - `recurrent_weight`: U, `[H, 3H]`;
 /// - `recurrent_bias`: `b_r`, `[3H]`;
 /// - `initial_hidden`: `[B, H]`, zeros if `None`;
@@ -137,13 +206,14 @@ pub fn lstm(
 /// # Errors
 /// [`InputError`] if shapes or types don't fit together.
 pub fn gru(
-    projections: Tensor<3>,
+    projections: impl Into<Projections>,
     recurrent_weight: Tensor<2>,
     recurrent_bias: Tensor<1>,
     initial_hidden: Option<Tensor<2>>,
     lengths: Tensor<1, Int>,
     direction: Direction,
 ) -> Result<GruOutput, InputError> {
+    let projections = projections.into();
     let shapes = Shapes::new("gru", 3, &projections, &recurrent_weight, &lengths)?;
     shapes.check(
         "recurrent bias",
@@ -155,7 +225,7 @@ pub fn gru(
     let initial_hidden = shapes.initial_hidden(initial_hidden, &projections)?;
     let outputs = Dispatch::gru(
         GruInputs {
-            projections: projections.into_dispatch(),
+            projections: projections.into_inputs(),
             recurrent_weight: recurrent_weight.into_dispatch(),
             recurrent_bias: recurrent_bias.into_dispatch(),
             initial_hidden: initial_hidden.into_dispatch(),
@@ -168,7 +238,7 @@ pub fn gru(
 
 /// A simple RNN over a whole sequence: `h_t = tanh(x_t W + b + h_{t-1} U)`.
 ///
-/// - `projections`: `x_t W + b` for every timestep, `[B, T, H]`;
+/// - `projections`: `x_t W + b` for every timestep, a tensor `[B, T, H]` or [`Projections::per_word`];
 /// - `recurrent_weight`: U, `[H, H]`;
 /// - `initial_hidden`: `[B, H]`, zeros if `None`;
 /// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
@@ -176,17 +246,18 @@ pub fn gru(
 /// # Errors
 /// [`InputError`] if shapes or types don't fit together.
 pub fn simple_rnn(
-    projections: Tensor<3>,
+    projections: impl Into<Projections>,
     recurrent_weight: Tensor<2>,
     initial_hidden: Option<Tensor<2>>,
     lengths: Tensor<1, Int>,
     direction: Direction,
 ) -> Result<SimpleRnnOutput, InputError> {
+    let projections = projections.into();
     let shapes = Shapes::new("simple_rnn", 1, &projections, &recurrent_weight, &lengths)?;
     let initial_hidden = shapes.initial_hidden(initial_hidden, &projections)?;
     let outputs = Dispatch::simple_rnn(
         SimpleRnnInputs {
-            projections: projections.into_dispatch(),
+            projections: projections.into_inputs(),
             recurrent_weight: recurrent_weight.into_dispatch(),
             initial_hidden: initial_hidden.into_dispatch(),
             lengths: lengths.into_dispatch(),
@@ -217,7 +288,7 @@ impl Shapes {
     fn new(
         operation: &'static str,
         gates: usize,
-        projections: &Tensor<3>,
+        projections: &Projections,
         recurrent_weight: &Tensor<2>,
         lengths: &Tensor<1, Int>,
     ) -> Result<Self, InputError> {
@@ -249,7 +320,7 @@ impl Shapes {
     fn initial_hidden(
         &self,
         given: Option<Tensor<2>>,
-        projections: &Tensor<3>,
+        projections: &Projections,
     ) -> Result<Tensor<2>, InputError> {
         let state = given.unwrap_or_else(|| self.zeros(projections));
         self.check_state("initial hidden state", &state)?;
@@ -257,7 +328,7 @@ impl Shapes {
     }
 
     /// A state of zeros.
-    fn zeros(&self, projections: &Tensor<3>) -> Tensor<2> {
+    fn zeros(&self, projections: &Projections) -> Tensor<2> {
         let options = (&projections.device(), self.dtype);
         Tensor::zeros([self.batch, self.hidden], options)
     }

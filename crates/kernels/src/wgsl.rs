@@ -22,7 +22,7 @@ use burn_cubecl::tensor::CubeTensor;
 use crate::backend::{
     Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
     HiddenOutputs, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved,
-    LstmTraining, OutputGradient, RecurrentBackend, SimpleRnnGradients, SimpleRnnInputs,
+    LstmTraining, OutputGradient, Places, RecurrentBackend, SimpleRnnGradients, SimpleRnnInputs,
     SimpleRnnSaved, TokenInputs,
 };
 use crate::reference;
@@ -38,14 +38,14 @@ fn runs_wgsl(tensor: &CubeTensor) -> bool {
 
 impl RecurrentBackend for CubeBackend {
     fn lstm(inputs: LstmInputs<Self>, direction: Direction) -> LstmOutputs<Self> {
-        if !runs_wgsl(&inputs.projections) {
+        if !runs_wgsl(inputs.projections.tensor()) {
             return reference::lstm::forward(inputs, direction);
         }
         lstm_outputs(lstm_forward(inputs, direction, false)).0
     }
 
     fn lstm_training(inputs: LstmInputs<Self>, direction: Direction) -> LstmTraining<Self> {
-        if !runs_wgsl(&inputs.projections) {
+        if !runs_wgsl(inputs.projections.tensor()) {
             return reference::lstm::forward_training(inputs, direction);
         }
         let (outputs, saved) = lstm_outputs(lstm_forward(inputs, direction, true));
@@ -91,14 +91,14 @@ impl RecurrentBackend for CubeBackend {
     }
 
     fn gru(inputs: GruInputs<Self>, direction: Direction) -> HiddenOutputs<Self> {
-        if !runs_wgsl(&inputs.projections) {
+        if !runs_wgsl(inputs.projections.tensor()) {
             return reference::gru::forward(inputs, direction);
         }
         hidden_outputs(gru_forward(inputs, direction, false)).0
     }
 
     fn gru_training(inputs: GruInputs<Self>, direction: Direction) -> GruTraining<Self> {
-        if !runs_wgsl(&inputs.projections) {
+        if !runs_wgsl(inputs.projections.tensor()) {
             return reference::gru::forward_training(inputs, direction);
         }
         let (outputs, saved) = hidden_outputs(gru_forward(inputs, direction, true));
@@ -144,24 +144,19 @@ impl RecurrentBackend for CubeBackend {
     }
 
     fn simple_rnn(inputs: SimpleRnnInputs<Self>, direction: Direction) -> HiddenOutputs<Self> {
-        if !runs_wgsl(&inputs.projections) {
+        if !runs_wgsl(inputs.projections.tensor()) {
             return reference::simple_rnn::forward(inputs, direction);
         }
+        let projections = inputs.projections.per_token();
         let walk = walk(
             Cell::SimpleRnn,
-            &inputs.projections,
+            &projections,
             &inputs.recurrent_weight,
             inputs.lengths,
             direction,
         );
         let states = vec![inputs.initial_hidden];
-        let output = walk.forward(
-            inputs.projections,
-            &inputs.recurrent_weight,
-            vec![],
-            states,
-            false,
-        );
+        let output = walk.forward(projections, &inputs.recurrent_weight, vec![], states, false);
         hidden_outputs(output).0
     }
 
@@ -203,10 +198,12 @@ impl RecurrentBackend for CubeBackend {
         tokens: TokenInputs<Self>,
         output_gradient: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        if !runs_wgsl(&output_gradient) {
-            return reference::embedding::backward(tokens, output_gradient);
+        match tokens.places {
+            Places::Sorted { positions, starts } if runs_wgsl(&output_gradient) => {
+                embedding::backward(positions, starts, tokens.words, output_gradient)
+            }
+            _ => reference::embedding::backward(tokens, output_gradient),
         }
-        embedding::backward(tokens, output_gradient)
     }
 }
 
@@ -224,15 +221,16 @@ fn walk(
 }
 
 fn lstm_forward(inputs: LstmInputs<CubeBackend>, direction: Direction, training: bool) -> Forward {
+    let projections = inputs.projections.per_token();
     let walk = walk(
         Cell::Lstm,
-        &inputs.projections,
+        &projections,
         &inputs.recurrent_weight,
         inputs.lengths,
         direction,
     );
     walk.forward(
-        inputs.projections,
+        projections,
         &inputs.recurrent_weight,
         vec![],
         vec![inputs.initial_hidden, inputs.initial_cell],
@@ -241,15 +239,16 @@ fn lstm_forward(inputs: LstmInputs<CubeBackend>, direction: Direction, training:
 }
 
 fn gru_forward(inputs: GruInputs<CubeBackend>, direction: Direction, training: bool) -> Forward {
+    let projections = inputs.projections.per_token();
     let walk = walk(
         Cell::Gru,
-        &inputs.projections,
+        &projections,
         &inputs.recurrent_weight,
         inputs.lengths,
         direction,
     );
     walk.forward(
-        inputs.projections,
+        projections,
         &inputs.recurrent_weight,
         vec![inputs.recurrent_bias],
         vec![inputs.initial_hidden],

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Embedding, Linear};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
-use gatefold_kernels::{SortedTokens, TokenError, embedding};
+use gatefold_kernels::{Projections, TokenError, Tokens, embedding};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -220,8 +220,16 @@ impl RecurrentCell {
         }
     }
 
+    fn project_rows(&self, rows: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::SimpleRnn(layer) => layer.project_rows(rows),
+            Self::Lstm(layer) => layer.project_rows(rows),
+            Self::Gru(layer) => layer.project_rows(rows),
+        }
+    }
+
     /// Hidden states `[B, T, H]` and the final one `[B, H]`.
-    fn forward(&self, projections: Tensor<3>, lengths: Tensor<1, Int>) -> (Tensor<3>, Tensor<2>) {
+    fn forward(&self, projections: Projections, lengths: Tensor<1, Int>) -> (Tensor<3>, Tensor<2>) {
         let lengths = Some(lengths);
         match self {
             Self::SimpleRnn(layer) => {
@@ -252,7 +260,7 @@ impl RecurrentLayer {
     /// `project` makes a direction's projections.
     fn forward(
         &self,
-        project: impl Fn(&RecurrentCell) -> Tensor<3>,
+        project: impl Fn(&RecurrentCell) -> Projections,
         lengths: Tensor<1, Int>,
     ) -> (Tensor<3>, Tensor<2>) {
         let Some(reverse) = &self.reverse else {
@@ -290,61 +298,44 @@ impl SequenceClassifier {
     /// - `lengths`: how many tokens of each row count, `[B]`;
     /// - returns logits `[B]`.
     pub fn forward(&self, ids: Tensor<2, Int>, lengths: Tensor<1, Int>) -> Tensor<1> {
-        let [batch, time] = ids.dims();
-        let rows = ids.reshape([batch * time]);
-        let look_up = |table: Tensor<2>| {
-            let width = table.dims()[1];
-            table.select(0, rows.clone()).reshape([batch, time, width])
-        };
-        self.forward_tokens(batch * time, look_up, lengths)
+        let tokens = Tokens::unsorted(ids, lengths, self.vocabulary_size());
+        self.forward_tokens(tokens)
+            .expect("the tokens are of this vocabulary")
     }
 
-    /// [`forward`](Self::forward) for training: with the tokens sorted, the embedding's gradient is fast
-    /// and the same every time on a GPU too.
+    /// [`forward`](Self::forward) for training: with sorted tokens, the embedding's gradient is fast and the
+    /// same every time on a GPU too.
     ///
     /// # Errors
-    /// [`TokenError::Words`] if the tokens are not sorted for [`vocabulary_size`](Self::vocabulary_size)
-    /// words.
-    pub fn forward_training(
-        &self,
-        tokens: SortedTokens,
-        lengths: Tensor<1, Int>,
-    ) -> Result<Tensor<1>, TokenError> {
+    /// [`TokenError::Words`] if the tokens are not of [`vocabulary_size`](Self::vocabulary_size) words.
+    pub fn forward_tokens(&self, tokens: Tokens) -> Result<Tensor<1>, TokenError> {
         tokens.check_words(self.vocabulary_size())?;
-        let [batch, time] = tokens.dims();
-        let look_up = |table| embedding(table, tokens.clone()).expect("a table has a row a word");
-        Ok(self.forward_tokens(batch * time, look_up, lengths))
-    }
-
-    /// `look_up`: from a table `[V, N]` to the rows of the tokens, `[B, T, N]`.
-    fn forward_tokens(
-        &self,
-        tokens: usize,
-        look_up: impl Fn(Tensor<2>) -> Tensor<3>,
-        lengths: Tensor<1, Int>,
-    ) -> Tensor<1> {
         let (first, deeper) = self
             .recurrent
             .split_first()
             .expect("a configuration has at least one layer");
+        let lengths = tokens.lengths();
+        let [batch, time] = tokens.dims();
         let words = self.embedding.weight.val();
-        let (mut sequence, mut last) = if self.vocabulary_size() < tokens {
+        let (mut sequence, mut last) = if self.vocabulary_size() < batch * time {
             // A token's projection depends on its word alone: fewer products, forward and backward.
             let project = |cell: &RecurrentCell| {
-                look_up(cell.project(words.clone().unsqueeze()).squeeze_dim(0))
+                let table = cell.project_rows(words.clone());
+                Projections::per_word(table, tokens.clone()).expect("a table has a row a word")
             };
             first.forward(project, lengths.clone())
         } else {
-            let sequence = look_up(words);
-            first.forward(|cell| cell.project(sequence.clone()), lengths.clone())
+            let sequence = embedding(words, tokens)?;
+            let project = |cell: &RecurrentCell| cell.project(sequence.clone()).into();
+            first.forward(project, lengths.clone())
         };
         for layer in deeper {
             sequence = self.dropout.forward(sequence);
-            let project = |cell: &RecurrentCell| cell.project(sequence.clone());
+            let project = |cell: &RecurrentCell| cell.project(sequence.clone()).into();
             (sequence, last) = layer.forward(project, lengths.clone());
         }
         let dense = relu(self.dense.forward(self.dropout.forward(last)));
-        self.output.forward(dense).squeeze_dim(1)
+        Ok(self.output.forward(dense).squeeze_dim(1))
     }
 }
 

@@ -10,7 +10,7 @@ pub use lstm::{Lstm, LstmConfig};
 pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
 
 use burn::tensor::{Int, Tensor};
-use gatefold_kernels::sums;
+use gatefold_kernels::Projections;
 use serde::{Deserialize, Serialize};
 
 /// A kind of recurrent layer.
@@ -27,22 +27,15 @@ pub enum Cell {
 }
 
 /// `x W + b` for every timestep: `[B, T, in]` → `[B, T, out]`.
-///
-/// W and b are shared by parts of the rows, so their gradients are the sums of the parts' gradients: over
-/// all B·T rows at once they would be long sums for few results, and keep a GPU's cores idle.
-fn project(input: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<3> {
+fn project(input: Tensor<3>, rows: impl Fn(Tensor<2>) -> Tensor<2>) -> Tensor<3> {
     let [batch, time, size] = input.dims();
-    let [_, width] = weight.dims();
-    let rows = batch * time;
-    let parts = sums::parts(rows, size * width);
-    let rows = input.reshape([parts, rows / parts, size]);
-    let bias = bias.reshape([1, 1, width]).expand([parts, 1, width]);
-    let projected = rows.matmul(weight.unsqueeze::<3>()) + bias;
+    let projected = rows(input.reshape([batch * time, size]));
+    let [_, width] = projected.dims();
     projected.reshape([batch, time, width])
 }
 
 /// The lengths given, or the whole time for every row.
-fn lengths_or_all(lengths: Option<Tensor<1, Int>>, projections: &Tensor<3>) -> Tensor<1, Int> {
+fn lengths_or_all(lengths: Option<Tensor<1, Int>>, projections: &Projections) -> Tensor<1, Int> {
     let [batch, time, _] = projections.dims();
     // Uploaded, which costs a GPU less than a kernel that fills.
     lengths

@@ -32,6 +32,8 @@ pub mod summary;
 pub mod weights;
 
 pub use classifier::{ConfigError, SequenceClassifier, SequenceClassifierConfig};
-pub use gatefold_kernels::{Direction, LstmState, SortedTokens, TokenError};
+pub use gatefold_kernels::{
+    AdamStep, Direction, LstmState, Moments, Projections, TokenError, Tokens, adam, linear,
+};
 pub use initializers::Initializers;
 pub use layers::{Cell, Gru, GruConfig, Lstm, LstmConfig, SimpleRnn, SimpleRnnConfig};

@@ -20,6 +20,7 @@ pub mod device;
 pub mod download;
 pub mod evaluation;
 pub mod files;
+pub mod optimizer;
 pub mod progress;
 pub mod run_folder;
 pub mod training;

@@ -4,20 +4,18 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Int, Tensor};
 use gatefold_data::Batch;
-use gatefold_model::{SequenceClassifier, SortedTokens};
+use gatefold_model::{SequenceClassifier, Tokens};
 
 use crate::config::{RunConfig, TrainingConfig};
 use crate::dataset::Prepared;
 use crate::device::Selected;
 use crate::evaluation::{Evaluation, Logits, evaluate, to_device};
+use crate::optimizer::Adam;
 use crate::run_folder::{EpochMetrics, RunFolder, RunSummary};
-
-/// Keras's; Burn's own default is a hundred times larger.
-const ADAM_EPSILON: f32 = 1e-7;
 
 /// What a run tells while it goes on.
 #[derive(Clone, Debug)]
@@ -80,16 +78,16 @@ impl Classifier for SequenceClassifier {
 
     fn forward_training(&self, batch: &Batch, device: &Device) -> Result<Tensor<1>> {
         let words = self.vocabulary_size();
-        let tokens = SortedTokens::new(&batch.ids, &batch.lengths, words, device)?;
-        let lengths = Tensor::from_data(&batch.lengths[..], device);
-        Ok(self.forward_training(tokens, lengths)?)
+        let tokens = Tokens::sorted(&batch.ids, &batch.lengths, words, device)?;
+        Ok(self.forward_tokens(tokens)?)
     }
 }
 
 /// A network in training, with its optimizer.
 pub struct Trainer<N = SequenceClassifier> {
-    network: N,
-    optimizer: ModuleOptimizer,
+    /// Always there between steps; a step takes it, so that it is changed in place.
+    network: Option<N>,
+    optimizer: Adam,
     learning_rate: f64,
     device: Device,
 }
@@ -110,8 +108,8 @@ impl<N: Classifier> Trainer<N> {
     /// Any network, on `device`, which records gradients.
     pub(crate) fn of(network: N, config: &TrainingConfig, device: Device) -> Self {
         Self {
-            network,
-            optimizer: AdamConfig::new().with_epsilon(ADAM_EPSILON).init(),
+            network: Some(network),
+            optimizer: Adam::default(),
             learning_rate: config.learning_rate,
             device,
         }
@@ -119,7 +117,11 @@ impl<N: Classifier> Trainer<N> {
 
     /// The network as it answers outside training.
     pub fn network(&self) -> N {
-        self.network.valid()
+        self.current().valid()
+    }
+
+    fn current(&self) -> &N {
+        self.network.as_ref().expect("it is there between steps")
     }
 
     /// One step of Adam; returns the logits from before it, still on the device.
@@ -128,13 +130,13 @@ impl<N: Classifier> Trainer<N> {
     /// If a token is outside the network's vocabulary.
     pub fn step(&mut self, batch: &Batch) -> Result<Tensor<1>> {
         let labels = Tensor::from_data(&batch.labels[..], &self.device);
-        let logits = self.network.forward_training(batch, &self.device)?;
-        let gradients = loss(logits.clone(), labels).backward();
-        let gradients = GradientsParams::from_grads(gradients, &self.network);
-        self.network = self
-            .optimizer
-            .step(self.learning_rate, self.network.clone(), gradients);
-        Ok(logits.inner())
+        let tracked = self.current().forward_training(batch, &self.device)?;
+        let logits = tracked.clone().inner();
+        let gradients = loss(tracked, labels).backward();
+        let gradients = GradientsParams::from_grads(gradients, self.current());
+        let network = self.network.take().expect("it is there between steps");
+        self.network = Some(self.optimizer.step(network, gradients, self.learning_rate));
+        Ok(logits)
     }
 }
 
@@ -153,7 +155,7 @@ pub fn train(
     let mut trainer = Trainer::new(config, device)?;
     folder.write_config(config)?;
     folder.write_vocabulary(&data.vocabulary)?;
-    let parameters = trainer.network.num_params();
+    let parameters = trainer.current().num_params();
     let start = Instant::now();
     let mut epochs: Vec<EpochMetrics> = Vec::new();
     let mut best: Option<EpochMetrics> = None;

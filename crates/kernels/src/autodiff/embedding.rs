@@ -8,6 +8,7 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::register;
+use super::projections::untracked_tokens;
 use crate::backend::{RecurrentBackend, TokenInputs};
 
 #[derive(Debug)]
@@ -22,12 +23,7 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
         .compute_bound()
         .stateful();
     let weight = weight.into_primitive();
-    let tokens = TokenInputs::<B> {
-        ids: tokens.ids,
-        positions: tokens.positions,
-        starts: tokens.starts,
-        lengths: tokens.lengths,
-    };
+    let tokens = untracked_tokens(tokens);
     let output = B::token_embedding(weight, tokens.clone());
     match node {
         OpsKind::UnTracked(_) => Autodiff::<B, C>::from_inner(output),

@@ -6,6 +6,7 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::{HiddenSlots, register, untracked};
+use super::projections::Source;
 use crate::backend::{
     Direction, GruInputs, GruSaved, GruTraining, HiddenOutputs, RecurrentBackend,
 };
@@ -13,6 +14,7 @@ use crate::backend::{
 #[derive(Clone, Debug)]
 struct State<B: RecurrentBackend> {
     saved: GruSaved<B>,
+    source: Source<B>,
     direction: Direction,
     slots: HiddenSlots<B>,
 }
@@ -26,7 +28,7 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
 ) -> HiddenOutputs<Autodiff<B, C>> {
     let hub = Gru
         .prepare::<C>([
-            inputs.projections.node(),
+            inputs.projections.tensor().node(),
             inputs.recurrent_weight.node(),
             inputs.recurrent_bias.node(),
             inputs.initial_hidden.node(),
@@ -56,6 +58,7 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
                     hidden_states: outputs.hidden_states.clone(),
                     gates_and_candidate,
                 },
+                source: Source::of(&inputs.projections),
                 direction,
                 slots: slots.clone(),
             };
@@ -81,7 +84,7 @@ impl<B: RecurrentBackend> Backward<B, 4> for Gru {
             grads,
             ops.parents.map(|parent| parent.map(|node| node.id)),
             [
-                gradients.projections,
+                state.source.gradient(gradients.projections),
                 gradients.recurrent_weight,
                 gradients.recurrent_bias,
                 gradients.initial_hidden,

@@ -8,6 +8,7 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::{HiddenSlots, Slot, port, register, untracked};
+use super::projections::Source;
 use crate::backend::{
     Direction, HiddenOutputs, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved,
     LstmTraining, RecurrentBackend,
@@ -16,6 +17,7 @@ use crate::backend::{
 #[derive(Clone, Debug)]
 struct State<B: RecurrentBackend> {
     saved: LstmSaved<B>,
+    source: Source<B>,
     direction: Direction,
     hidden_slots: HiddenSlots<B>,
     cell_slot: Slot<B>,
@@ -30,7 +32,7 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
 ) -> LstmOutputs<Autodiff<B, C>> {
     let hub = Lstm
         .prepare::<C>([
-            inputs.projections.node(),
+            inputs.projections.tensor().node(),
             inputs.recurrent_weight.node(),
             inputs.initial_hidden.node(),
             inputs.initial_cell.node(),
@@ -68,6 +70,7 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
                     hidden_states: hidden.hidden_states.clone(),
                     gates_and_cell,
                 },
+                source: Source::of(&inputs.projections),
                 direction,
                 hidden_slots: hidden_slots.clone(),
                 cell_slot: cell_slot.clone(),
@@ -120,7 +123,7 @@ impl<B: RecurrentBackend> Backward<B, 4> for Lstm {
             grads,
             ops.parents.map(|parent| parent.map(|node| node.id)),
             [
-                gradients.projections,
+                state.source.gradient(gradients.projections),
                 gradients.recurrent_weight,
                 gradients.initial_hidden,
                 gradients.initial_cell,

@@ -6,11 +6,13 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::{HiddenSlots, register, untracked};
+use super::projections::Source;
 use crate::backend::{Direction, HiddenOutputs, RecurrentBackend, SimpleRnnInputs, SimpleRnnSaved};
 
 #[derive(Clone, Debug)]
 struct State<B: RecurrentBackend> {
     saved: SimpleRnnSaved<B>,
+    source: Source<B>,
     direction: Direction,
     slots: HiddenSlots<B>,
 }
@@ -24,7 +26,7 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
 ) -> HiddenOutputs<Autodiff<B, C>> {
     let hub = SimpleRnn
         .prepare::<C>([
-            inputs.projections.node(),
+            inputs.projections.tensor().node(),
             inputs.recurrent_weight.node(),
             inputs.initial_hidden.node(),
         ])
@@ -48,6 +50,7 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
                     lengths: inputs.lengths,
                     hidden_states: outputs.hidden_states.clone(),
                 },
+                source: Source::of(&inputs.projections),
                 direction,
                 slots: slots.clone(),
             };
@@ -73,7 +76,7 @@ impl<B: RecurrentBackend> Backward<B, 3> for SimpleRnn {
             grads,
             ops.parents.map(|parent| parent.map(|node| node.id)),
             [
-                gradients.projections,
+                state.source.gradient(gradients.projections),
                 gradients.recurrent_weight,
                 gradients.initial_hidden,
             ],

@@ -3,7 +3,7 @@
 
 use pulp::Simd;
 
-use super::activations::{sigmoid, tanh};
+use super::activations::{divide, sigmoid, tanh};
 
 /// What a step returns. Arrays are filled from the front, as far as the cell has gates or saves.
 pub(super) struct Step<S: Simd> {
@@ -26,8 +26,8 @@ pub(super) struct Before<S: Simd> {
 pub(super) struct StepGradients<S: Simd> {
     /// Of the projections.
     pub x: [S::f32s; 4],
-    /// Of the product with the recurrent weights, and its bias.
-    pub u: [S::f32s; 4],
+    /// Of the last gate of the product with the recurrent weights; unused where the cell doesn't split.
+    pub split: S::f32s,
     /// What reaches the previous hidden state past the product.
     pub hidden: S::f32s,
     pub cell: S::f32s,
@@ -40,7 +40,8 @@ pub(super) trait Cell {
     const SAVED: usize;
     /// Whether there is a cell state beside the hidden one; it is saved last.
     const HAS_CELL: bool = false;
-    /// Whether the projections and the product with the recurrent weights have different gradients.
+    /// Whether the projections and the product with the recurrent weights have different gradients, which
+    /// they have in the last gate alone.
     const SPLITS_GRADIENT: bool = false;
 
     /// `x`: projections; `u`: the product with the recurrent weights, and its bias.
@@ -92,13 +93,19 @@ impl Cell for Lstm {
         _hidden: S::f32s,
         cell: S::f32s,
     ) -> Step<S> {
-        let i = sigmoid(simd, simd.add_f32s(x[0], u[0]));
-        let f = sigmoid(simd, simd.add_f32s(x[1], u[1]));
-        let g = tanh(simd, simd.add_f32s(x[2], u[2]));
-        let o = sigmoid(simd, simd.add_f32s(x[3], u[3]));
+        let [i, f, g, o] = divide(
+            simd,
+            [
+                sigmoid(simd, simd.add_f32s(x[0], u[0])),
+                sigmoid(simd, simd.add_f32s(x[1], u[1])),
+                tanh(simd, simd.add_f32s(x[2], u[2])),
+                sigmoid(simd, simd.add_f32s(x[3], u[3])),
+            ],
+        );
         let cell = simd.mul_add_f32s(f, cell, simd.mul_f32s(i, g));
+        let [tanh_cell] = divide(simd, [tanh(simd, cell)]);
         Step {
-            hidden: simd.mul_f32s(o, tanh(simd, cell)),
+            hidden: simd.mul_f32s(o, tanh_cell),
             cell,
             saved: [i, f, g, o, cell],
         }
@@ -107,7 +114,7 @@ impl Cell for Lstm {
     #[inline(always)]
     fn backward<S: Simd>(simd: S, at: Before<S>) -> StepGradients<S> {
         let [i, f, g, o, cell] = at.saved;
-        let tanh_cell = tanh(simd, cell);
+        let [tanh_cell] = divide(simd, [tanh(simd, cell)]);
         let through_hidden =
             simd.mul_f32s(simd.mul_f32s(at.d_hidden, o), tanh_slope(simd, tanh_cell));
         let d_cell = simd.add_f32s(at.d_cell, through_hidden);
@@ -120,7 +127,7 @@ impl Cell for Lstm {
         ];
         StepGradients {
             x,
-            u: x,
+            split: simd.splat_f32s(0.0),
             hidden: simd.splat_f32s(0.0),
             cell: flush(simd, simd.mul_f32s(d_cell, f)),
         }
@@ -140,9 +147,14 @@ impl Cell for Gru {
         hidden: S::f32s,
         cell: S::f32s,
     ) -> Step<S> {
-        let r = sigmoid(simd, simd.add_f32s(x[0], u[0]));
-        let z = sigmoid(simd, simd.add_f32s(x[1], u[1]));
-        let n = tanh(simd, simd.mul_add_f32s(r, u[2], x[2]));
+        let [r, z] = divide(
+            simd,
+            [
+                sigmoid(simd, simd.add_f32s(x[0], u[0])),
+                sigmoid(simd, simd.add_f32s(x[1], u[1])),
+            ],
+        );
+        let [n] = divide(simd, [tanh(simd, simd.mul_add_f32s(r, u[2], x[2]))]);
         Step {
             hidden: simd.mul_add_f32s(z, simd.sub_f32s(hidden, n), n),
             cell,
@@ -162,7 +174,7 @@ impl Cell for Gru {
         let zero = simd.splat_f32s(0.0);
         StepGradients {
             x: [d_r, d_z, d_n, zero],
-            u: [d_r, d_z, flush(simd, simd.mul_f32s(d_n, r)), zero],
+            split: flush(simd, simd.mul_f32s(d_n, r)),
             hidden: flush(simd, simd.mul_f32s(at.d_hidden, z)),
             cell: zero,
         }
@@ -181,8 +193,9 @@ impl Cell for SimpleRnn {
         _hidden: S::f32s,
         cell: S::f32s,
     ) -> Step<S> {
+        let [hidden] = divide(simd, [tanh(simd, simd.add_f32s(x[0], u[0]))]);
         Step {
-            hidden: tanh(simd, simd.add_f32s(x[0], u[0])),
+            hidden,
             cell,
             saved: [cell; 5],
         }
@@ -197,7 +210,7 @@ impl Cell for SimpleRnn {
         );
         StepGradients {
             x: [d, zero, zero, zero],
-            u: [d, zero, zero, zero],
+            split: zero,
             hidden: zero,
             cell: zero,
         }

@@ -1,10 +1,10 @@
 //! The embedding: rows copied, and their gradients added word by word, each word's in the same order.
 
-use burn::backend::tensor::FloatTensor;
+use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Flex, TensorMetadata};
 use rayon::prelude::*;
 
-use super::{integers, slice, tensor};
+use super::{buffers, integers, slice, tensor};
 use crate::backend::TokenInputs;
 
 /// Rows that a thread takes at once.
@@ -17,7 +17,7 @@ pub(super) fn forward(weight: FloatTensor<Flex>, tokens: TokenInputs<Flex>) -> F
     let weight = weight.to_contiguous();
     let weight = slice(&weight);
     let ids = integers(tokens.ids);
-    let mut rows = vec![0.0; batch * time * columns];
+    let mut rows = buffers::take(batch * time * columns);
     rows.par_chunks_mut(ROWS * columns)
         .zip(ids.par_chunks(ROWS))
         .for_each(|(rows, ids)| {
@@ -28,28 +28,31 @@ pub(super) fn forward(weight: FloatTensor<Flex>, tokens: TokenInputs<Flex>) -> F
     tensor(rows, [batch, time, columns])
 }
 
-/// `[V, D]` from the output's gradient `[B, T, D]`.
+/// `[V, D]` from the output's gradient `[B, T, D]`. For the others see [`Places`](crate::backend::Places).
 pub(super) fn backward(
-    tokens: TokenInputs<Flex>,
+    positions: IntTensor<Flex>,
+    starts: IntTensor<Flex>,
+    words: usize,
     output_gradient: FloatTensor<Flex>,
 ) -> FloatTensor<Flex> {
     let [_, _, columns] = output_gradient.shape().dims();
     let output_gradient = output_gradient.to_contiguous();
-    let output_gradient = slice(&output_gradient);
-    let (positions, starts) = (integers(tokens.positions), integers(tokens.starts));
-    let words = starts.len() - 1;
-    let mut gradient = vec![0.0; words * columns];
+    let of_output = slice(&output_gradient);
+    let (positions, starts) = (integers(positions), integers(starts));
+    let mut gradient = buffers::take(words * columns);
     gradient
         .par_chunks_mut(columns)
         .zip(starts.par_windows(2))
         .with_min_len(ROWS)
         .for_each(|(sum, range)| {
+            sum.fill(0.0);
             for &position in &positions[range[0] as usize..range[1] as usize] {
-                let row = &output_gradient[position as usize * columns..][..columns];
+                let row = &of_output[position as usize * columns..][..columns];
                 for (sum, value) in sum.iter_mut().zip(row) {
                     *sum += value;
                 }
             }
         });
+    buffers::give(output_gradient);
     tensor(gradient, [words, columns])
 }

@@ -2,10 +2,6 @@
 
 use pulp::Simd;
 
-/// Rows that are multiplied at once: with two vectors of columns, twelve sums fit into the registers of
-/// AVX2, and hide the latency of a multiply-add.
-pub(super) const BLOCK: usize = 6;
-
 /// A matrix `[K, N]` as the product reads it: panel after panel of two vectors of columns, each row by
 /// row; N is padded with zeros to whole panels.
 pub(super) struct Packed {
@@ -37,37 +33,154 @@ impl Packed {
     }
 }
 
-/// `out = left · packed` for blocks of [`BLOCK`] rows: `left` holds every block as `[K, BLOCK]`, `out` every
-/// row, `[rows, N]`.
+/// `out[i] = left(i) · packed` for `count` rows: `left(i)` has K values, `out` is `[count, N]`.
+///
+/// Rows go through in blocks: eight rows by two vectors, sixteen sums, where there are 32 registers, else
+/// six rows; a multiply-add's latency wants eight sums or more, so that fewer rows take more panels.
 #[inline(always)]
-pub(super) fn product<S: Simd>(
+pub(super) fn product<'a, S: Simd>(
     simd: S,
-    blocks: usize,
-    left: &[f32],
+    count: usize,
+    left: impl Fn(usize) -> &'a [f32] + Copy,
+    packed: &Packed,
+    out: &mut [f32],
+) {
+    let mut row = 0;
+    if S::REGISTER_COUNT >= 32 {
+        while row + 8 <= count {
+            rows::<S, 8, 1>(simd, row, left, packed, out);
+            row += 8;
+        }
+    } else {
+        while row + 6 <= count {
+            rows::<S, 6, 1>(simd, row, left, packed, out);
+            row += 6;
+        }
+    }
+    while row + 4 <= count {
+        rows::<S, 4, 1>(simd, row, left, packed, out);
+        row += 4;
+    }
+    while row < count {
+        rows::<S, 1, 4>(simd, row, left, packed, out);
+        row += 1;
+    }
+}
+
+/// The product of ROWS rows, PANELS panels at a time.
+#[inline(always)]
+fn rows<'a, S: Simd, const ROWS: usize, const PANELS: usize>(
+    simd: S,
+    first: usize,
+    left: impl Fn(usize) -> &'a [f32] + Copy,
+    packed: &Packed,
+    out: &mut [f32],
+) {
+    let mut block = [left(first); ROWS];
+    for row in 0..ROWS {
+        block[row] = &left(first + row)[..packed.rows];
+    }
+    let out = &mut out[first * packed.columns..][..ROWS * packed.columns];
+    let panels = packed.columns / (2 * S::F32_LANES);
+    let mut panel = 0;
+    while panel + PANELS <= panels {
+        panels_of::<S, ROWS, PANELS>(simd, panel, &block, packed, out);
+        panel += PANELS;
+    }
+    while panel < panels {
+        panels_of::<S, ROWS, 1>(simd, panel, &block, packed, out);
+        panel += 1;
+    }
+}
+
+#[inline(always)]
+fn panels_of<S: Simd, const ROWS: usize, const PANELS: usize>(
+    simd: S,
+    first: usize,
+    left: &[&[f32]; ROWS],
     packed: &Packed,
     out: &mut [f32],
 ) {
     let width = 2 * S::F32_LANES;
-    let block_length = packed.rows * BLOCK;
-    for (panel, values) in packed.values.chunks_exact(packed.rows * width).enumerate() {
-        let (values, _) = S::as_simd_f32s(values);
-        for block in 0..blocks {
-            let left = &left[block * block_length..][..block_length];
-            let mut sums = [[simd.splat_f32s(0.0); 2]; BLOCK];
-            // Plain indices: iterators are not always inlined here, where they cost most.
-            for k in 0..packed.rows {
-                let weights = [values[2 * k], values[2 * k + 1]];
-                let left = &left[k * BLOCK..][..BLOCK];
-                for row in 0..BLOCK {
-                    let value = simd.splat_f32s(left[row]);
-                    sums[row][0] = simd.mul_add_e_f32s(value, weights[0], sums[row][0]);
-                    sums[row][1] = simd.mul_add_e_f32s(value, weights[1], sums[row][1]);
+    let size = packed.rows * width;
+    let mut panels: [&[S::f32s]; PANELS] = [&[]; PANELS];
+    for panel in 0..PANELS {
+        let values = &packed.values[(first + panel) * size..][..size];
+        panels[panel] = &S::as_simd_f32s(values).0[..2 * packed.rows];
+    }
+    let mut sums = [[[simd.splat_f32s(0.0); 2]; PANELS]; ROWS];
+    // Plain indices: iterators are not always inlined here, where they cost most.
+    for k in 0..packed.rows {
+        let mut weights = [[simd.splat_f32s(0.0); 2]; PANELS];
+        for panel in 0..PANELS {
+            weights[panel] = [panels[panel][2 * k], panels[panel][2 * k + 1]];
+        }
+        for row in 0..ROWS {
+            let value = simd.splat_f32s(left[row][k]);
+            for panel in 0..PANELS {
+                for half in 0..2 {
+                    sums[row][panel][half] =
+                        simd.mul_add_e_f32s(value, weights[panel][half], sums[row][panel][half]);
                 }
             }
-            for (row, sums) in sums.iter().enumerate() {
-                let at = (block * BLOCK + row) * packed.columns + panel * width;
-                let (out, _) = S::as_mut_simd_f32s(&mut out[at..at + width]);
-                out.copy_from_slice(sums);
+        }
+    }
+    for row in 0..ROWS {
+        for panel in 0..PANELS {
+            let at = row * packed.columns + (first + panel) * width;
+            let (out, _) = S::as_mut_simd_f32s(&mut out[at..at + width]);
+            out[0] = sums[row][panel][0];
+            out[1] = sums[row][panel][1];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulp::{Arch, WithSimd};
+
+    use super::*;
+
+    /// `[count, K]` times `[K, N]`.
+    struct Product<'a> {
+        left: &'a [f32],
+        right: &'a [f32],
+        sizes: [usize; 3],
+    }
+
+    impl WithSimd for Product<'_> {
+        type Output = Vec<f32>;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+            let [count, k, n] = self.sizes;
+            let packed = Packed::new::<S>(k, n, |row, column| self.right[row * n + column]);
+            let mut out = vec![0.0; count * packed.columns];
+            let left = |row: usize| &self.left[row * k..][..k];
+            product(simd, count, left, &packed, &mut out);
+            let rows = out.chunks_exact(packed.columns);
+            rows.flat_map(|row| row[..n].to_vec()).collect()
+        }
+    }
+
+    #[test]
+    fn any_number_of_rows_and_columns_is_multiplied() {
+        // Small whole numbers: every order of adding gives the same sum.
+        let whole = |i: usize| (i * 7 % 11) as f32 - 5.0;
+        for count in 0..=21 {
+            for (k, n) in [(1, 1), (3, 16), (64, 64), (5, 200), (192, 64)] {
+                let left: Vec<f32> = (0..count * k).map(whole).collect();
+                let right: Vec<f32> = (0..k * n).map(whole).collect();
+                let (left, right) = (&left[..], &right[..]);
+                let sizes = [count, k, n];
+                let found = Arch::new().dispatch(Product { left, right, sizes });
+                for row in 0..count {
+                    for column in 0..n {
+                        let terms = (0..k).map(|i| left[row * k + i] * right[i * n + column]);
+                        let expected: f32 = terms.sum();
+                        assert_eq!(found[row * n + column], expected, "{sizes:?}");
+                    }
+                }
             }
         }
     }

@@ -8,16 +8,21 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::cell::{Before, Cell};
-use super::product::{BLOCK, Packed, product};
+use super::product::{Packed, product};
 use crate::backend::Direction;
 
-/// Rows of a tile: whole blocks, and few enough that what they exchange stays in the first cache.
-const TILE: usize = 4 * BLOCK;
+/// The most rows of a tile: whole blocks of the product, and few enough that the gates of a step stay in the
+/// first cache.
+const TILE: usize = 16;
+
+/// Rows a tile: fewer where there would else be too few tiles for the threads.
+fn tile(rows: usize) -> usize {
+    rows.div_ceil(rayon::current_num_threads()).clamp(1, TILE)
+}
 
 /// The sizes of a walk.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
-    pub time: usize,
     pub hidden: usize,
     pub direction: Direction,
 }
@@ -37,14 +42,33 @@ impl Sizes {
     }
 }
 
+/// Where a row's projections stand.
+#[derive(Clone, Copy)]
+pub(super) enum RowInput<'a> {
+    /// `[T, G·H]`
+    Steps(&'a [f32]),
+    /// A table `[V, G·H]`, and the word of each timestep.
+    Words(&'a [f32], &'a [i32]),
+}
+
+impl<'a> RowInput<'a> {
+    /// `[G·H]`
+    #[inline(always)]
+    fn at(self, t: usize, width: usize) -> &'a [f32] {
+        match self {
+            Self::Steps(projections) => &projections[t * width..][..width],
+            Self::Words(table, ids) => &table[ids[t] as usize * width..][..width],
+        }
+    }
+}
+
 /// A row of the batch in the forward pass.
 pub(super) struct ForwardRow<'a> {
     pub length: usize,
-    /// `[T, G·H]`
-    pub projections: &'a [f32],
-    /// `[T, H]`, zeros.
+    pub projections: RowInput<'a>,
+    /// `[T, H]`; whatever it held.
     pub hidden_states: &'a mut [f32],
-    /// `[T, SAVED·H]`, or empty.
+    /// `[T, SAVED·H]`, or empty; whatever it held.
     pub saved: &'a mut [f32],
     /// `[H]`: the initial state, then the final one.
     pub hidden: &'a mut [f32],
@@ -59,14 +83,19 @@ pub(super) struct BackwardRow<'a> {
     pub saved: &'a [f32],
     /// `[T, H]`
     pub hidden_states: &'a [f32],
-    /// `[H]`: the initial cell state (LSTM) or hidden state.
-    pub initial: &'a [f32],
+    /// `[H]`
+    pub initial_hidden: &'a [f32],
+    /// `[H]`; empty but for the LSTM.
+    pub initial_cell: &'a [f32],
     /// `[T, H]`, or empty.
     pub d_hidden_states: &'a [f32],
-    /// `[T, G·H]`, zeros.
+    /// The hidden state that each timestep started from, `[T, H]`, or `[T, H + 1]` with a last column of ones
+    /// where the cell splits its gradient; whatever it held.
+    pub previous: &'a mut [f32],
+    /// `[T, G·H]`; whatever it held.
     pub d_projections: &'a mut [f32],
-    /// `[T, G·H]`, zeros; empty where it is the same.
-    pub d_recurrent: &'a mut [f32],
+    /// Where the cell splits its gradient, the recurrent part's own last gate, `[T, H]`; whatever it held.
+    pub d_split: &'a mut [f32],
     /// `[H]`: the gradient of the final state, then of the initial one.
     pub d_hidden: &'a mut [f32],
     /// The same; empty but for the LSTM.
@@ -97,7 +126,8 @@ pub(super) fn forward<C: Cell>(
             }
         },
     });
-    rows.par_chunks_mut(TILE).for_each(|rows| {
+    let tile = tile(rows.len());
+    rows.par_chunks_mut(tile).with_max_len(1).for_each(|rows| {
         arch.dispatch(ForwardTile::<C> {
             sizes,
             packed: &packed,
@@ -124,7 +154,8 @@ pub(super) fn backward<C: Cell>(sizes: Sizes, weight: &[f32], mut rows: Vec<Back
             }
         },
     });
-    rows.par_chunks_mut(TILE).for_each(|rows| {
+    let tile = tile(rows.len());
+    rows.par_chunks_mut(tile).with_max_len(1).for_each(|rows| {
         arch.dispatch(BackwardTile::<C> {
             sizes,
             packed: &packed,
@@ -168,16 +199,6 @@ impl<F: Fn(usize, usize) -> f32> WithSimd for Pack<F> {
     }
 }
 
-/// Puts a row's K values where the product reads them: in blocks of rows, each `[K, BLOCK]`.
-#[inline(always)]
-fn publish(exchange: &mut [f32], row: usize, values: &[f32]) {
-    let length = values.len() * BLOCK;
-    let block = &mut exchange[row / BLOCK * length..][..length];
-    for k in 0..values.len() {
-        block[k * BLOCK + row % BLOCK] = values[k];
-    }
-}
-
 struct ForwardTile<'t, 'a, C> {
     sizes: Sizes,
     packed: &'t Packed,
@@ -196,29 +217,24 @@ impl<C: Cell> WithSimd for ForwardTile<'_, '_, C> {
         let width = C::GATES * size;
         let zero = simd.splat_f32s(0.0);
 
-        let mut hidden = vec![0.0; TILE * padded];
-        let mut cell = vec![0.0; TILE * padded];
-        let mut exchange = vec![0.0; TILE * size];
-        let mut products = vec![0.0; TILE * self.packed.columns];
-        for (r, row) in self.rows.iter().enumerate() {
+        let mut hidden = vec![0.0; self.rows.len() * padded];
+        let mut cell = vec![0.0; self.rows.len() * padded];
+        let mut products = vec![0.0; self.rows.len() * self.packed.columns];
+        for (r, row) in self.rows.iter_mut().enumerate() {
+            row.hidden_states[row.length * size..].fill(0.0);
             hidden[r * padded..][..size].copy_from_slice(row.hidden);
             cell[r * padded..][..row.cell.len()].copy_from_slice(row.cell);
-            publish(&mut exchange, r, row.hidden);
         }
 
         let longest = self.rows.first().map_or(0, |row| row.length);
         for step in 0..longest {
             let live = self.rows.partition_point(|row| row.length > step);
-            product(
-                simd,
-                live.div_ceil(BLOCK),
-                &exchange,
-                self.packed,
-                &mut products,
-            );
+            let before = &hidden;
+            let left = |r: usize| &before[r * padded..][..size];
+            product(simd, live, left, self.packed, &mut products);
             for (r, row) in self.rows[..live].iter_mut().enumerate() {
                 let t = self.sizes.timestep(step, row.length);
-                let projections = &row.projections[t * width..][..width];
+                let projections = row.projections.at(t, width);
                 let products = &products[r * self.packed.columns..][..self.packed.columns];
                 let hidden = &mut hidden[r * padded..][..padded];
                 let cell = &mut cell[r * padded..][..padded];
@@ -251,7 +267,6 @@ impl<C: Cell> WithSimd for ForwardTile<'_, '_, C> {
                         }
                     }
                 }
-                publish(&mut exchange, r, &hidden[..size]);
             }
         }
         for (r, row) in self.rows.iter_mut().enumerate() {
@@ -279,11 +294,17 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
         let width = C::GATES * size;
         let zero = simd.splat_f32s(0.0);
 
-        let mut d_hidden = vec![0.0; TILE * padded];
-        let mut d_cell = vec![0.0; TILE * padded];
-        let mut exchange = vec![0.0; TILE * width];
-        let mut products = vec![0.0; TILE * self.packed.columns];
-        for (r, row) in self.rows.iter().enumerate() {
+        let split_width = if C::SPLITS_GRADIENT { size } else { 0 };
+        let previous_width = size + usize::from(C::SPLITS_GRADIENT);
+        let mut d_hidden = vec![0.0; self.rows.len() * padded];
+        let mut d_cell = vec![0.0; self.rows.len() * padded];
+        let mut products = vec![0.0; self.rows.len() * self.packed.columns];
+        // The gradients of the recurrent product, where they differ from those of the projections.
+        let mut d_recurrent = vec![0.0; self.rows.len() * split_width * C::GATES];
+        for (r, row) in self.rows.iter_mut().enumerate() {
+            row.d_projections[row.length * width..].fill(0.0);
+            row.previous[row.length * previous_width..].fill(0.0);
+            row.d_split[row.length * split_width..].fill(0.0);
             d_hidden[r * padded..][..size].copy_from_slice(row.d_hidden);
             d_cell[r * padded..][..row.d_cell.len()].copy_from_slice(row.d_cell);
         }
@@ -296,13 +317,26 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
                 let before = (step > 0).then(|| self.sizes.timestep(step - 1, row.length));
                 let hidden_states = &row.hidden_states[t * size..][..size];
                 let saved = &row.saved[t * C::SAVED * size..][..C::SAVED * size];
-                let previous = match before {
-                    None => row.initial,
+                let previous_hidden = match before {
+                    None => row.initial_hidden,
+                    Some(before) => &row.hidden_states[before * size..][..size],
+                };
+                let previous_cell = match before {
                     Some(before) if C::HAS_CELL => {
                         let cell = before * C::SAVED + C::SAVED - 1;
                         &row.saved[cell * size..][..size]
                     }
-                    Some(before) => &row.hidden_states[before * size..][..size],
+                    _ => row.initial_cell,
+                };
+                let kept_previous = &mut row.previous[t * previous_width..][..previous_width];
+                kept_previous[..size].copy_from_slice(previous_hidden);
+                if C::SPLITS_GRADIENT {
+                    kept_previous[size] = 1.0;
+                }
+                let previous = if C::HAS_CELL {
+                    previous_cell
+                } else {
+                    previous_hidden
                 };
                 let d_hidden = &mut d_hidden[r * padded..][..padded];
                 let d_cell = &mut d_cell[r * padded..][..padded];
@@ -333,28 +367,32 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
                     d_hidden[0] = d.hidden;
                     d_cell[0] = d.cell;
                     for gate in 0..C::GATES {
-                        let at = t * width + gate * size;
-                        let at = at + units.start..at + units.end;
-                        store(simd, &mut row.d_projections[at.clone()], d.x[gate]);
-                        if !row.d_recurrent.is_empty() {
-                            store(simd, &mut row.d_recurrent[at], d.u[gate]);
+                        let at = gate * size + units.start..gate * size + units.end;
+                        store(
+                            simd,
+                            &mut row.d_projections[t * width..][at.clone()],
+                            d.x[gate],
+                        );
+                        if C::SPLITS_GRADIENT {
+                            let last = gate + 1 == C::GATES;
+                            let value = if last { d.split } else { d.x[gate] };
+                            store(simd, &mut d_recurrent[r * width..][at], value);
                         }
                     }
+                    if C::SPLITS_GRADIENT {
+                        store(simd, &mut row.d_split[t * size..][units.clone()], d.split);
+                    }
                 }
-                let d_u = if row.d_recurrent.is_empty() {
-                    &row.d_projections
-                } else {
-                    &row.d_recurrent
-                };
-                publish(&mut exchange, r, &d_u[t * width..][..width]);
             }
-            product(
-                simd,
-                live.div_ceil(BLOCK),
-                &exchange,
-                self.packed,
-                &mut products,
-            );
+            let (rows, sizes) = (&*self.rows, self.sizes);
+            let left = |r: usize| {
+                if C::SPLITS_GRADIENT {
+                    return &d_recurrent[r * width..][..width];
+                }
+                let row: &BackwardRow = &rows[r];
+                &row.d_projections[sizes.timestep(step, row.length) * width..][..width]
+            };
+            product(simd, live, left, self.packed, &mut products);
             for r in 0..live {
                 let products = &products[r * self.packed.columns..][..padded];
                 let d_hidden = &mut d_hidden[r * padded..][..padded];

@@ -80,12 +80,18 @@ impl<B: Backend> Array<B> {
         Self(B::float_matmul(self.0, rhs.0))
     }
 
+    /// The last two dimensions exchanged.
     pub fn transpose(self) -> Self {
         Self(B::float_transpose(self.0))
     }
 
-    pub fn sum_rows(self) -> Self {
-        Self(B::float_sum_dim(self.0, 0))
+    /// The sum along a dimension, which keeps a length of 1.
+    pub fn sum(self, dim: usize) -> Self {
+        Self(B::float_sum_dim(self.0, dim))
+    }
+
+    pub fn times(self, factor: f64) -> Self {
+        Self(B::float_mul_scalar(self.0, factor.into()))
     }
 
     pub fn sigmoid(self) -> Self {

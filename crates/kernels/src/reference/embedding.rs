@@ -1,7 +1,7 @@
 //! The gradient of an embedding: a sum over every word's places in the batch.
 
+use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::IndexingUpdateOp;
 
 use super::array::Array;
@@ -14,11 +14,10 @@ pub(crate) fn backward<B: Backend>(
 ) -> FloatTensor<B> {
     let output_gradient = Array::<B>(output_gradient);
     let [batch, time, columns] = output_gradient.dims();
-    let words = tokens.starts.shape()[0] - 1;
     let timeline = Timeline::new(&output_gradient, tokens.lengths, Direction::Forward);
     let counted = timeline.valid() * output_gradient.clone();
     let ids = B::int_reshape(tokens.ids, [batch * time].into());
     let rows = counted.reshape([batch * time, columns]);
-    let zeros = output_gradient.zeros([words, columns]);
+    let zeros = output_gradient.zeros([tokens.words, columns]);
     B::float_select_assign(zeros.0, 0, ids, rows.0, IndexingUpdateOp::Add)
 }

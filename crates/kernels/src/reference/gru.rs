@@ -12,21 +12,25 @@ use burn::backend::Backend;
 use super::array::Array;
 use super::timeline::{Timeline, flatten, outer_product};
 use crate::backend::{
-    Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients, HiddenOutputs,
+    Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
+    HiddenOutputs, RecurrentBackend,
 };
 
-pub(crate) fn forward<B: Backend>(inputs: GruInputs<B>, direction: Direction) -> HiddenOutputs<B> {
-    let timeline = timeline(&inputs, direction);
-    walk(inputs, &timeline, |_| ())
+pub(crate) fn forward<B: RecurrentBackend>(
+    inputs: GruInputs<B>,
+    direction: Direction,
+) -> HiddenOutputs<B> {
+    let (projections, timeline) = start(&inputs, direction);
+    walk(inputs, projections, &timeline, |_| ())
 }
 
-pub(crate) fn forward_training<B: Backend>(
+pub(crate) fn forward_training<B: RecurrentBackend>(
     inputs: GruInputs<B>,
     direction: Direction,
 ) -> GruTraining<B> {
-    let timeline = timeline(&inputs, direction);
+    let (projections, timeline) = start(&inputs, direction);
     let mut saved = Vec::new();
-    let outputs = walk(inputs, &timeline, |gates_and_candidate| {
+    let outputs = walk(inputs, projections, &timeline, |gates_and_candidate| {
         saved.push(Array::concat(gates_and_candidate, 1));
     });
     GruTraining {
@@ -35,18 +39,22 @@ pub(crate) fn forward_training<B: Backend>(
     }
 }
 
-fn timeline<B: Backend>(inputs: &GruInputs<B>, direction: Direction) -> Timeline<B> {
-    let projections = Array(inputs.projections.clone());
-    Timeline::new(&projections, inputs.lengths.clone(), direction)
+fn start<B: RecurrentBackend>(
+    inputs: &GruInputs<B>,
+    direction: Direction,
+) -> (Array<B>, Timeline<B>) {
+    let projections = Array(inputs.projections.clone().per_token());
+    let timeline = Timeline::new(&projections, inputs.lengths.clone(), direction);
+    (projections, timeline)
 }
 
 /// Calls `keep` with the gates r, z, n and with u_n of each step, in the order walked.
 fn walk<B: Backend>(
     inputs: GruInputs<B>,
+    projections: Array<B>,
     timeline: &Timeline<B>,
     mut keep: impl FnMut(Vec<Array<B>>),
 ) -> HiddenOutputs<B> {
-    let projections = Array::<B>(inputs.projections);
     let weight = Array::<B>(inputs.recurrent_weight);
     let mut hidden = Array::<B>(inputs.initial_hidden);
     let [_, size] = hidden.dims();
@@ -128,7 +136,7 @@ pub(crate) fn backward<B: Backend>(
     GruGradients {
         projections: timeline.stack(d_projections).0,
         recurrent_weight: outer_product(previous_hidden, d_recurrent.clone()).0,
-        recurrent_bias: flatten(d_recurrent).sum_rows().reshape([3 * size]).0,
+        recurrent_bias: flatten(d_recurrent).sum(0).reshape([3 * size]).0,
         initial_hidden: d_hidden.0,
     }
 }

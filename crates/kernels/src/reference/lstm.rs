@@ -11,21 +11,25 @@ use burn::backend::Backend;
 use super::array::Array;
 use super::timeline::{Timeline, outer_product};
 use crate::backend::{
-    Direction, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved, LstmTraining,
+    Direction, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved,
+    LstmTraining, RecurrentBackend,
 };
 
-pub(crate) fn forward<B: Backend>(inputs: LstmInputs<B>, direction: Direction) -> LstmOutputs<B> {
-    let timeline = timeline(&inputs, direction);
-    walk(inputs, &timeline, |_| ())
+pub(crate) fn forward<B: RecurrentBackend>(
+    inputs: LstmInputs<B>,
+    direction: Direction,
+) -> LstmOutputs<B> {
+    let (projections, timeline) = start(&inputs, direction);
+    walk(inputs, projections, &timeline, |_| ())
 }
 
-pub(crate) fn forward_training<B: Backend>(
+pub(crate) fn forward_training<B: RecurrentBackend>(
     inputs: LstmInputs<B>,
     direction: Direction,
 ) -> LstmTraining<B> {
-    let timeline = timeline(&inputs, direction);
+    let (projections, timeline) = start(&inputs, direction);
     let mut saved = Vec::new();
-    let outputs = walk(inputs, &timeline, |gates_and_cell| {
+    let outputs = walk(inputs, projections, &timeline, |gates_and_cell| {
         saved.push(Array::concat(gates_and_cell, 1));
     });
     LstmTraining {
@@ -34,18 +38,22 @@ pub(crate) fn forward_training<B: Backend>(
     }
 }
 
-fn timeline<B: Backend>(inputs: &LstmInputs<B>, direction: Direction) -> Timeline<B> {
-    let projections = Array(inputs.projections.clone());
-    Timeline::new(&projections, inputs.lengths.clone(), direction)
+fn start<B: RecurrentBackend>(
+    inputs: &LstmInputs<B>,
+    direction: Direction,
+) -> (Array<B>, Timeline<B>) {
+    let projections = Array(inputs.projections.clone().per_token());
+    let timeline = Timeline::new(&projections, inputs.lengths.clone(), direction);
+    (projections, timeline)
 }
 
 /// Calls `keep` with the gates i, f, g, o and the cell after each step, in the order walked.
 fn walk<B: Backend>(
     inputs: LstmInputs<B>,
+    projections: Array<B>,
     timeline: &Timeline<B>,
     mut keep: impl FnMut(Vec<Array<B>>),
 ) -> LstmOutputs<B> {
-    let projections = Array::<B>(inputs.projections);
     let weight = Array::<B>(inputs.recurrent_weight);
     let mut hidden = Array::<B>(inputs.initial_hidden);
     let mut cell = Array::<B>(inputs.initial_cell);

@@ -5,15 +5,15 @@ use burn::backend::Backend;
 use super::array::Array;
 use super::timeline::{Timeline, outer_product};
 use crate::backend::{
-    Direction, HiddenOutputGradients, HiddenOutputs, SimpleRnnGradients, SimpleRnnInputs,
-    SimpleRnnSaved,
+    Direction, HiddenOutputGradients, HiddenOutputs, RecurrentBackend, SimpleRnnGradients,
+    SimpleRnnInputs, SimpleRnnSaved,
 };
 
-pub(crate) fn forward<B: Backend>(
+pub(crate) fn forward<B: RecurrentBackend>(
     inputs: SimpleRnnInputs<B>,
     direction: Direction,
 ) -> HiddenOutputs<B> {
-    let projections = Array::<B>(inputs.projections);
+    let projections = Array::<B>(inputs.projections.per_token());
     let weight = Array::<B>(inputs.recurrent_weight);
     let mut hidden = Array::<B>(inputs.initial_hidden);
     let timeline = Timeline::new(&projections, inputs.lengths, direction);

@@ -1,30 +1,29 @@
 //! The gradient of an embedding.
 
 use burn::backend::TensorMetadata;
-use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::launch::{Buffers, Shared, as_i32, grid};
 use super::shader::Shader;
-use crate::backend::TokenInputs;
 
-/// `[V, D]`; `output_gradient`: `[B, T, D]`.
+/// `[V, D]`; `output_gradient`: `[B, T, D]`. For the others see [`Places`](crate::backend::Places).
 pub(super) fn backward(
-    tokens: TokenInputs<CubeBackend>,
+    positions: CubeTensor,
+    starts: CubeTensor,
+    words: usize,
     output_gradient: CubeTensor,
 ) -> CubeTensor {
     let output_gradient = into_contiguous(output_gradient);
     let [_, _, columns] = output_gradient.shape().dims();
-    let words = tokens.starts.shape()[0] - 1;
     let gradient = Shared::new(&output_gradient, [[words, columns].into()]);
     let shader = Shader::EmbeddingBackward { columns };
     let [x, y] = grid(words);
     let blocks = columns.div_ceil(shader.workgroup());
     Buffers::default()
         .read(&output_gradient)
-        .read(&as_i32(tokens.positions))
-        .read(&as_i32(tokens.starts))
+        .read(&as_i32(positions))
+        .read(&as_i32(starts))
         .write(&gradient.handle)
         .launch(
             &output_gradient.client,

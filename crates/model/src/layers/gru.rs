@@ -3,7 +3,7 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use gatefold_kernels::{Direction, GruOutput, gru};
+use gatefold_kernels::{Direction, GruOutput, Projections, gru, linear};
 use rand::Rng;
 
 use super::{lengths_or_all, project};
@@ -87,19 +87,26 @@ impl Gru {
 
     /// `x W + b` for every timestep: `[B, T, d_input]` → `[B, T, 3H]`.
     pub fn project(&self, input: Tensor<3>) -> Tensor<3> {
-        project(input, self.input_weight.val(), self.bias.val())
+        project(input, |rows| self.project_rows(rows))
     }
 
-    /// [`forward`](Self::forward) from what [`project`](Self::project) returns.
+    /// `x W + b` for every row: `[N, d_input]` → `[N, 3H]`. Of an embedding's rows it makes the table of
+    /// [`Projections::per_word`].
+    pub fn project_rows(&self, rows: Tensor<2>) -> Tensor<2> {
+        linear(rows, self.input_weight.val(), self.bias.val())
+    }
+
+    /// [`forward`](Self::forward) from what [`project`](Self::project) returns, or from a projection a word.
     ///
     /// # Panics
     /// If the shapes don't fit together.
     pub fn forward_projected(
         &self,
-        projections: Tensor<3>,
+        projections: impl Into<Projections>,
         lengths: Option<Tensor<1, Int>>,
         initial_hidden: Option<Tensor<2>>,
     ) -> GruOutput {
+        let projections = projections.into();
         let lengths = lengths_or_all(lengths, &projections);
         let weight = self.recurrent_weight.val();
         let bias = self.recurrent_bias.val();

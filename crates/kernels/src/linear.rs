@@ -1,0 +1,27 @@
+//! A linear layer over rows.
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+use crate::backend::{LinearInputs, RecurrentBackend};
+
+/// `x W + b`: `[N, M]` from `input` `[N, D]`, `weight` `[D, M]` and `bias` `[M]`.
+///
+/// # Panics
+/// If the shapes don't fit together.
+pub fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    let ([_, size], [rows, columns], [biases]) = (input.dims(), weight.dims(), bias.dims());
+    assert!(
+        size == rows && columns == biases,
+        "linear: input {:?}, weight {:?} and bias {:?} don't fit together",
+        input.dims(),
+        weight.dims(),
+        bias.dims()
+    );
+    let inputs = LinearInputs {
+        input: input.into_dispatch(),
+        weight: weight.into_dispatch(),
+        bias: bias.into_dispatch(),
+    };
+    Tensor::from_dispatch(Dispatch::linear_forward(inputs))
+}
