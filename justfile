@@ -19,6 +19,11 @@ imdb *args:
 bench *args:
     cargo run --release --package gatefold -- bench "$@"
 
+# Measure it on the CPU beside Keras, PyTorch and Burn (needs Python; --data FOLDER trains on imdb.npz too)
+bench-peers *args:
+    cargo build --release --package gatefold
+    python3 crates/runner/benches/peers/run.py "${CARGO_TARGET_DIR:-target}/release/gatefold" "$@"
+
 # Run any command of the program
 gatefold *args:
     cargo run --release --package gatefold -- "$@"

@@ -56,12 +56,15 @@ pub struct Workload {
     pub cell: Cell,
     /// Reviews a step.
     pub batch: usize,
-    /// Tokens a review; no review is shorter, because Burn's layers know no mask.
+    /// Tokens a review, at most.
     pub time: usize,
     /// Size of the recurrent layer's input.
     pub input: usize,
     /// Its hidden size.
     pub hidden: usize,
+    /// Whether the reviews' lengths lie between a quarter of `time` and all of it. Else all are full, as
+    /// Burn's layers take them, which know no mask.
+    pub ragged: bool,
 }
 
 impl fmt::Display for Workload {
@@ -72,11 +75,13 @@ impl fmt::Display for Workload {
             time,
             input,
             hidden,
+            ragged,
         } = self;
         let cell = format!("{cell:?}").to_lowercase();
         write!(
             f,
-            "{cell}, batch {batch}, time {time}, input {input}, hidden {hidden}"
+            "{cell}, batch {batch}, time {time}, input {input}, hidden {hidden}{}",
+            if *ragged { ", ragged" } else { "" }
         )
     }
 }
@@ -99,18 +104,34 @@ impl Workload {
         Ok(config)
     }
 
-    /// Tokens a step.
-    pub fn tokens(&self) -> usize {
-        self.batch * self.time
+    /// How many tokens of each review count.
+    fn lengths(&self) -> Vec<usize> {
+        let spread = (3 * self.time / 4).max(1);
+        let shorter = |row: usize| if self.ragged { row * 37 % spread } else { 0 };
+        (0..self.batch)
+            .map(|row| self.time - shorter(row))
+            .collect()
     }
 
-    /// Full-length reviews, all over the vocabulary.
+    /// Tokens a step, without padding.
+    pub fn tokens(&self) -> usize {
+        self.lengths().iter().sum()
+    }
+
+    /// Words from all over the vocabulary; the peers' benchmarks make the same ones.
     fn batch(&self, vocabulary: usize) -> Batch {
+        let lengths = self.lengths();
+        let id = |row: usize, t: usize| {
+            let i = row * self.time + t;
+            let word = 1 + i.wrapping_mul(7919) % (vocabulary - 1);
+            if t < lengths[row] { word as i32 } else { 0 }
+        };
         Batch {
-            ids: (0..self.tokens())
-                .map(|i| (i.wrapping_mul(7919) % vocabulary) as i32)
+            ids: (0..self.batch)
+                .flat_map(|row| (0..self.time).map(move |t| (row, t)))
+                .map(|(row, t)| id(row, t))
                 .collect(),
-            lengths: vec![self.time as i32; self.batch],
+            lengths: lengths.iter().map(|&length| length as i32).collect(),
             labels: (0..self.batch).map(|i| (i % 2) as f32).collect(),
             size: self.batch,
             time: self.time,

@@ -147,6 +147,9 @@ pub struct BenchArgs {
     /// Size of a token's vector, the recurrent layer's input
     #[arg(long, value_name = "N", value_parser = at_least_one(), default_value = "16")]
     pub embedding_size: u32,
+    /// Give the reviews lengths between a quarter of T and T, and pad them; Burn's layers read the padding
+    #[arg(long)]
+    pub ragged: bool,
     /// Whose layers; Burn's can take minutes on a software adapter
     #[arg(
         long,
@@ -327,6 +330,7 @@ impl BenchArgs {
                 time: time as usize,
                 input: self.embedding_size as usize,
                 hidden: hidden as usize,
+                ragged: self.ragged,
             })
             .collect()
     }

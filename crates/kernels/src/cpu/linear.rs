@@ -4,7 +4,7 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Flex, TensorMetadata};
 use rayon::prelude::*;
 
-use super::{Float, slice, tensor, values};
+use super::{Float, buffers, slice, tensor, values};
 use crate::backend::{LinearGradients, LinearInputs};
 
 /// Rows that a thread takes at once; also what a sum over rows is cut into, whatever the number of threads.
@@ -33,11 +33,13 @@ pub(super) fn backward(
     let output_gradient = output_gradient.to_contiguous();
     let [_, columns] = output_gradient.shape().dims();
     let bias = sum_rows(slice(&output_gradient), columns);
-    LinearGradients {
+    let gradients = LinearGradients {
         weight: Flex::float_matmul(Flex::float_transpose(input), output_gradient.clone()),
-        input: Flex::float_matmul(output_gradient, Flex::float_transpose(weight)),
+        input: Flex::float_matmul(output_gradient.clone(), Flex::float_transpose(weight)),
         bias: tensor(bias, [columns]),
-    }
+    };
+    buffers::give(output_gradient);
+    gradients
 }
 
 /// The sum of all rows, in an order that doesn't depend on the number of threads.

@@ -65,6 +65,7 @@ mod tests {
             time: 5,
             input: 16,
             hidden: 64,
+            ragged: false,
         };
         let work = necessary(&workload, pass);
         (work.multiply_adds / 10.0, work.bytes / 40.0)
@@ -86,6 +87,7 @@ mod tests {
             time: 256,
             input: 16,
             hidden: 64,
+            ragged: false,
         };
         let work = necessary(&workload, Pass::Forward);
         let expected = 256.0 * (64.0 * 32_768.0 + 16.0 * 10_000.0);
