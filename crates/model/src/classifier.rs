@@ -32,6 +32,9 @@ pub struct SequenceClassifierConfig {
     pub bidirectional: bool,
     /// Share of a recurrent layer's outputs zeroed in training, in [0, 1).
     pub dropout: f64,
+    /// Share of a recurrent layer's hidden units that its recurrent products leave out in training, the
+    /// same ones at every timestep of a step, in [0, 1).
+    pub recurrent_dropout: f64,
     /// Size of the dense layer.
     pub dense_size: usize,
     /// Whose first weights.
@@ -48,6 +51,7 @@ impl Default for SequenceClassifierConfig {
             layers: 1,
             bidirectional: false,
             dropout: 0.0,
+            recurrent_dropout: 0.0,
             dense_size: 64,
             initializers: Initializers::Keras,
         }
@@ -70,8 +74,8 @@ pub enum ConfigError {
     #[error("the network would have about {0:.1e} parameters, more than the 1e9 that are allowed")]
     TooLarge(f64),
     /// A share of dropped outputs outside [0, 1).
-    #[error("dropout must be at least 0 and below 1, not {0}")]
-    Dropout(f64),
+    #[error("{0} must be at least 0 and below 1, not {1}")]
+    Dropout(&'static str, f64),
 }
 
 impl SequenceClassifierConfig {
@@ -93,8 +97,13 @@ impl SequenceClassifierConfig {
                 return Err(ConfigError::Zero(name));
             }
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(ConfigError::Dropout(self.dropout));
+        for (share, name) in [
+            (self.dropout, "dropout"),
+            (self.recurrent_dropout, "recurrent_dropout"),
+        ] {
+            if !(0.0..1.0).contains(&share) {
+                return Err(ConfigError::Dropout(name, share));
+            }
         }
         let parameters = self.parameters();
         if parameters > MOST_PARAMETERS {
@@ -175,18 +184,21 @@ impl SequenceClassifierConfig {
             Cell::Rnn => RecurrentCell::SimpleRnn(
                 SimpleRnnConfig::new(input, hidden)
                     .with_reverse(reverse)
+                    .with_recurrent_dropout(self.recurrent_dropout)
                     .with_initializers(self.initializers)
                     .init_with(rng, device),
             ),
             Cell::Lstm => RecurrentCell::Lstm(
                 LstmConfig::new(input, hidden)
                     .with_reverse(reverse)
+                    .with_recurrent_dropout(self.recurrent_dropout)
                     .with_initializers(self.initializers)
                     .init_with(rng, device),
             ),
             Cell::Gru => RecurrentCell::Gru(
                 GruConfig::new(input, hidden)
                     .with_reverse(reverse)
+                    .with_recurrent_dropout(self.recurrent_dropout)
                     .with_initializers(self.initializers)
                     .init_with(rng, device),
             ),

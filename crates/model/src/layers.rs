@@ -9,6 +9,9 @@ pub use gru::{Gru, GruConfig};
 pub use lstm::{Lstm, LstmConfig};
 pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
 
+use std::fmt;
+
+use burn::nn::Dropout;
 use burn::tensor::{Int, Tensor};
 use gatefold_kernels::Projections;
 use serde::{Deserialize, Serialize};
@@ -26,12 +29,34 @@ pub enum Cell {
     Gru,
 }
 
+impl fmt::Display for Cell {
+    /// As configurations and flags have it.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(match self {
+            Self::Rnn => "rnn",
+            Self::Lstm => "lstm",
+            Self::Gru => "gru",
+        })
+    }
+}
+
 /// `x W + b` for every timestep: `[B, T, in]` → `[B, T, out]`.
 fn project(input: Tensor<3>, rows: impl Fn(Tensor<2>) -> Tensor<2>) -> Tensor<3> {
     let [batch, time, size] = input.dims();
     let projected = rows(input.reshape([batch * time, size]));
     let [_, width] = projected.dims();
     projected.reshape([batch, time, width])
+}
+
+/// A recurrent weight `[H, G·H]` without the rows of the hidden units that are dropped: their products
+/// with a hidden state are what a state without those units would give.
+fn drop_rows(weight: Tensor<2>, dropout: &Dropout) -> Tensor<2> {
+    if dropout.prob == 0.0 || !weight.device().is_autodiff() {
+        return weight;
+    }
+    let [hidden, _] = weight.dims();
+    let mask = dropout.forward(Tensor::ones([hidden, 1], &weight.device()));
+    weight * mask
 }
 
 /// The lengths given, or the whole time for every row.
@@ -44,9 +69,44 @@ fn lengths_or_all(lengths: Option<Tensor<1, Int>>, projections: &Projections) ->
 
 #[cfg(test)]
 mod tests {
+    use burn::module::Module;
     use burn::tensor::{Device, Distribution, Tensor};
 
     use super::*;
+
+    #[test]
+    fn dropped_hidden_units_are_dropped_at_every_timestep_and_only_in_training() {
+        let device = Device::flex();
+        let tracked = device.clone().autodiff();
+        let layer = SimpleRnnConfig::new(3, 64)
+            .with_recurrent_dropout(0.5)
+            .init(&tracked);
+        let input = Tensor::<3>::random([2, 5, 3], Distribution::Default, &device);
+        let outputs = |seed| {
+            tracked.seed(seed);
+            let input = Tensor::from_inner(input.clone());
+            layer.forward(input, None, None).hidden_states.into_data()
+        };
+        assert_eq!(outputs(1), outputs(1));
+        assert_ne!(outputs(1), outputs(2));
+
+        // A dropped unit's row of the recurrent weight has no gradient, whatever the timestep.
+        tracked.seed(1);
+        let states = layer.forward(Tensor::from_inner(input.clone()), None, None);
+        let gradients = states.hidden_states.sum().backward();
+        let gradient = layer.recurrent_weight.val().grad(&gradients).unwrap();
+        let rows = gradient.abs().sum_dim(1).into_data();
+        let dropped = rows.iter::<f32>().filter(|&sum| sum == 0.0).count();
+        assert!((16..48).contains(&dropped), "{dropped}");
+
+        let plain = layer.valid();
+        let all = |layer: &SimpleRnn| layer.forward(input.clone(), None, None).hidden_states;
+        let without = SimpleRnn {
+            recurrent_dropout: burn::nn::DropoutConfig::new(0.0).init(),
+            ..plain.clone()
+        };
+        assert_eq!(all(&plain).into_data(), all(&without).into_data());
+    }
 
     #[test]
     fn lengths_may_be_left_out() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, value_parser};
 use gatefold::bench::{Implementation, Workload};
-use gatefold::config::{DatasetConfig, TrainingConfig};
+use gatefold::config::{DatasetConfig, RunConfig, Schedule, TrainingConfig};
 use gatefold::device::DeviceChoice;
 use gatefold_model::{Cell, Initializers, SequenceClassifierConfig};
 use itertools::iproduct;
@@ -27,6 +27,8 @@ pub struct Cli {
 pub enum Command {
     /// Train a network, keep its best epoch, test it
     Train(Box<TrainArgs>),
+    /// Train the same network with each cell, on the same data and seed, and report what each learned
+    Compare(Box<CompareArgs>),
     /// Test a trained network
     Evaluate(EvaluateArgs),
     /// Say whether reviews are positive
@@ -43,6 +45,33 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct TrainArgs {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Where the run goes [default: the next free runs/DATASET-CELL-NUMBER]
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+    /// Go on with an interrupted run, as its config.toml says
+    #[arg(long, value_name = "RUN", conflicts_with_all = RUN_SETTINGS)]
+    pub resume: Option<PathBuf>,
+    #[command(flatten)]
+    pub checkpoints: CheckpointArgs,
+    /// A line an epoch instead of the dashboard
+    #[arg(long)]
+    pub plain: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckpointArgs {
+    /// Write a checkpoint when the last one is this old, beside the one after every epoch [default: 10]
+    #[arg(long, value_name = "MINUTES")]
+    pub checkpoint_minutes: Option<f64>,
+}
+
+/// What a run's configuration holds.
+#[derive(Debug, Args)]
+pub struct SettingsArgs {
     /// Read a run's settings from a TOML file; flags decide over it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -52,11 +81,36 @@ pub struct TrainArgs {
     pub model: ModelArgs,
     #[command(flatten)]
     pub training: TrainingArgs,
+}
+
+/// The flags and groups of flags that a resumed run has in its configuration.
+const RUN_SETTINGS: [&str; 6] = [
+    "config",
+    "run",
+    "DatasetArgs",
+    "PlaceArgs",
+    "ModelArgs",
+    "TrainingArgs",
+];
+
+#[derive(Debug, Args)]
+#[command(mut_arg("cell", |cell| cell.hide(true)))]
+pub struct CompareArgs {
+    /// Kinds of recurrent layer to compare: rnn, lstm, gru
+    #[arg(long, value_parser = parse_cell, value_delimiter = ',', default_value = "rnn,lstm,gru", conflicts_with = "cell")]
+    pub cells: Vec<Cell>,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
     #[command(flatten)]
     pub device: DeviceArgs,
-    /// Where the run goes [default: the next free runs/DATASET-CELL-NUMBER]
+    /// Where the runs and the report go [default: the next free runs/compare-DATASET-NUMBER]
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
+    /// Leave out the adding problem and first-token recall
+    #[arg(long)]
+    pub no_memory_tasks: bool,
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 #[derive(Debug, Args)]
@@ -237,6 +291,10 @@ pub struct ModelArgs {
     /// Share of a recurrent layer's outputs zeroed in training [default: 0]
     #[arg(long, value_name = "SHARE")]
     pub dropout: Option<f64>,
+    /// Share of the hidden units that recurrent products leave out, the same ones at every timestep
+    /// [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    pub recurrent_dropout: Option<f64>,
     /// Whose first weights [default: keras]
     #[arg(long, value_parser = parse_initializers, value_name = "keras|pytorch")]
     pub initializers: Option<Initializers>,
@@ -263,12 +321,50 @@ pub struct TrainingArgs {
     /// without a mask
     #[arg(long)]
     pub no_mask: bool,
+    /// How the learning rate goes after its warm-up [default: constant]
+    #[arg(long, value_parser = parse_schedule, value_name = "constant|cosine")]
+    pub schedule: Option<Schedule>,
+    /// Steps over which the learning rate grows to its full value [default: 0]
+    #[arg(long, value_name = "STEPS")]
+    pub warm_up: Option<usize>,
+    /// Stop after this many epochs in a row without a lower validation loss [default: never]
+    #[arg(long, value_name = "EPOCHS")]
+    pub patience: Option<usize>,
+    /// Scale the gradient down to this norm [default: never]
+    #[arg(long, value_name = "NORM")]
+    pub clip_norm: Option<f64>,
+    /// Decoupled weight decay [default: 0]
+    #[arg(long, value_name = "RATE")]
+    pub weight_decay: Option<f64>,
+    /// What the loss of a negative and of a positive review counts in training [default: 1,1]
+    #[arg(long, value_name = "NEGATIVE,POSITIVE", value_parser = parse_class_weights)]
+    pub class_weights: Option<[f64; 2]>,
 }
 
 /// Puts a flag's value in a field if the flag was given.
 fn set<T>(field: &mut T, flag: Option<T>) {
     if let Some(value) = flag {
         *field = value;
+    }
+}
+
+impl SettingsArgs {
+    /// The file's settings, or the lesson's, with the flags over them.
+    pub fn into_config(self) -> anyhow::Result<RunConfig> {
+        let mut config = match &self.config {
+            Some(path) => RunConfig::read(path)?,
+            None => RunConfig::default(),
+        };
+        self.dataset.apply(&mut config.dataset);
+        self.model.apply(&mut config.model);
+        self.training.apply(&mut config.training);
+        Ok(config)
+    }
+}
+
+impl CheckpointArgs {
+    pub fn apply(self, config: &mut TrainingConfig) {
+        set(&mut config.checkpoint_minutes, self.checkpoint_minutes);
     }
 }
 
@@ -304,6 +400,7 @@ impl ModelArgs {
         set(&mut config.dense_size, self.dense_size);
         set(&mut config.vocabulary_size, self.vocabulary_size);
         set(&mut config.dropout, self.dropout);
+        set(&mut config.recurrent_dropout, self.recurrent_dropout);
         set(&mut config.initializers, self.initializers);
         config.bidirectional |= self.bidirectional;
     }
@@ -317,6 +414,12 @@ impl TrainingArgs {
         set(&mut config.max_length, self.max_length);
         set(&mut config.seed, self.seed);
         config.mask &= !self.no_mask;
+        set(&mut config.schedule, self.schedule);
+        set(&mut config.warm_up, self.warm_up);
+        set(&mut config.weight_decay, self.weight_decay);
+        config.patience = self.patience.or(config.patience);
+        config.clip_norm = self.clip_norm.or(config.clip_norm);
+        config.class_weights = self.class_weights.or(config.class_weights);
     }
 }
 
@@ -359,6 +462,22 @@ fn parse_cell(name: &str) -> Result<Cell, String> {
     }
 }
 
+fn parse_schedule(name: &str) -> Result<Schedule, String> {
+    match name {
+        "constant" => Ok(Schedule::Constant),
+        "cosine" => Ok(Schedule::Cosine),
+        _ => Err("the schedules are constant and cosine".into()),
+    }
+}
+
+fn parse_class_weights(text: &str) -> Result<[f64; 2], String> {
+    let weights: Result<Vec<f64>, _> = text.split(',').map(str::parse).collect();
+    weights
+        .ok()
+        .and_then(|weights| weights.try_into().ok())
+        .ok_or_else(|| "give two numbers, as in 1,2.5".into())
+}
+
 fn parse_initializers(name: &str) -> Result<Initializers, String> {
     match name {
         "keras" => Ok(Initializers::Keras),
@@ -370,13 +489,23 @@ fn parse_initializers(name: &str) -> Result<Initializers, String> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
-    use gatefold::config::RunConfig;
 
     use super::*;
 
     #[test]
     fn the_flags_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_resumed_run_has_its_settings() {
+        let resume = ["gatefold", "train", "--resume", "run"];
+        for flag in ["--epochs=2", "--cell=gru", "--dataset=imdb", "--data=x", "--run=y"] {
+            let command = resume.into_iter().chain([flag]);
+            assert!(Cli::try_parse_from(command).is_err(), "{flag}");
+        }
+        let allowed = ["--device=cpu", "--plain", "--checkpoint-minutes=1"];
+        Cli::try_parse_from(resume.into_iter().chain(allowed)).unwrap();
     }
 
     #[test]
@@ -391,19 +520,18 @@ mod tests {
             "--no-mask",
             "--dataset",
             "imdb",
+            "--class-weights",
+            "1,2.5",
         ])
         .command
         else {
             panic!("train was asked for");
         };
-        let mut config = RunConfig::default();
-        config.training.seed = 7;
-        args.dataset.apply(&mut config.dataset);
-        args.model.apply(&mut config.model);
-        args.training.apply(&mut config.training);
+        let config = args.settings.into_config().unwrap();
         assert_eq!(config.dataset.name.as_deref(), Some("imdb"));
         assert_eq!(config.model.cell, Cell::Gru);
-        assert_eq!((config.training.epochs, config.training.seed), (2, 7));
+        assert_eq!((config.training.epochs, config.training.seed), (2, 42));
+        assert_eq!(config.training.class_weights, Some([1.0, 2.5]));
         assert!(!config.training.mask);
     }
 }

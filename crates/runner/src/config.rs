@@ -73,6 +73,32 @@ pub struct TrainingConfig {
     pub mask: bool,
     /// The share of the training split, at its end, that is held out to validate.
     pub validation_fraction: f64,
+    /// How the learning rate goes.
+    pub schedule: Schedule,
+    /// Steps over which the learning rate grows from near 0 to `learning_rate`.
+    pub warm_up: usize,
+    /// Training ends after this many epochs in a row without a lower validation loss.
+    pub patience: Option<usize>,
+    /// The gradient of all parameters together is scaled down to this norm (Pascanu et al. 2013).
+    pub clip_norm: Option<f64>,
+    /// Decoupled weight decay (Loshchilov and Hutter 2019): each step takes this times the learning rate
+    /// off every parameter.
+    pub weight_decay: f64,
+    /// What the loss of a negative and of a positive review counts, in training alone.
+    pub class_weights: Option<[f64; 2]>,
+    /// A checkpoint is written after every epoch, and when the last one is this old.
+    pub checkpoint_minutes: f64,
+}
+
+/// How the learning rate goes after its warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// It stays.
+    #[default]
+    Constant,
+    /// Half a cosine down to 0 at the last step of the last epoch (Loshchilov and Hutter 2017).
+    Cosine,
 }
 
 impl Default for TrainingConfig {
@@ -85,6 +111,13 @@ impl Default for TrainingConfig {
             max_length: 256,
             mask: true,
             validation_fraction: 0.2,
+            schedule: Schedule::Constant,
+            warm_up: 0,
+            patience: None,
+            clip_norm: None,
+            weight_decay: 0.0,
+            class_weights: None,
+            checkpoint_minutes: 10.0,
         }
     }
 }
@@ -124,6 +157,26 @@ impl RunConfig {
             "learning_rate must be above 0, not {}",
             training.learning_rate
         );
+        ensure!(
+            training.patience != Some(0),
+            "patience must be at least 1; without it every epoch is run"
+        );
+        let clip_norm = training.clip_norm.map(|norm| ("clip_norm", norm));
+        let checkpoint_minutes = ("checkpoint_minutes", training.checkpoint_minutes);
+        for (name, value) in clip_norm.into_iter().chain([checkpoint_minutes]) {
+            ensure!(value > 0.0, "{name} must be above 0, not {value}");
+        }
+        ensure!(
+            (0.0..1.0 / training.learning_rate).contains(&training.weight_decay),
+            "weight_decay must be at least 0 and, times learning_rate, below 1, not {}",
+            training.weight_decay
+        );
+        for weight in training.class_weights.into_iter().flatten() {
+            ensure!(
+                weight > 0.0 && weight.is_finite(),
+                "class_weights must be above 0, not {weight}"
+            );
+        }
         for (name, fraction) in [
             ("validation_fraction", training.validation_fraction),
             ("test_fraction", self.dataset.test_fraction),

@@ -8,6 +8,7 @@ use gatefold_data::{
     Dataset, Example, Progress, Source, TableFormat, TableOptions, Vocabulary, encode_all,
 };
 
+use crate::checkpoint;
 use crate::config::{DatasetConfig, RunConfig};
 
 /// The generator's seed: the built-in reviews are the same ones in every run.
@@ -177,6 +178,29 @@ pub fn load(config: &DatasetConfig, progress: &mut dyn FnMut(Progress)) -> Resul
     Ok(dataset)
 }
 
+/// Reads the dataset that a configuration means and prepares it: vocabulary, token ids, and the split
+/// into training, validation and test part.
+///
+/// ```
+/// use gatefold::config::RunConfig;
+/// use gatefold::dataset;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let mut config = RunConfig::default();
+/// config.dataset.name = Some("reviews".into());
+/// let data = dataset::prepare(&config)?;
+/// assert!(data.train.len() > data.validation.len());
+/// assert!(data.vocabulary.size() <= config.model.vocabulary_size);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// If it isn't there, can't be read, or is too small.
+pub fn prepare(config: &RunConfig) -> Result<Prepared> {
+    Prepared::new(&load(&config.dataset, &mut |_| {})?, config)
+}
+
 /// A dataset as a run reads it.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -217,5 +241,16 @@ impl Prepared {
             validation,
             test,
         })
+    }
+
+    /// A hash of what is trained and validated on.
+    pub fn hash(&self) -> String {
+        let mut bytes = Vec::new();
+        for example in self.train.iter().chain(&self.validation) {
+            bytes.push(u8::from(example.positive));
+            bytes.extend((example.ids.len() as u64).to_le_bytes());
+            bytes.extend(example.ids.iter().flat_map(|id| id.to_le_bytes()));
+        }
+        checkpoint::hash(&bytes)
     }
 }

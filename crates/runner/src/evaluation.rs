@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use gatefold_data::{Batch, Batching, Example};
 use gatefold_model::SequenceClassifier;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How well a network answers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -19,15 +19,36 @@ pub struct Evaluation {
     pub examples: usize,
 }
 
+/// What an [`Evaluation`] is the mean of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Totals {
+    loss: f64,
+    correct: usize,
+    examples: usize,
+}
+
+impl Totals {
+    pub fn evaluation(&self) -> Evaluation {
+        let count = self.examples.max(1) as f64;
+        Evaluation {
+            loss: self.loss / count,
+            accuracy: self.correct as f64 / count,
+            examples: self.examples,
+        }
+    }
+}
+
 /// Logits as they come off the device, in few reads: each read waits for all work before it.
 pub(crate) struct Logits {
     pending: Vec<(Batch, Tensor<1>)>,
-    last_read: Instant,
+    last_read: Option<Instant>,
     /// By position in the examples.
     values: Vec<Option<f32>>,
-    loss_sum: f64,
-    correct: usize,
-    count: usize,
+    /// Over what has been read so far.
+    pub totals: Totals,
+    batches: usize,
+    /// The first batch, counted from 0, with a loss that is no finite number.
+    pub not_finite: Option<usize>,
 }
 
 impl Logits {
@@ -37,25 +58,28 @@ impl Logits {
     pub fn of(examples: usize) -> Self {
         Self {
             pending: Vec::new(),
-            last_read: Instant::now(),
+            last_read: None,
             values: vec![None; examples],
-            loss_sum: 0.0,
-            correct: 0,
-            count: 0,
+            totals: Totals::default(),
+            batches: 0,
+            not_finite: None,
         }
+    }
+
+    /// Whether the next batch's logits will be read at once.
+    pub fn is_due(&self) -> bool {
+        self.last_read
+            .is_none_or(|last| last.elapsed() >= Self::READ_EVERY)
     }
 
     pub fn push(&mut self, batch: Batch, logits: Tensor<1>) -> Result<()> {
         self.pending.push((batch, logits));
-        if self.last_read.elapsed() < Self::READ_EVERY {
-            return Ok(());
-        }
-        self.read()
+        if self.is_due() { self.read() } else { Ok(()) }
     }
 
     pub fn read(&mut self) -> Result<()> {
         let (batches, logits): (Vec<_>, Vec<_>) = self.pending.drain(..).unzip();
-        self.last_read = Instant::now();
+        self.last_read = Some(Instant::now());
         if logits.is_empty() {
             return Ok(());
         }
@@ -68,23 +92,18 @@ impl Logits {
                 let logit = logits
                     .next()
                     .context("the device returned too few logits")?;
-                self.loss_sum += cross_entropy(logit, label);
-                self.correct += usize::from((logit > 0.0) == (label > 0.5));
-                self.count += 1;
+                let loss = cross_entropy(logit, label);
+                if !loss.is_finite() {
+                    self.not_finite.get_or_insert(self.batches);
+                }
+                self.totals.loss += loss;
+                self.totals.correct += usize::from((logit > 0.0) == (label > 0.5));
+                self.totals.examples += 1;
                 self.values[index] = Some(logit);
             }
+            self.batches += 1;
         }
         Ok(())
-    }
-
-    /// Over what has been read so far.
-    pub fn evaluation(&self) -> Evaluation {
-        let count = self.count.max(1) as f64;
-        Evaluation {
-            loss: self.loss_sum / count,
-            accuracy: self.correct as f64 / count,
-            examples: self.count,
-        }
     }
 }
 
@@ -130,7 +149,7 @@ pub fn evaluate(
         done(i + 1, plan.len());
     }
     logits.read()?;
-    let evaluation = logits.evaluation();
+    let evaluation = logits.totals.evaluation();
     let values = logits.values.into_iter().collect::<Option<_>>();
     Ok((values.context("a batch left an example out")?, evaluation))
 }

@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | [`checkpoint`] | what an interrupted training needs to go on |
 //! | [`config`] | everything that shapes a run, as TOML |
 //! | [`device`] | which adapters there are, and which one a name stands for |
 //! | [`dataset`] | which dataset a name and a path stand for, and the data directory |
@@ -14,6 +15,7 @@
 //! | [`progress`] | how long work shows itself |
 
 pub mod bench;
+pub mod checkpoint;
 pub mod config;
 pub mod dataset;
 pub mod device;

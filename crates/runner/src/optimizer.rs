@@ -18,14 +18,40 @@ pub struct Adam {
     /// By the parameter's path in the network.
     moments: BTreeMap<String, Moments>,
     steps: u64,
+    weight_decay: f64,
 }
 
 impl Adam {
+    /// An optimizer before its first step.
+    pub fn new(weight_decay: f64) -> Self {
+        Self {
+            weight_decay,
+            ..Self::default()
+        }
+    }
+
+    /// How many steps are behind.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The moments by their parameters' paths in the network.
+    pub fn moments(&self) -> &BTreeMap<String, Moments> {
+        &self.moments
+    }
+
+    /// Puts the state after `steps` steps back.
+    pub fn restore(&mut self, moments: BTreeMap<String, Moments>, steps: u64) {
+        (self.moments, self.steps) = (moments, steps);
+    }
+
     /// The network after a step. It should be held by nobody else: then it is changed in place.
+    /// Every gradient is multiplied with `scale` `[1]` first, if there is one.
     pub fn step<N: Module>(
         &mut self,
         network: N,
         gradients: GradientsParams,
+        scale: Option<Tensor<1>>,
         learning_rate: f64,
     ) -> N {
         self.steps += 1;
@@ -34,12 +60,13 @@ impl Adam {
             beta_1: BETA_1,
             beta_2: BETA_2,
             epsilon: EPSILON,
-            weight_decay: 0.0,
+            weight_decay: self.weight_decay,
             number: self.steps,
         };
         network.map(&mut Mapper {
             moments: &mut self.moments,
             gradients,
+            scale,
             step,
             path: Vec::new(),
         })
@@ -49,6 +76,7 @@ impl Adam {
 struct Mapper<'a> {
     moments: &'a mut BTreeMap<String, Moments>,
     gradients: GradientsParams,
+    scale: Option<Tensor<1>>,
     step: AdamStep,
     path: Vec<String>,
 }
@@ -78,12 +106,11 @@ impl ModuleMapper for Mapper<'_> {
                 second: zeros(),
             }
         });
-        let (values, moments) = adam(
-            values.reshape([count]),
-            moments,
-            gradient.reshape([count]),
-            self.step,
-        );
+        let mut gradient = gradient.reshape([count]);
+        if let Some(scale) = &self.scale {
+            gradient = gradient * scale.clone();
+        }
+        let (values, moments) = adam(values.reshape([count]), moments, gradient, self.step);
         self.moments.insert(path, moments);
         let tensor = Tensor::from_inner(values.reshape(shape)).require_grad();
         Param::from_mapped_value(id, tensor, mapper)

@@ -9,6 +9,7 @@ use gatefold_data::Vocabulary;
 use gatefold_model::SequenceClassifier;
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::Checkpoints;
 use crate::config::RunConfig;
 use crate::files;
 
@@ -17,6 +18,7 @@ const VOCABULARY: &str = "vocabulary.json";
 const WEIGHTS: &str = "model.safetensors";
 const METRICS: &str = "metrics.jsonl";
 const SUMMARY: &str = "summary.json";
+const CHECKPOINTS: &str = "checkpoints";
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +58,8 @@ pub struct RunSummary {
     pub test_examples: usize,
     /// How long training took, without loading data and testing.
     pub training_seconds: f64,
+    /// A training step, on average.
+    pub milliseconds_per_step: f64,
 }
 
 /// A run's folder.
@@ -117,6 +121,29 @@ impl RunFolder {
             }
         }
         Ok(Self { path: path.into() })
+    }
+
+    /// A run that was begun and may not be finished.
+    ///
+    /// # Errors
+    /// If `path` holds no run.
+    pub fn open_begun(path: &Path) -> Result<Self> {
+        ensure!(
+            path.join(CONFIG).is_file(),
+            "{} is no run: it has no {CONFIG}. `gatefold train` makes runs, in the folder runs unless --run names another",
+            path.display()
+        );
+        Ok(Self { path: path.into() })
+    }
+
+    /// Whether the run was trained and tested to its end.
+    pub fn is_finished(&self) -> bool {
+        self.path.join(SUMMARY).is_file()
+    }
+
+    /// The run's checkpoints.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::of(&self.path.join(CHECKPOINTS))
     }
 
     /// Where it is.

@@ -2,11 +2,12 @@
 
 use burn::config::Config;
 use burn::module::{Module, Param};
+use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Int, Tensor};
 use gatefold_kernels::{Direction, GruOutput, Projections, gru, linear};
 use rand::Rng;
 
-use super::{lengths_or_all, project};
+use super::{drop_rows, lengths_or_all, project};
 use crate::initializers::{Initializers, device_rng};
 
 /// Configuration of a [`Gru`].
@@ -19,6 +20,11 @@ pub struct GruConfig {
     /// Whether time is walked from the last valid timestep to the first.
     #[config(default = false)]
     pub reverse: bool,
+    /// Share of the hidden units that the recurrent products leave out in training, in [0, 1): others at
+    /// every call, the same ones at every timestep and for every row (Gal and Ghahramani 2016, with one
+    /// mask a batch).
+    #[config(default = "0.0")]
+    pub recurrent_dropout: f64,
     /// Whose first weights.
     #[config(default = "Initializers::Keras")]
     pub initializers: Initializers,
@@ -38,6 +44,8 @@ pub struct Gru {
     pub recurrent_bias: Param<Tensor<1>>,
     /// Whether time is walked from the last valid timestep to the first.
     pub reverse: bool,
+    /// Of the hidden units, in the recurrent products.
+    pub recurrent_dropout: Dropout,
 }
 
 impl GruConfig {
@@ -62,6 +70,7 @@ impl GruConfig {
             bias: Param::from_data(bias, device),
             recurrent_bias: Param::from_data(recurrent_bias, device),
             reverse: self.reverse,
+            recurrent_dropout: DropoutConfig::new(self.recurrent_dropout).init(),
         }
     }
 }
@@ -108,7 +117,7 @@ impl Gru {
     ) -> GruOutput {
         let projections = projections.into();
         let lengths = lengths_or_all(lengths, &projections);
-        let weight = self.recurrent_weight.val();
+        let weight = drop_rows(self.recurrent_weight.val(), &self.recurrent_dropout);
         let bias = self.recurrent_bias.val();
         let direction = Direction::reversed(self.reverse);
         gru(

@@ -2,11 +2,12 @@
 
 use burn::config::Config;
 use burn::module::{Module, Param};
+use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use gatefold_kernels::{Direction, LstmOutput, LstmState, Projections, linear, lstm};
 use rand::Rng;
 
-use super::{lengths_or_all, project};
+use super::{drop_rows, lengths_or_all, project};
 use crate::initializers::{Initializers, device_rng};
 
 /// Configuration of an [`Lstm`].
@@ -19,6 +20,11 @@ pub struct LstmConfig {
     /// Whether time is walked from the last valid timestep to the first.
     #[config(default = false)]
     pub reverse: bool,
+    /// Share of the hidden units that the recurrent products leave out in training, in [0, 1): others at
+    /// every call, the same ones at every timestep and for every row (Gal and Ghahramani 2016, with one
+    /// mask a batch).
+    #[config(default = "0.0")]
+    pub recurrent_dropout: f64,
     /// Whose first weights.
     #[config(default = "Initializers::Keras")]
     pub initializers: Initializers,
@@ -36,6 +42,8 @@ pub struct Lstm {
     pub bias: Param<Tensor<1>>,
     /// Whether time is walked from the last valid timestep to the first.
     pub reverse: bool,
+    /// Of the hidden units, in the recurrent products.
+    pub recurrent_dropout: Dropout,
 }
 
 impl LstmConfig {
@@ -61,6 +69,7 @@ impl LstmConfig {
             recurrent_weight: Param::from_data(recurrent_weight, device),
             bias: Param::from_data(TensorData::new(bias, [width]), device),
             reverse: self.reverse,
+            recurrent_dropout: DropoutConfig::new(self.recurrent_dropout).init(),
         }
     }
 }
@@ -107,7 +116,7 @@ impl Lstm {
     ) -> LstmOutput {
         let projections = projections.into();
         let lengths = lengths_or_all(lengths, &projections);
-        let weight = self.recurrent_weight.val();
+        let weight = drop_rows(self.recurrent_weight.val(), &self.recurrent_dropout);
         let direction = Direction::reversed(self.reverse);
         lstm(projections, weight, state, lengths, direction)
             .unwrap_or_else(|error| panic!("{error}"))

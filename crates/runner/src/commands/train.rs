@@ -1,45 +1,50 @@
 //! `gatefold train`
 
+mod dashboard;
+mod display;
+
 use std::path::Path;
+use std::process::exit;
 
 use anyhow::Result;
-use gatefold::config::RunConfig;
+use gatefold::config::{DatasetConfig, RunConfig};
 use gatefold::dataset::{self, Prepared};
 use gatefold::device;
-use gatefold::progress::{self, Bar};
+use gatefold::progress;
 use gatefold::run_folder::{RunFolder, RunSummary};
-use gatefold::training::{self, Event};
+use gatefold::training::{self, Outcome};
 
+use self::dashboard::Run;
+use self::display::Display;
 use crate::cli::TrainArgs;
 
-pub fn run(args: TrainArgs) -> Result<()> {
-    let mut config = match &args.config {
-        Some(path) => RunConfig::read(path)?,
-        None => RunConfig::default(),
-    };
-    args.dataset.apply(&mut config.dataset);
-    args.model.apply(&mut config.model);
-    args.training.apply(&mut config.training);
-    config.validate()?;
-    let named = config.dataset.name.is_some();
-    config.dataset = dataset::with_name(config.dataset);
-    let name = config.dataset.name.clone().unwrap_or_default();
-    dataset::source(&config.dataset)?;
-    config.dataset = dataset::with_absolute_paths(config.dataset)?;
+/// As shells do for what Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
 
+pub fn run(args: TrainArgs) -> Result<()> {
+    let (config, resumed) = match &args.resume {
+        Some(path) => {
+            let folder = RunFolder::open_begun(path)?;
+            if folder.is_finished() {
+                eprintln!("{} is finished; there is nothing to resume", path.display());
+                return Ok(());
+            }
+            let mut config = folder.config()?;
+            args.checkpoints.apply(&mut config.training);
+            config.validate()?;
+            (config, Some(folder))
+        }
+        None => {
+            let mut config = args.settings.into_config()?;
+            args.checkpoints.apply(&mut config.training);
+            config.validate()?;
+            config.dataset = found(config.dataset)?;
+            (config, None)
+        }
+    };
     let (selected, device) = device::open(args.device.device)?;
     eprintln!("device: {selected}");
-    eprintln!("dataset: {name}");
-    if !named {
-        let other = match name.as_str() {
-            "reviews" => format!(
-                "built in; the real IMDB reviews: `{} dataset fetch imdb`, or --data PATH",
-                program()
-            ),
-            _ => "from the data directory; the built-in reviews: --dataset reviews".into(),
-        };
-        eprintln!("  ({other})");
-    }
+    let name = config.dataset.name.clone().unwrap_or_default();
     let data = Prepared::new(
         &dataset::load(&config.dataset, &mut progress::reading(&name))?,
         &config,
@@ -51,36 +56,68 @@ pub fn run(args: TrainArgs) -> Result<()> {
         data.test.len(),
         data.vocabulary.distinct()
     );
-
-    let folder = match &args.run {
-        Some(path) => RunFolder::create(path)?,
-        None => RunFolder::create_numbered(&run_name(&name, &config))?,
+    let folder = match (resumed, &args.run) {
+        (Some(folder), _) => folder,
+        (None, Some(path)) => RunFolder::create(path)?,
+        (None, None) => RunFolder::create_numbered(&run_name(&name, &config))?,
     };
-    eprintln!("run: {}", folder.path().display());
-    let mut display = Display::new(config.training.epochs);
-    let summary = training::train(
+    let run = folder.path().display();
+    eprintln!("run: {run}");
+    let about = Run {
+        name: run.to_string(),
+        device: selected.to_string(),
+        network: format!("{} {}", config.model.cell, config.model.hidden_size),
+        epochs: config.training.epochs,
+    };
+    let mut display = Display::start(about, args.plain)?;
+    let outcome = training::train(
         &config,
         &data,
         (&selected, &device),
         &folder,
-        &mut |event| {
-            display.show(event);
-        },
-    )?;
-    display.bar.finish();
-    report(&summary, &folder);
+        &mut |event| display.show(event, config.training.epochs),
+    );
+    let interrupted = display.finish();
+    match outcome? {
+        Outcome::Finished(summary) => report(&summary, &folder),
+        Outcome::Stopped { epoch, step } => {
+            eprintln!(
+                "stopped in epoch {epoch} after {step} steps; to go on: {} train --resume {run}",
+                program()
+            );
+            if interrupted {
+                exit(INTERRUPTED);
+            }
+        }
+    }
     Ok(())
+}
+
+/// The dataset of a run that begins: one that is there, said by name, with absolute paths.
+pub fn found(dataset: DatasetConfig) -> Result<DatasetConfig> {
+    let named = dataset.name.is_some();
+    let dataset = dataset::with_name(dataset);
+    let name = dataset.name.clone().unwrap_or_default();
+    dataset::source(&dataset)?;
+    let dataset = dataset::with_absolute_paths(dataset)?;
+    eprintln!("dataset: {name}");
+    if !named {
+        let other = match name.as_str() {
+            "reviews" => format!(
+                "built in; the real IMDB reviews: `{} dataset fetch imdb`, or --data PATH",
+                program()
+            ),
+            _ => "from the data directory; the built-in reviews: --dataset reviews".into(),
+        };
+        eprintln!("  ({other})");
+    }
+    Ok(dataset)
 }
 
 /// `imdb-lstm`; for a file, its name without folder and ending.
 fn run_name(dataset: &str, config: &RunConfig) -> String {
     let stem = Path::new(dataset).file_stem().unwrap_or_default();
-    let cell = serde_json::to_value(config.model.cell).unwrap_or_default();
-    format!(
-        "{}-{}",
-        stem.to_string_lossy(),
-        cell.as_str().unwrap_or_default()
-    )
+    format!("{}-{}", stem.to_string_lossy(), config.model.cell)
 }
 
 fn report(summary: &RunSummary, folder: &RunFolder) {
@@ -93,64 +130,11 @@ fn report(summary: &RunSummary, folder: &RunFolder) {
         summary.best_epoch,
         summary.training_seconds,
     );
+    eprintln!("report: {}", folder.report().display());
     eprintln!("try it: {} predict {run} \"Not once dull.\"", program());
 }
 
 /// How this program was called.
 fn program() -> String {
     std::env::args().next().unwrap_or_else(|| "gatefold".into())
-}
-
-/// A bar for the work under way, a line for each epoch that's done.
-struct Display {
-    bar: Bar,
-    epochs: usize,
-}
-
-impl Display {
-    fn new(epochs: usize) -> Self {
-        Self {
-            bar: Bar::new("", "steps"),
-            epochs,
-        }
-    }
-
-    fn show(&mut self, event: Event) {
-        match event {
-            Event::Step {
-                epoch,
-                step,
-                steps,
-                so_far,
-            } => {
-                if step == 1 {
-                    self.bar.restart(&format!("epoch {epoch}/{}", self.epochs));
-                }
-                self.bar.update(step as u64, steps as u64);
-                if so_far.examples > 0 {
-                    self.bar.message(format!(
-                        "loss {:.3}, accuracy {:.3}",
-                        so_far.loss, so_far.accuracy
-                    ));
-                }
-            }
-            Event::Evaluated { batch, batches } => {
-                if batch == 1 {
-                    self.bar.restart("evaluating");
-                }
-                self.bar.update(batch as u64, batches as u64);
-            }
-            Event::Epoch { metrics, best } => self.bar.say(&format!(
-                "epoch {}/{}: {:.1} s, loss {:.4}, accuracy {:.4}, validation loss {:.4}, accuracy {:.4}{}",
-                metrics.epoch,
-                self.epochs,
-                metrics.seconds,
-                metrics.train_loss,
-                metrics.train_accuracy,
-                metrics.validation_loss,
-                metrics.validation_accuracy,
-                if best { " (best)" } else { "" },
-            )),
-        }
-    }
 }

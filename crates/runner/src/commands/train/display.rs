@@ -1,0 +1,183 @@
+//! How a training shows itself: the dashboard on a terminal, else a line an epoch.
+
+use std::io::{IsTerminal, stderr};
+use std::ops::ControlFlow;
+use std::process::exit;
+
+use anyhow::Result;
+use gatefold::interrupt::Interrupt;
+use gatefold::progress::Bar;
+use gatefold::run_folder::EpochMetrics;
+use gatefold::training::Event;
+
+use super::INTERRUPTED;
+use super::dashboard::{Console, Dashboard, Run, Step, Wish};
+
+/// What people see of a run, and how they stop it.
+pub struct Display {
+    view: View,
+    interrupt: Interrupt,
+}
+
+enum View {
+    Dashboard {
+        /// Dropped, it gives the terminal back.
+        dashboard: Option<Box<Dashboard<Console>>>,
+        /// For the terminal that it gives back.
+        afterwards: Vec<String>,
+    },
+    Plain(Bar),
+}
+
+impl Display {
+    /// The dashboard, if standard error is a terminal that can show it and nobody asked for `plain` lines.
+    ///
+    /// # Errors
+    /// If the terminal can't be taken over.
+    pub fn start(run: Run, plain: bool) -> Result<Self> {
+        let terminal = stderr().is_terminal()
+            && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb");
+        let plain = plain || !terminal;
+        let interrupt = Interrupt::listen(move || {
+            if plain {
+                eprintln!("stopping after this step; once more stops at once");
+            }
+        })?;
+        let view = if plain {
+            View::Plain(Bar::new("", "steps"))
+        } else {
+            View::Dashboard {
+                dashboard: Some(Box::new(Dashboard::start(run)?)),
+                afterwards: Vec::new(),
+            }
+        };
+        Ok(Self { view, interrupt })
+    }
+
+    /// Shows an event of a run of `epochs`, and says whether to go on after it.
+    pub fn show(&mut self, event: Event, epochs: usize) -> ControlFlow<()> {
+        let mut wish = Wish::Continue;
+        match &mut self.view {
+            View::Plain(bar) => show_plain(bar, event, epochs),
+            View::Dashboard {
+                dashboard: Some(dashboard),
+                afterwards,
+            } => {
+                afterwards.extend(line(&event, epochs));
+                show_on(dashboard, event);
+                wish = dashboard.wish();
+            }
+            View::Dashboard { .. } => {}
+        }
+        if wish == Wish::StopNow {
+            self.finish();
+            exit(INTERRUPTED);
+        }
+        if wish == Wish::Stop || self.interrupt.requested() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Gives the terminal back. Whether a signal asked for the end.
+    pub fn finish(&mut self) -> bool {
+        match &mut self.view {
+            View::Plain(bar) => bar.finish(),
+            View::Dashboard {
+                dashboard,
+                afterwards,
+            } => {
+                drop(dashboard.take());
+                afterwards.drain(..).for_each(|line| eprintln!("{line}"));
+            }
+        }
+        self.interrupt.requested()
+    }
+}
+
+fn show_on(dashboard: &mut Dashboard<Console>, event: Event) {
+    match event {
+        Event::Step {
+            epoch,
+            step,
+            steps,
+            reviews,
+            learning_rate,
+            so_far,
+        } => {
+            let known = so_far.examples > 0;
+            dashboard.step(Step {
+                epoch,
+                step,
+                steps,
+                learning_rate,
+                loss: known.then_some(so_far.loss),
+                accuracy: known.then_some(so_far.accuracy),
+                reviews,
+            });
+        }
+        Event::Evaluated { batch, batches } => dashboard.evaluating(batch, batches),
+        Event::Epoch { metrics, best } => dashboard.epoch(&metrics, best),
+        Event::Resumed { epochs, .. } => dashboard.resume_from(&epochs),
+        Event::Message(text) => dashboard.message(&text),
+    }
+}
+
+fn show_plain(bar: &mut Bar, event: Event, epochs: usize) {
+    if let Some(line) = line(&event, epochs) {
+        bar.say(&line);
+    }
+    match event {
+        Event::Step {
+            epoch,
+            step,
+            steps,
+            so_far,
+            ..
+        } => {
+            if step == 1 {
+                bar.restart(&format!("epoch {epoch}/{epochs}"));
+            }
+            bar.update(step as u64, steps as u64);
+            if so_far.examples > 0 {
+                bar.message(format!(
+                    "loss {:.3}, accuracy {:.3}",
+                    so_far.loss, so_far.accuracy
+                ));
+            }
+        }
+        Event::Evaluated { batch, batches } => {
+            if batch == 1 {
+                bar.restart("evaluating");
+            }
+            bar.update(batch as u64, batches as u64);
+        }
+        _ => {}
+    }
+}
+
+/// What stays to be read of an event.
+fn line(event: &Event, epochs: usize) -> Option<String> {
+    match event {
+        Event::Epoch { metrics, best } => Some(epoch_line(metrics, *best, epochs)),
+        Event::Resumed { epochs, step } => Some(format!(
+            "going on in epoch {} after {step} steps",
+            epochs.len() + 1
+        )),
+        Event::Message(text) => Some(text.clone()),
+        Event::Step { .. } | Event::Evaluated { .. } => None,
+    }
+}
+
+fn epoch_line(metrics: &EpochMetrics, best: bool, epochs: usize) -> String {
+    format!(
+        "epoch {}/{epochs}: {:.1} s, loss {:.4}, accuracy {:.4}, validation loss {:.4}, accuracy {:.4}{}",
+        metrics.epoch,
+        metrics.seconds,
+        metrics.train_loss,
+        metrics.train_accuracy,
+        metrics.validation_loss,
+        metrics.validation_accuracy,
+        if best { " (best)" } else { "" },
+    )
+}

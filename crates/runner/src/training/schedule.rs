@@ -1,0 +1,57 @@
+//! The learning rate, as a function of the step alone: a resumed run needs no memory of it.
+
+use std::f64::consts::PI;
+
+use crate::config::{Schedule, TrainingConfig};
+
+/// The learning rate of the step that has `step` steps before it, of `steps` in the whole run.
+///
+/// It grows linearly over the warm-up; after it, a cosine falls to 0 at the end:
+/// η/2 (1 + cos(π (step - warm_up) / (steps - warm_up))).
+pub fn learning_rate(config: &TrainingConfig, step: usize, steps: usize) -> f64 {
+    let full = config.learning_rate;
+    if step < config.warm_up {
+        return full * (step + 1) as f64 / (config.warm_up + 1) as f64;
+    }
+    match config.schedule {
+        Schedule::Constant => full,
+        Schedule::Cosine => {
+            let behind = step - config.warm_up;
+            let share = behind as f64 / steps.saturating_sub(config.warm_up).max(1) as f64;
+            full / 2.0 * (1.0 + (PI * share.min(1.0)).cos())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(schedule: Schedule, warm_up: usize) -> TrainingConfig {
+        TrainingConfig {
+            learning_rate: 0.1,
+            schedule,
+            warm_up,
+            ..TrainingConfig::default()
+        }
+    }
+
+    #[test]
+    fn a_constant_rate_stays() {
+        let config = config(Schedule::Constant, 0);
+        assert!((0..10).all(|step| learning_rate(&config, step, 10) == 0.1));
+    }
+
+    #[test]
+    fn a_cosine_warms_up_and_falls_to_nothing() {
+        let config = config(Schedule::Cosine, 4);
+        let rates: Vec<f64> = (0..=24)
+            .map(|step| learning_rate(&config, step, 24))
+            .collect();
+        assert!(rates[..=4].is_sorted() && rates[0] > 0.0);
+        assert_eq!(rates[4], 0.1);
+        assert!((rates[14] - 0.05).abs() < 1e-12, "half way: {}", rates[14]);
+        assert!(rates[4..].is_sorted_by(|a, b| a >= b));
+        assert!(rates[24] < 1e-12);
+    }
+}
