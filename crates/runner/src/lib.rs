@@ -10,6 +10,7 @@
 //! | [`evaluation`] | loss and accuracy, and the probabilities behind them |
 //! | [`run_folder`] | what a run leaves behind, and reading it again |
 //! | [`mod@bench`] | how fast a network runs, with our layers and with Burn's |
+//! | [`tensorboard`] | the files that TensorBoard draws a run's curves from |
 //! | [`files`] | files that are there as a whole or not at all |
 //! | [`progress`] | how long work shows itself |
 
@@ -23,4 +24,5 @@ pub mod files;
 pub mod optimizer;
 pub mod progress;
 pub mod run_folder;
+pub mod tensorboard;
 pub mod training;
