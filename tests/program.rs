@@ -342,6 +342,7 @@ fn runs_lists_the_key_figures_of_each_run() {
     assert!(runs[0]["test_accuracy"].is_null());
     assert_eq!(runs[1]["state"], "unfinished");
     assert_eq!(runs[1]["epochs_done"], 0);
+    assert_eq!(runs[1]["training_seconds"].to_string(), "0.0");
 
     let text = sandbox.output(&["runs"]);
     for shown in ["imdb-gru-10", "0.8425", "166977", "3/5", "12.8", "Arc A750"] {

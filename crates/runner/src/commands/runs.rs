@@ -73,18 +73,14 @@ pub fn run(args: RunsArgs) -> Result<()> {
         "hidden",
         "parameters",
         "epochs",
-        "val. loss",
-        "val. accuracy",
-        "test accuracy",
+        "validation\nloss",
+        "validation\naccuracy",
+        "test\naccuracy",
         "seconds",
     ];
     output::table(&header, lines.iter().map(Line::row).collect(), 5)?;
-    for line in &lines {
-        if let Some(problem) = &line.problem {
-            output::line(&format!("{}: {problem}", line.run.display()))?;
-        }
-    }
-    Ok(())
+    let mut problems = lines.iter().filter_map(|line| line.problem.as_deref());
+    problems.try_for_each(output::line)
 }
 
 /// Reads what there is of a run.
@@ -126,7 +122,7 @@ fn line(run: &RunFolder) -> Line {
         test_accuracy: summary.as_ref().map(|summary| summary.test_accuracy),
         training_seconds: match &summary {
             Some(summary) => summary.training_seconds,
-            None => epochs.iter().map(|epoch| epoch.seconds).sum(),
+            None => epochs.iter().fold(0.0, |sum, epoch| sum + epoch.seconds),
         },
         device: summary.map(|summary| summary.device),
         problem: (!problems.is_empty()).then(|| problems.join("; ")),
