@@ -76,9 +76,9 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, Field<'_>)> {
 /// The data of each record, its checksums checked.
 fn records(mut bytes: &[u8]) -> Vec<&[u8]> {
     let check = |data: &[u8], stored: &[u8]| {
-        let crc = crc32c(data);
-        let masked = (crc >> 15 | crc << 17).wrapping_add(0xa282_ead8);
-        assert_eq!(masked.to_le_bytes(), stored);
+        let masked = u32::from_le_bytes(stored.try_into().unwrap());
+        let crc = masked.wrapping_sub(0xa282_ead8).rotate_left(15);
+        assert_eq!(crc, crc32c(data));
     };
     let mut records = Vec::new();
     while !bytes.is_empty() {
