@@ -113,7 +113,7 @@ impl SequenceClassifierConfig {
     }
 
     /// The number of parameters; a float, which no size overflows.
-    fn parameters(&self) -> f64 {
+    pub fn parameters(&self) -> f64 {
         let [vocabulary, embedding, hidden, layers, dense] = [
             self.vocabulary_size,
             self.embedding_size,

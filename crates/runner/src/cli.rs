@@ -33,6 +33,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Say whether reviews are positive
     Predict(PredictArgs),
+    /// List runs with their key figures
+    Runs(RunsArgs),
     /// Look at datasets and fetch them
     Dataset(DatasetCommandArgs),
     /// List what this machine can compute on, and what `auto` takes
@@ -134,6 +136,15 @@ pub struct PredictArgs {
     pub texts: Vec<String>,
     #[command(flatten)]
     pub device: DeviceArgs,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RunsArgs {
+    /// Folders of runs, or single runs [default: runs]
+    #[arg(value_name = "FOLDER")]
+    pub folders: Vec<PathBuf>,
     #[command(flatten)]
     pub format: FormatArgs,
 }

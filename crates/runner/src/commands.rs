@@ -5,5 +5,6 @@ pub mod dataset;
 pub mod devices;
 pub mod evaluate;
 pub mod predict;
+pub mod runs;
 pub mod summary;
 pub mod train;

@@ -11,6 +11,8 @@
 //! | [`evaluation`] | loss and accuracy, and the probabilities behind them |
 //! | [`run_folder`] | what a run leaves behind, and reading it again |
 //! | [`mod@bench`] | how fast a network runs, with our layers and with Burn's |
+//! | [`tensorboard`] | the files that TensorBoard draws a run's curves from |
+//! | [`interrupt`] | Ctrl-C that lets work come to a good end |
 //! | [`files`] | files that are there as a whole or not at all |
 //! | [`progress`] | how long work shows itself |
 
@@ -22,7 +24,9 @@ pub mod device;
 pub mod download;
 pub mod evaluation;
 pub mod files;
+pub mod interrupt;
 pub mod optimizer;
 pub mod progress;
 pub mod run_folder;
+pub mod tensorboard;
 pub mod training;

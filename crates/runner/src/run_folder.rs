@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::Device;
 use gatefold_data::Vocabulary;
 use gatefold_model::SequenceClassifier;
+use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoints;
@@ -251,6 +252,78 @@ impl RunFolder {
     }
 }
 
+/// Reading what a run leaves behind while it goes on, and after it.
+impl RunFolder {
+    /// The runs in the folder `parent`, or the one that it is, in their natural order: the second before
+    /// the tenth. What a run needs may be missing, or damaged.
+    ///
+    /// # Errors
+    /// If the folder can't be read.
+    pub fn list(parent: &Path) -> Result<Vec<Self>> {
+        let is_run = |path: &PathBuf| {
+            let files = [CONFIG, VOCABULARY, WEIGHTS, METRICS, SUMMARY, CHECKPOINTS];
+            files.iter().any(|file| path.join(file).exists())
+        };
+        let mut paths = vec![parent.to_path_buf()];
+        if !is_run(&paths[0]) {
+            paths = fs::read_dir(parent)
+                .and_then(|entries| entries.map_ok(|entry| entry.path()).try_collect())
+                .with_context(|| format!("cannot read the folder {}", parent.display()))?;
+        }
+        paths.retain(is_run);
+        paths.sort_by_cached_key(|path| naturally(&path.to_string_lossy()));
+        Ok(paths.into_iter().map(|path| Self { path }).collect())
+    }
+
+    /// The metrics of the epochs so far.
+    ///
+    /// # Errors
+    /// If the file is there and can't be read or understood.
+    pub fn metrics(&self) -> Result<Vec<EpochMetrics>> {
+        let text = self.read_if_there(METRICS)?.unwrap_or_default();
+        let parse = |(i, line)| {
+            serde_json::from_str(line)
+                .with_context(|| format!("{}, line {}", self.path.join(METRICS).display(), i + 1))
+        };
+        text.lines().enumerate().map(parse).collect()
+    }
+
+    /// The summary, if the run is done.
+    ///
+    /// # Errors
+    /// If the file is there and can't be read or understood.
+    pub fn summary(&self) -> Result<Option<RunSummary>> {
+        let text = self.read_if_there(SUMMARY)?;
+        text.map(|text| serde_json::from_str(&text))
+            .transpose()
+            .with_context(|| format!("in {}", self.path.join(SUMMARY).display()))
+    }
+
+    /// Whether there is a checkpoint, whole or not.
+    pub fn has_checkpoint(&self) -> bool {
+        let is_checkpoint = |path: &Path| path.extension().is_some_and(|end| end == "safetensors");
+        fs::read_dir(self.path.join(CHECKPOINTS)).is_ok_and(|mut entries| {
+            entries.any(|entry| entry.is_ok_and(|entry| is_checkpoint(&entry.path())))
+        })
+    }
+
+    fn read_if_there(&self, name: &str) -> Result<Option<String>> {
+        let path = self.path.join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+}
+
+/// A key by which names sort as people count: `run-2` before `run-10`.
+fn naturally(name: &str) -> Vec<(Option<u128>, String)> {
+    let parts = name.chars().chunk_by(char::is_ascii_digit);
+    let parts = parts.into_iter().map(|(_, part)| part.collect::<String>());
+    parts.map(|part| (part.parse().ok(), part)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,5 +357,76 @@ mod tests {
             .collect();
         assert_eq!(names, [CONFIG]);
         assert_eq!(folder.config().unwrap(), RunConfig::default());
+    }
+
+    #[test]
+    fn runs_are_listed_as_people_count() {
+        let parent = tempfile::tempdir().unwrap();
+        for name in ["run-10", "run-9", "run-010", "other", "run-2b", "run-2"] {
+            let folder = RunFolder::create(&parent.path().join(name)).unwrap();
+            folder.write_metrics(&[]).unwrap();
+        }
+        fs::create_dir(parent.path().join("empty")).unwrap();
+        fs::write(parent.path().join("notes.txt"), "").unwrap();
+        let runs = RunFolder::list(parent.path()).unwrap();
+        let names: Vec<_> = runs
+            .iter()
+            .map(|run| run.path().file_name().unwrap().to_str().unwrap())
+            .collect();
+        assert_eq!(
+            names,
+            ["other", "run-2", "run-2b", "run-9", "run-010", "run-10"]
+        );
+
+        let one = RunFolder::list(runs[0].path()).unwrap();
+        assert_eq!(one[0].path(), runs[0].path());
+        assert_eq!(one.len(), 1);
+    }
+
+    #[test]
+    fn metrics_and_summary_are_read_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(&parent.path().join("run")).unwrap();
+        assert_eq!(folder.metrics().unwrap(), []);
+        assert_eq!(folder.summary().unwrap(), None);
+        assert!(!folder.has_checkpoint());
+
+        let metrics = EpochMetrics {
+            epoch: 1,
+            train_loss: 0.5,
+            train_accuracy: 0.75,
+            validation_loss: 0.25,
+            validation_accuracy: 0.875,
+            seconds: 1.5,
+        };
+        let epochs = [
+            metrics.clone(),
+            EpochMetrics {
+                epoch: 2,
+                ..metrics.clone()
+            },
+        ];
+        folder.write_metrics(&epochs).unwrap();
+        assert_eq!(folder.metrics().unwrap(), epochs);
+        let summary = RunSummary {
+            version: "0.1.0".into(),
+            device: "CPU".into(),
+            parameters: 7,
+            best_epoch: 1,
+            best: metrics,
+            test_loss: 0.5,
+            test_accuracy: 0.5,
+            test_examples: 2,
+            training_seconds: 3.0,
+        };
+        folder.write_summary(&summary).unwrap();
+        assert_eq!(folder.summary().unwrap(), Some(summary));
+
+        folder.write(METRICS, b"{\"epoch\": 1").unwrap();
+        let error = folder.metrics().unwrap_err().to_string();
+        assert!(error.ends_with("metrics.jsonl, line 1"), "{error}");
+        folder.write(SUMMARY, b"{}").unwrap();
+        let error = format!("{:#}", folder.summary().unwrap_err());
+        assert!(error.contains("summary.json: missing field"), "{error}");
     }
 }

@@ -1,0 +1,173 @@
+//! `gatefold runs`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use gatefold::run_folder::RunFolder;
+use gatefold_model::Cell;
+use serde::Serialize;
+
+use crate::cli::RunsArgs;
+use crate::output::{self, Format};
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    /// Trained and tested.
+    Done,
+    /// Can go on from a checkpoint.
+    Resumable,
+    /// Neither; it may be under way.
+    Unfinished,
+    /// A file of it can't be read.
+    Damaged,
+}
+
+/// A run's key figures, as far as they can be read.
+#[derive(Debug, Serialize)]
+struct Line {
+    run: PathBuf,
+    state: State,
+    dataset: Option<String>,
+    cell: Option<Cell>,
+    hidden_size: Option<usize>,
+    parameters: Option<usize>,
+    epochs_done: usize,
+    epochs: Option<usize>,
+    validation_loss: Option<f64>,
+    validation_accuracy: Option<f64>,
+    test_accuracy: Option<f64>,
+    training_seconds: f64,
+    device: Option<String>,
+    problem: Option<String>,
+}
+
+pub fn run(args: RunsArgs) -> Result<()> {
+    let mut folders = args.folders;
+    let usual = Path::new("runs");
+    if folders.is_empty() && usual.exists() {
+        folders.push(usual.into());
+    }
+    let mut lines = Vec::new();
+    for folder in &folders {
+        lines.extend(RunFolder::list(folder)?.iter().map(line));
+    }
+    if lines.is_empty() {
+        eprintln!(
+            "there are no runs yet; `gatefold train` makes one, in the folder runs unless --run names another"
+        );
+    }
+    if args.format.format == Format::Json {
+        return lines.iter().try_for_each(output::json);
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let header = [
+        "run",
+        "state",
+        "dataset",
+        "cell",
+        "device",
+        "hidden",
+        "parameters",
+        "epochs",
+        "validation\nloss",
+        "validation\naccuracy",
+        "test\naccuracy",
+        "seconds",
+    ];
+    output::table(&header, lines.iter().map(Line::row).collect(), 5)?;
+    let mut problems = lines.iter().filter_map(|line| line.problem.as_deref());
+    problems.try_for_each(output::line)
+}
+
+/// Reads what there is of a run.
+fn line(run: &RunFolder) -> Line {
+    let mut problems = Vec::new();
+    let config = keep(run.config(), &mut problems);
+    let epochs = keep(run.metrics(), &mut problems).unwrap_or_default();
+    let summary = keep(run.summary(), &mut problems).flatten();
+    if summary.is_some() && problems.is_empty() {
+        keep(RunFolder::open(run.path()), &mut problems);
+    }
+    let state = if !problems.is_empty() {
+        State::Damaged
+    } else if summary.is_some() {
+        State::Done
+    } else if run.has_checkpoint() {
+        State::Resumable
+    } else {
+        State::Unfinished
+    };
+    let best = epochs
+        .iter()
+        .min_by(|a, b| a.validation_loss.total_cmp(&b.validation_loss));
+    let best = summary.as_ref().map(|summary| &summary.best).or(best);
+    let model = config.as_ref().map(|config| &config.model);
+    Line {
+        run: run.path().into(),
+        state,
+        dataset: config
+            .as_ref()
+            .and_then(|config| config.dataset.name.clone()),
+        cell: model.map(|model| model.cell),
+        hidden_size: model.map(|model| model.hidden_size),
+        parameters: model.map(|model| model.parameters() as usize),
+        epochs_done: epochs.len(),
+        epochs: config.as_ref().map(|config| config.training.epochs),
+        validation_loss: best.map(|best| best.validation_loss),
+        validation_accuracy: best.map(|best| best.validation_accuracy),
+        test_accuracy: summary.as_ref().map(|summary| summary.test_accuracy),
+        training_seconds: match &summary {
+            Some(summary) => summary.training_seconds,
+            None => epochs.iter().fold(0.0, |sum, epoch| sum + epoch.seconds),
+        },
+        device: summary.map(|summary| summary.device),
+        problem: (!problems.is_empty()).then(|| problems.join("; ")),
+    }
+}
+
+/// What was read, or else nothing, and a problem more.
+fn keep<T>(read: Result<T>, problems: &mut Vec<String>) -> Option<T> {
+    read.map_err(|error| problems.push(format!("{error:#}").trim_end().into()))
+        .ok()
+}
+
+impl Line {
+    /// The cells of the table.
+    fn row(&self) -> Vec<String> {
+        let name = |value: Option<serde_json::Value>| {
+            let name = value.as_ref().and_then(|value| value.as_str());
+            name.unwrap_or_default().to_owned()
+        };
+        let count = |count: Option<usize>| count.map(|count| count.to_string()).unwrap_or_default();
+        let share =
+            |share: Option<f64>| share.map(|share| format!("{share:.4}")).unwrap_or_default();
+        // A table's path, as datasets go, is too long.
+        let dataset = self
+            .dataset
+            .as_deref()
+            .map(Path::new)
+            .and_then(Path::file_name);
+        vec![
+            self.run.display().to_string(),
+            name(serde_json::to_value(self.state).ok()),
+            dataset.unwrap_or_default().to_string_lossy().into_owned(),
+            name(serde_json::to_value(self.cell).ok()),
+            self.device.clone().unwrap_or_default(),
+            count(self.hidden_size),
+            count(self.parameters),
+            format!(
+                "{}/{}",
+                self.epochs_done,
+                self.epochs.map_or("?".into(), |epochs| epochs.to_string())
+            ),
+            share(self.validation_loss),
+            share(self.validation_accuracy),
+            share(self.test_accuracy),
+            format!("{:.1}", self.training_seconds),
+        ]
+    }
+}
