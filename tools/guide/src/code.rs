@@ -16,7 +16,7 @@ pub fn line_of(text: &str, name: &str) -> Option<usize> {
         let words: Vec<&str> = line
             .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
             .collect();
-        !is_note(line)
+        !line.trim_start().starts_with("//")
             && words
                 .windows(2)
                 .any(|pair| KINDS.contains(&pair[0]) && pair[1] == name)
