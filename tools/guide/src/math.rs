@@ -27,6 +27,10 @@ pub fn mathml(latex: &str, display: bool) -> Result<String, String> {
         config,
     )
     .map_err(|error| format!("the equation can't be drawn: {error}"))?;
+    // Two slips of pulldown-latex 0.8: a space escaped twice, and none between two attributes.
+    let mathml = mathml
+        .replace("&amp;nbsp;", "\u{a0}")
+        .replace("\"minsize", "\" minsize");
     Ok(escape(&mathml))
 }
 
@@ -70,6 +74,14 @@ mod tests {
             !text.concat().contains(['*', '_', '[', '|', '\n']),
             "{equation}"
         );
+    }
+
+    #[test]
+    fn spaces_and_large_brackets_are_drawn() {
+        let equation = mathml("\\bigl(a,\\ b\\bigr)", false).unwrap();
+        assert!(equation.contains("<mtext>\u{a0}</mtext>"), "{equation}");
+        assert!(equation.contains("\" minsize="), "{equation}");
+        assert!(!equation.contains("amp;"), "{equation}");
     }
 
     #[test]
