@@ -36,11 +36,16 @@ test *args: adapter
 # Check format and lints
 lint:
     cargo fmt --all --check
+    cargo fmt --manifest-path tools/guide/Cargo.toml --check
     cargo clippy --release --workspace --all-targets -- --deny warnings
 
-# Build the documentation of the crates
-docs:
+# Build the documentation of the crates, and the guide; checks all links
+docs: guide
     RUSTDOCFLAGS="--deny warnings" cargo doc --release --workspace --no-deps
+
+# Build the guide in docs/guide and check the links of all documentation
+guide:
+    cargo run --release --manifest-path tools/guide/Cargo.toml
 
 # Make sure that there is a Vulkan adapter for the tests
 [private]
