@@ -1,5 +1,8 @@
 //! `gatefold train`
 
+#[allow(dead_code)]
+mod dashboard;
+
 use std::path::Path;
 
 use anyhow::Result;
