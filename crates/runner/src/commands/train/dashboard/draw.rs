@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatefold::run_folder::EpochMetrics;
 use indicatif::FormattedDuration;
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Margin, Rect};
+use ratatui::layout::{Margin, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, Borders, LineGauge};
@@ -59,23 +59,18 @@ pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
         0..18 => 0,
         height => 1 + (height / 8).max(3),
     };
-    let [top, charts, gauges, numbers, bottom, keys] = Layout::vertical([
-        Constraint::Length(header.height() as u16),
-        Constraint::Fill(1),
-        Constraint::Length(2),
-        Constraint::Length(2),
-        Constraint::Length(messages),
-        Constraint::Length(1),
-    ])
-    .areas(area);
+    let mut rest = area;
+    let top = cut_top(&mut rest, header.height() as u16);
+    let keys = cut_bottom(&mut rest, 1);
+    let bottom = cut_bottom(&mut rest, messages);
+    let mut numbers = inset(cut_bottom(&mut rest, 2));
+    let gauges = cut_bottom(&mut rest, 2);
     frame.render_widget(header, inset(top));
-    draw_charts(frame, charts, state, theme);
+    draw_charts(frame, rest, state, theme);
     draw_gauges(frame, inset(gauges), state, theme);
-    let [left, right] =
-        Layout::horizontal([Constraint::Length(45), Constraint::Fill(1)]).areas(inset(numbers));
-    frame.render_widget(figures, left);
+    frame.render_widget(figures, cut_left(&mut numbers, 45));
     if area.width >= WIDE {
-        frame.render_widget(Text::from(rates(state)).right_aligned(), right);
+        frame.render_widget(Text::from(rates(state)).right_aligned(), numbers);
     }
     draw_messages(frame, bottom, state, theme);
     frame.render_widget(key_line(state.wish, area.width, theme), inset(keys));
@@ -84,6 +79,31 @@ pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
 /// Without the first and the last column.
 fn inset(area: Rect) -> Rect {
     area.inner(Margin::new(1, 0))
+}
+
+// Areas are cut by hand: Ratatui's layouts are solved as systems of constraints, which takes longer than
+// everything else in a frame.
+
+fn cut_top(rest: &mut Rect, rows: u16) -> Rect {
+    let height = rows.min(rest.height);
+    let top = Rect { height, ..*rest };
+    rest.y += height;
+    rest.height -= height;
+    top
+}
+
+fn cut_bottom(rest: &mut Rect, rows: u16) -> Rect {
+    let above = rest.height.saturating_sub(rows);
+    let above = cut_top(rest, above);
+    std::mem::replace(rest, above)
+}
+
+fn cut_left(rest: &mut Rect, columns: u16) -> Rect {
+    let width = columns.min(rest.width);
+    let left = Rect { width, ..*rest };
+    rest.x += width;
+    rest.width -= width;
+    left
 }
 
 /// For a terminal without room for curves; what matters most comes first.
@@ -137,7 +157,7 @@ fn elided(text: &str, width: usize) -> String {
     short + "…"
 }
 
-fn draw_charts(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+fn draw_charts(frame: &mut Frame, mut area: Rect, state: &State, theme: &Theme) {
     // Room to grow without an axis that is empty for hours.
     let current = state.position().ceil() as usize;
     let end = (2 * current)
@@ -149,7 +169,8 @@ fn draw_charts(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
         let point = |metrics: &EpochMetrics| (metrics.epoch as f64, value(metrics));
         state.epochs.iter().map(point).collect()
     };
-    let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
+    let half = area.width / 2;
+    let left = cut_left(&mut area, half);
     Curves {
         title: "loss",
         training: &state.loss,
@@ -163,7 +184,7 @@ fn draw_charts(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
         validation: points(|metrics| metrics.validation_accuracy),
         end,
     }
-    .draw(frame, right, theme);
+    .draw(frame, area, theme);
 }
 
 fn draw_gauges(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
@@ -198,14 +219,11 @@ fn draw_gauges(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
         (label, done, detail),
         ("run".into(), run_ratio(state), whole),
     ];
-    for ((label, done, detail), row) in lines.into_iter().zip(area.rows()) {
-        let [left, middle, percent, right] = Layout::horizontal([
-            Constraint::Length(15),
-            Constraint::Fill(1),
-            Constraint::Length(8),
-            Constraint::Length(widest),
-        ])
-        .areas(row);
+    for ((label, done, detail), mut row) in lines.into_iter().zip(area.rows()) {
+        let left = cut_left(&mut row, 15);
+        let width = row.width.saturating_sub(8 + widest);
+        let middle = cut_left(&mut row, width);
+        let percent = cut_left(&mut row, 8);
         frame.render_widget(label, left);
         let gauge = LineGauge::default()
             .ratio(done)
@@ -216,7 +234,7 @@ fn draw_gauges(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
             .unfilled_style(theme.quiet);
         frame.render_widget(gauge, middle);
         frame.render_widget(format!(" {:>3.0} %", 100.0 * done), percent);
-        frame.render_widget(detail, right);
+        frame.render_widget(detail, row);
     }
 }
 
