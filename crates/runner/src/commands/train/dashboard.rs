@@ -24,8 +24,10 @@ use draw::Theme;
 use screen::Screen;
 use state::State;
 
-/// Between two frames.
-const FRAME: Duration = Duration::from_millis(125);
+/// From one frame to the next, at least and at most.
+const PAUSE: [Duration; 2] = [Duration::from_millis(125), Duration::from_secs(2)];
+/// Time from one frame to the next in that of drawing: large terminals and slow lines cost training no more.
+const SHARE: u32 = 100;
 
 /// A person's terminal. Standard error alone would make a system call of every few bytes.
 pub type Console = CrosstermBackend<BufWriter<Stderr>>;
@@ -98,7 +100,8 @@ pub struct Dashboard<B: Backend> {
     screen: Option<Screen>,
     state: State,
     theme: Theme,
-    drawn: Instant,
+    /// When the next frame is.
+    due: Instant,
 }
 
 impl Dashboard<Console> {
@@ -126,7 +129,7 @@ impl<B: Backend> Dashboard<B> {
             screen,
             state: State::new(run),
             theme,
-            drawn: Instant::now(),
+            due: Instant::now(),
         };
         dashboard.draw();
         dashboard
@@ -160,7 +163,7 @@ impl<B: Backend> Dashboard<B> {
     /// What the person wants by now. Call it after every step and batch: it reads the keys and draws, both
     /// only when a frame is due.
     pub fn wish(&mut self) -> Wish {
-        if self.drawn.elapsed() >= FRAME {
+        if Instant::now() >= self.due {
             self.draw();
             self.read_keys();
         }
@@ -168,7 +171,7 @@ impl<B: Backend> Dashboard<B> {
     }
 
     fn draw(&mut self) {
-        self.drawn = Instant::now();
+        let start = Instant::now();
         // A panic in another thread has given the terminal back already.
         let ours = self.screen.as_ref().is_none_or(Screen::is_on);
         if let Some(terminal) = &mut self.terminal
@@ -179,6 +182,8 @@ impl<B: Backend> Dashboard<B> {
         {
             self.close();
         }
+        let [least, most] = PAUSE;
+        self.due = Instant::now() + (start.elapsed() * SHARE).clamp(least, most);
     }
 
     /// Ratatui would report a cursor that it can't show on standard error, and panic where that is gone too.
