@@ -1,0 +1,189 @@
+//! What the dashboard shows, kept up with the run at a constant cost a step.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use gatefold::run_folder::EpochMetrics;
+
+use super::history::History;
+use super::{Run, Step, Wish};
+
+/// Messages kept, more than any terminal shows.
+const MESSAGES: usize = 100;
+/// Steps over which the pace is averaged.
+const PACE_STEPS: f64 = 50.0;
+
+pub struct State {
+    pub run: Run,
+    pub start: Instant,
+    /// The last one.
+    pub step: Option<Step>,
+    /// Batches behind and in all, while reviews are evaluated.
+    pub evaluating: Option<(usize, usize)>,
+    /// Over epochs, as is `accuracy`.
+    pub loss: History,
+    pub accuracy: History,
+    pub epochs: Vec<EpochMetrics>,
+    pub best: Option<EpochMetrics>,
+    /// With the time since the start.
+    pub messages: VecDeque<(Duration, String)>,
+    pub wish: Wish,
+    pace: Pace,
+}
+
+impl State {
+    pub fn new(run: Run) -> Self {
+        Self {
+            run,
+            start: Instant::now(),
+            step: None,
+            evaluating: None,
+            loss: History::default(),
+            accuracy: History::default(),
+            epochs: Vec::new(),
+            best: None,
+            messages: VecDeque::new(),
+            wish: Wish::default(),
+            pace: Pace::default(),
+        }
+    }
+
+    pub fn resume_from(&mut self, epochs: &[EpochMetrics]) {
+        for metrics in epochs {
+            // An epoch's mean stands in its middle.
+            let middle = metrics.epoch as f64 - 0.5;
+            self.loss.push(middle, metrics.train_loss);
+            self.accuracy.push(middle, metrics.train_accuracy);
+        }
+        self.epochs.extend_from_slice(epochs);
+        self.best = self
+            .epochs
+            .iter()
+            .filter(|metrics| metrics.validation_loss.is_finite())
+            .min_by(|one, other| one.validation_loss.total_cmp(&other.validation_loss))
+            .cloned();
+    }
+
+    pub fn step(&mut self, step: Step, now: Instant) {
+        self.evaluating = None;
+        self.pace.step(step.reviews, now);
+        let x = position(&step);
+        if let Some(loss) = step.loss {
+            self.loss.push(x, loss);
+        }
+        if let Some(accuracy) = step.accuracy {
+            self.accuracy.push(x, accuracy);
+        }
+        self.step = Some(step);
+    }
+
+    pub fn evaluating(&mut self, batch: usize, batches: usize, now: Instant) {
+        self.evaluating = Some((batch, batches));
+        self.pace.evaluating(batch, batches, now);
+    }
+
+    pub fn epoch(&mut self, metrics: &EpochMetrics, best: bool) {
+        self.evaluating = None;
+        self.pace.evaluation_start = None;
+        self.epochs.push(metrics.clone());
+        if best {
+            self.best = Some(metrics.clone());
+        }
+        self.message(format!(
+            "epoch {}: validation loss {:.4}, accuracy {:.4}{} ({:.1} s)",
+            metrics.epoch,
+            metrics.validation_loss,
+            metrics.validation_accuracy,
+            if best { ", best so far" } else { "" },
+            metrics.seconds,
+        ));
+    }
+
+    pub fn message(&mut self, line: String) {
+        self.messages.truncate(MESSAGES - 1);
+        self.messages.push_front((self.start.elapsed(), line));
+    }
+
+    /// Epochs behind, and the part of the one under way.
+    pub fn position(&self) -> f64 {
+        let past = self.epochs.last().map_or(0.0, |last| last.epoch as f64);
+        self.step.as_ref().map_or(past, position).max(past)
+    }
+
+    /// Whether training is over, and the test reviews are evaluated.
+    pub fn is_testing(&self) -> bool {
+        let current = self.step.as_ref().map(|step| step.epoch);
+        self.evaluating.is_some() && current <= self.epochs.last().map(|last| last.epoch)
+    }
+
+    /// Steps a second and reviews a second.
+    pub fn rates(&self) -> Option<(f64, f64)> {
+        let rate = 1.0 / self.pace.seconds;
+        rate.is_finite().then_some((rate, rate * self.pace.reviews))
+    }
+
+    /// Until all epochs are done, at the present pace.
+    pub fn left(&self) -> Option<Duration> {
+        let step = self.step.as_ref()?;
+        self.rates()?;
+        let epochs = self.run.epochs.saturating_sub(step.epoch);
+        let steps = step.steps.saturating_sub(step.step) + epochs * step.steps;
+        let done = self
+            .epochs
+            .last()
+            .is_some_and(|last| last.epoch >= step.epoch);
+        let this_evaluation = match self.evaluating {
+            _ if done => 0.0,
+            Some((batch, batches)) => 1.0 - ratio(batch, batches),
+            None => 1.0,
+        };
+        let seconds = steps as f64 * self.pace.seconds
+            + (epochs as f64 + this_evaluation) * self.pace.evaluation;
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+}
+
+/// `part` of `whole`, within 0 and 1.
+pub fn ratio(part: usize, whole: usize) -> f64 {
+    (part as f64 / whole.max(1) as f64).min(1.0)
+}
+
+fn position(step: &Step) -> f64 {
+    step.epoch.saturating_sub(1) as f64 + ratio(step.step, step.steps)
+}
+
+/// How fast it goes.
+#[derive(Default)]
+struct Pace {
+    /// When the last step ended, if training has gone on since.
+    last: Option<Instant>,
+    counted: f64,
+    /// A step's.
+    seconds: f64,
+    /// In a step.
+    reviews: f64,
+    evaluation_start: Option<Instant>,
+    /// Seconds for all batches of an evaluation.
+    evaluation: f64,
+}
+
+impl Pace {
+    /// The first step after a pause is not counted: a run's first step also compiles.
+    fn step(&mut self, reviews: usize, now: Instant) {
+        if let Some(last) = self.last.replace(now) {
+            self.counted = (self.counted + 1.0).min(PACE_STEPS);
+            self.seconds += ((now - last).as_secs_f64() - self.seconds) / self.counted;
+            self.reviews += (reviews as f64 - self.reviews) / self.counted;
+        }
+        self.evaluation_start = None;
+    }
+
+    fn evaluating(&mut self, batch: usize, batches: usize, now: Instant) {
+        let start = self.last.take().or(self.evaluation_start).unwrap_or(now);
+        self.evaluation_start = Some(start);
+        let done = ratio(batch, batches);
+        if done > 0.0 {
+            self.evaluation = (now - start).as_secs_f64() / done;
+        }
+    }
+}
