@@ -8,6 +8,8 @@
 //! | [`download`] | fetching a published file, resumed and checked |
 //! | [`training`] | the training loop |
 //! | [`evaluation`] | loss and accuracy, and the probabilities behind them |
+//! | [`gradient_reach`] | how far back in time the gradient reaches |
+//! | [`memory_tasks`] | the adding problem and first-token recall, where a simple RNN forgets |
 //! | [`run_folder`] | what a run leaves behind, and reading it again |
 //! | [`mod@bench`] | how fast a network runs, with our layers and with Burn's |
 //! | [`files`] | files that are there as a whole or not at all |
@@ -20,6 +22,8 @@ pub mod device;
 pub mod download;
 pub mod evaluation;
 pub mod files;
+pub mod gradient_reach;
+pub mod memory_tasks;
 pub mod optimizer;
 pub mod progress;
 pub mod run_folder;
