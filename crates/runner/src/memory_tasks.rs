@@ -33,6 +33,9 @@ pub const LENGTHS: [usize; 4] = [10, 30, 100, 200];
 /// Sequences that are held out to score with.
 const HELD_OUT: usize = 256;
 
+/// Timesteps of the shortest sequences: two numbers to add, or a symbol and a distractor.
+const SHORTEST: usize = 2;
+
 /// Steps from one scoring to the next.
 const STEPS_PER_SCORE: usize = 50;
 
@@ -130,8 +133,8 @@ pub fn run(
     on_step: &mut dyn FnMut(usize, usize, f64),
 ) -> Result<TaskResult> {
     ensure!(
-        length >= 2,
-        "the {task} needs a length of at least 2, not {length}"
+        length >= SHORTEST,
+        "the {task} needs a length of at least {SHORTEST}, not {length}"
     );
     for (size, name) in [
         (config.hidden_size, "hidden_size"),
@@ -143,13 +146,13 @@ pub fn run(
     let start = Instant::now();
     let device = device.clone().autodiff();
     let draws = |stream| generator(*b"memory\0\0", config.seed, stream);
-    let held_out = task.draw(HELD_OUT, length, &mut draws(0));
+    let held_out = task.draw(HELD_OUT, length..=length, &mut draws(0));
     let training = &mut draws(1);
     let mut network = Network::new(task, cell, config.hidden_size, config.seed, &device);
     let mut optimizer = Adam::default();
     let (mut score, mut steps) = (f64::NAN, 0);
     while steps < config.steps && !task.is_solved_by(score) {
-        let batch = task.draw(config.batch_size, length, training);
+        let batch = task.draw(config.batch_size, SHORTEST..=length, training);
         let loss = network.loss(task, &batch, &device);
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         network = optimizer.step(network, gradients, config.learning_rate);
@@ -198,9 +201,9 @@ impl Network {
 
     /// Answers `[count, outputs]`.
     fn forward(&self, task: Task, sequences: &Sequences, device: &Device) -> Tensor<2> {
-        let (count, length) = (sequences.count, sequences.length);
-        let inputs = TensorData::new(sequences.inputs.clone(), [count, length, task.inputs()]);
-        let lengths = Tensor::from_data(&vec![length as i32; count][..], device);
+        let shape = [sequences.lengths.len(), sequences.time, task.inputs()];
+        let inputs = TensorData::new(sequences.inputs.clone(), shape);
+        let lengths = Tensor::from_data(&sequences.lengths[..], device);
         let projections = self.recurrent.project(Tensor::from_data(inputs, device));
         let (_, last) = self.recurrent.forward(projections, lengths);
         self.output.forward(last)
@@ -232,7 +235,7 @@ impl Network {
                 .map(|(answer, target)| f64::from(u8::from(largest(answer) == largest(target))))
                 .sum(),
         };
-        Ok(sum / sequences.count as f64)
+        Ok(sum / sequences.lengths.len() as f64)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The tasks' sequences, drawn on the host: the same for a seed on every device and platform.
 
+use std::ops::RangeInclusive;
+
 use gatefold_data::random::{ChaCha8Rng, below, unit};
 
 use super::Task;
@@ -10,14 +12,14 @@ const SYMBOLS: usize = 4;
 /// Sequences and what a network should answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sequences {
-    /// Row-major `[count, length, inputs]`.
+    /// Row-major `[count, time, inputs]`, zero past a sequence's length.
     pub inputs: Vec<f32>,
+    /// Timesteps of each sequence, `[count]`.
+    pub lengths: Vec<i32>,
     /// Row-major `[count, outputs]`: the sum, or the symbol as a one-hot vector.
     pub targets: Vec<f32>,
-    /// Sequences.
-    pub count: usize,
-    /// Timesteps a sequence.
-    pub length: usize,
+    /// Timesteps of the longest.
+    pub time: usize,
 }
 
 impl Task {
@@ -46,26 +48,32 @@ impl Task {
         }
     }
 
-    /// `count` sequences of `length` timesteps, at least 2.
-    pub(super) fn draw(self, count: usize, length: usize, generator: &mut ChaCha8Rng) -> Sequences {
+    /// `count` sequences, the length of each drawn from `lengths`, at least 2.
+    pub(super) fn draw(
+        self,
+        count: usize,
+        lengths: RangeInclusive<usize>,
+        generator: &mut ChaCha8Rng,
+    ) -> Sequences {
+        let (shortest, time) = lengths.into_inner();
         let (width, outputs) = (self.inputs(), self.outputs());
-        let mut inputs = vec![0.0; count * length * width];
-        let mut targets = vec![0.0; count * outputs];
-        for (row, target) in inputs
-            .chunks_mut(length * width)
-            .zip(targets.chunks_mut(outputs))
-        {
+        let mut sequences = Sequences {
+            inputs: vec![0.0; count * time * width],
+            lengths: Vec::with_capacity(count),
+            targets: vec![0.0; count * outputs],
+            time,
+        };
+        let rows = sequences.inputs.chunks_mut(time * width);
+        for (row, target) in rows.zip(sequences.targets.chunks_mut(outputs)) {
+            let length = shortest + below(time - shortest + 1, generator);
+            sequences.lengths.push(length as i32);
+            let row = &mut row[..length * width];
             match self {
                 Self::Adding => add(row, target, generator),
                 Self::Recall => recall(row, target, generator),
             }
         }
-        Sequences {
-            inputs,
-            targets,
-            count,
-            length,
-        }
+        sequences
     }
 }
 
@@ -106,7 +114,11 @@ mod tests {
     const LENGTH: usize = 11;
 
     fn drawn(task: Task, seed: u64) -> Sequences {
-        task.draw(COUNT, LENGTH, &mut generator(*b"testing\0", seed, 0))
+        task.draw(
+            COUNT,
+            LENGTH..=LENGTH,
+            &mut generator(*b"testing\0", seed, 0),
+        )
     }
 
     #[test]
@@ -161,6 +173,28 @@ mod tests {
             even(&counts[SYMBOLS..], (COUNT * (LENGTH - 1)) as i32 / 4),
             "{counts:?}"
         );
+    }
+
+    #[test]
+    fn lengths_fill_their_range_and_nothing_stands_past_them() {
+        let generator = &mut generator(*b"testing\0", 1, 0);
+        let sequences = Task::Recall.draw(COUNT, 2..=LENGTH, generator);
+        for length in 2..=LENGTH as i32 {
+            let count = sequences.lengths.iter().filter(|&&l| l == length).count();
+            assert!(
+                count.abs_diff(COUNT / 10) < COUNT / 50,
+                "{count} of {length}"
+            );
+        }
+        let rows = sequences.inputs.chunks(2 * SYMBOLS * LENGTH);
+        for (row, &length) in rows.zip(&sequences.lengths) {
+            assert_eq!(row.iter().sum::<f32>(), length as f32);
+            assert!(
+                row[2 * SYMBOLS * length as usize..]
+                    .iter()
+                    .all(|&x| x == 0.0)
+            );
+        }
     }
 
     #[test]
