@@ -26,7 +26,7 @@
 mod batches;
 mod dataset;
 mod error;
-mod random;
+pub mod random;
 mod sources;
 mod statistics;
 pub mod tokenizer;

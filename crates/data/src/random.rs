@@ -5,11 +5,11 @@
 //! algorithm that a library may improve.
 
 use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+pub use rand_chacha::ChaCha8Rng;
 
 /// The generator whose 256-bit key is `purpose` followed by `seed` (little endian) and zeros, at
 /// the given stream.
-pub(crate) fn generator(purpose: [u8; 8], seed: u64, stream: u64) -> ChaCha8Rng {
+pub fn generator(purpose: [u8; 8], seed: u64, stream: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&purpose);
     key[8..16].copy_from_slice(&seed.to_le_bytes());
@@ -18,13 +18,20 @@ pub(crate) fn generator(purpose: [u8; 8], seed: u64, stream: u64) -> ChaCha8Rng 
     generator
 }
 
-/// Fisher and Yates's shuffle, from the end; each index is the high half of a 64-bit draw times the
-/// number of choices.
+/// A number below `count`, each as likely: the high half of a 64-bit draw times `count`.
+pub fn below(count: usize, generator: &mut ChaCha8Rng) -> usize {
+    ((u128::from(generator.next_u64()) * count as u128) >> 64) as usize
+}
+
+/// A number uniform in [0, 1): the upper 24 bits of a 64-bit draw, all that an f32 holds.
+pub fn unit(generator: &mut ChaCha8Rng) -> f32 {
+    (generator.next_u64() >> 40) as f32 / (1u32 << 24) as f32
+}
+
+/// Fisher and Yates's shuffle, from the end.
 pub(crate) fn shuffle<T>(items: &mut [T], generator: &mut ChaCha8Rng) {
     for last in (1..items.len()).rev() {
-        let choices = last as u128 + 1;
-        let chosen = (u128::from(generator.next_u64()) * choices) >> 64;
-        items.swap(last, chosen as usize);
+        items.swap(last, below(last + 1, generator));
     }
 }
 
@@ -56,6 +63,19 @@ mod tests {
         assert_eq!(counts.len(), 6);
         assert!(
             counts.values().all(|count| (900..1100).contains(count)),
+            "{counts:?}"
+        );
+    }
+
+    #[test]
+    fn units_fill_their_range_evenly() {
+        let mut generator = generator(*b"testing\0", 7, 0);
+        let mut counts = [0; 10];
+        for _ in 0..10_000 {
+            counts[(unit(&mut generator) * 10.0) as usize] += 1;
+        }
+        assert!(
+            counts.iter().all(|count| (900..1100).contains(count)),
             "{counts:?}"
         );
     }

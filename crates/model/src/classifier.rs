@@ -167,8 +167,10 @@ impl SequenceClassifierConfig {
             },
             recurrent,
             dropout: DropoutConfig::new(self.dropout).init(),
-            dense: self.dense([width, self.dense_size], rng, device),
-            output: self.dense([self.dense_size, 1], rng, device),
+            dense: self
+                .initializers
+                .linear([width, self.dense_size], rng, device),
+            output: self.initializers.linear([self.dense_size, 1], rng, device),
         })
     }
 
@@ -179,52 +181,68 @@ impl SequenceClassifierConfig {
         rng: &mut impl Rng,
         device: &Device,
     ) -> RecurrentCell {
-        let hidden = self.hidden_size;
-        match self.cell {
-            Cell::Rnn => RecurrentCell::SimpleRnn(
-                SimpleRnnConfig::new(input, hidden)
-                    .with_reverse(reverse)
-                    .with_recurrent_dropout(self.recurrent_dropout)
-                    .with_initializers(self.initializers)
-                    .init_with(rng, device),
-            ),
-            Cell::Lstm => RecurrentCell::Lstm(
-                LstmConfig::new(input, hidden)
-                    .with_reverse(reverse)
-                    .with_recurrent_dropout(self.recurrent_dropout)
-                    .with_initializers(self.initializers)
-                    .init_with(rng, device),
-            ),
-            Cell::Gru => RecurrentCell::Gru(
-                GruConfig::new(input, hidden)
-                    .with_reverse(reverse)
-                    .with_recurrent_dropout(self.recurrent_dropout)
-                    .with_initializers(self.initializers)
-                    .init_with(rng, device),
-            ),
-        }
-    }
-
-    fn dense(&self, shape: [usize; 2], rng: &mut impl Rng, device: &Device) -> Linear {
-        let (weight, bias) = self.initializers.dense(shape, rng);
-        Linear {
-            weight: Param::from_data(weight, device),
-            bias: Some(Param::from_data(bias, device)),
-        }
+        let sizes = [input, self.hidden_size];
+        RecurrentCell::init_with(self.cell, sizes, reverse, self.initializers, rng, device)
+            .with_recurrent_dropout(self.recurrent_dropout)
     }
 }
 
 /// A recurrent layer of any kind, in one direction.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)] // A network holds a handful.
-pub(crate) enum RecurrentCell {
+pub enum RecurrentCell {
+    /// A simple RNN.
     SimpleRnn(SimpleRnn),
+    /// An LSTM.
     Lstm(Lstm),
+    /// A GRU.
     Gru(Gru),
 }
 
 impl RecurrentCell {
-    fn project(&self, input: Tensor<3>) -> Tensor<3> {
+    /// A layer that reads vectors of `input` numbers into `hidden` units, its weights drawn from `rng`.
+    pub fn init_with(
+        cell: Cell,
+        [input, hidden]: [usize; 2],
+        reverse: bool,
+        initializers: Initializers,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Self {
+        match cell {
+            Cell::Rnn => Self::SimpleRnn(
+                SimpleRnnConfig::new(input, hidden)
+                    .with_reverse(reverse)
+                    .with_initializers(initializers)
+                    .init_with(rng, device),
+            ),
+            Cell::Lstm => Self::Lstm(
+                LstmConfig::new(input, hidden)
+                    .with_reverse(reverse)
+                    .with_initializers(initializers)
+                    .init_with(rng, device),
+            ),
+            Cell::Gru => Self::Gru(
+                GruConfig::new(input, hidden)
+                    .with_reverse(reverse)
+                    .with_initializers(initializers)
+                    .init_with(rng, device),
+            ),
+        }
+    }
+
+    fn with_recurrent_dropout(mut self, share: f64) -> Self {
+        let dropout = match &mut self {
+            Self::SimpleRnn(layer) => &mut layer.recurrent_dropout,
+            Self::Lstm(layer) => &mut layer.recurrent_dropout,
+            Self::Gru(layer) => &mut layer.recurrent_dropout,
+        };
+        *dropout = DropoutConfig::new(share).init();
+        self
+    }
+
+    /// `x W + b` for every timestep: `[B, T, in]` → `[B, T, G·H]`.
+    pub fn project(&self, input: Tensor<3>) -> Tensor<3> {
         match self {
             Self::SimpleRnn(layer) => layer.project(input),
             Self::Lstm(layer) => layer.project(input),
@@ -240,8 +258,16 @@ impl RecurrentCell {
         }
     }
 
-    /// Hidden states `[B, T, H]` and the final one `[B, H]`.
-    fn forward(&self, projections: Projections, lengths: Tensor<1, Int>) -> (Tensor<3>, Tensor<2>) {
+    /// Hidden states `[B, T, H]` and the final one `[B, H]`, from what [`project`](Self::project) returns, or
+    /// from a projection a word.
+    ///
+    /// # Panics
+    /// If the shapes don't fit together.
+    pub fn forward(
+        &self,
+        projections: impl Into<Projections>,
+        lengths: Tensor<1, Int>,
+    ) -> (Tensor<3>, Tensor<2>) {
         let lengths = Some(lengths);
         match self {
             Self::SimpleRnn(layer) => {
@@ -301,6 +327,28 @@ pub struct SequenceClassifier {
 }
 
 impl SequenceClassifier {
+    /// The recurrent layer, where there is one alone and it walks forward alone.
+    pub fn single_layer(&self) -> Option<&RecurrentCell> {
+        match &self.recurrent[..] {
+            [layer] if layer.reverse.is_none() => Some(&layer.forward),
+            _ => None,
+        }
+    }
+
+    /// The tokens' vectors, `[B, T, E]`.
+    ///
+    /// # Errors
+    /// [`TokenError::Words`] if the tokens are not of [`vocabulary_size`](Self::vocabulary_size) words.
+    pub fn embed(&self, tokens: Tokens) -> Result<Tensor<3>, TokenError> {
+        embedding(self.embedding.weight.val(), tokens)
+    }
+
+    /// The logits `[B]` of the last layer's final hidden states `[B, N]`.
+    pub fn logits(&self, last: Tensor<2>) -> Tensor<1> {
+        let dense = relu(self.dense.forward(self.dropout.forward(last)));
+        self.output.forward(dense).squeeze_dim(1)
+    }
+
     /// The number of token ids, V.
     pub fn vocabulary_size(&self) -> usize {
         self.embedding.weight.dims()[0]
@@ -337,7 +385,7 @@ impl SequenceClassifier {
             };
             first.forward(project, lengths.clone())
         } else {
-            let sequence = embedding(words, tokens)?;
+            let sequence = self.embed(tokens)?;
             let project = |cell: &RecurrentCell| cell.project(sequence.clone()).into();
             first.forward(project, lengths.clone())
         };
@@ -346,8 +394,7 @@ impl SequenceClassifier {
             let project = |cell: &RecurrentCell| cell.project(sequence.clone()).into();
             (sequence, last) = layer.forward(project, lengths.clone());
         }
-        let dense = relu(self.dense.forward(self.dropout.forward(last)));
-        Ok(self.output.forward(dense).squeeze_dim(1))
+        Ok(self.logits(last))
     }
 }
 

@@ -1,5 +1,7 @@
 //! First weights, drawn on the host so that a seed gives the same network on every device.
 
+use burn::module::Param;
+use burn::nn::Linear;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -99,8 +101,17 @@ impl Initializers {
         }
     }
 
+    /// A linear layer of `[in, out]` on `device`, its weights drawn from `rng`.
+    pub fn linear(self, shape: [usize; 2], rng: &mut impl Rng, device: &Device) -> Linear {
+        let (weight, bias) = self.dense(shape, rng);
+        Linear {
+            weight: Param::from_data(weight, device),
+            bias: Some(Param::from_data(bias, device)),
+        }
+    }
+
     /// Weight `[in, out]` and bias `[out]` of a dense layer.
-    pub(crate) fn dense(self, shape: [usize; 2], rng: &mut impl Rng) -> (TensorData, TensorData) {
+    fn dense(self, shape: [usize; 2], rng: &mut impl Rng) -> (TensorData, TensorData) {
         match self {
             Self::Keras => (
                 glorot_uniform(shape, rng),

@@ -31,7 +31,7 @@ pub mod layers;
 pub mod summary;
 pub mod weights;
 
-pub use classifier::{ConfigError, SequenceClassifier, SequenceClassifierConfig};
+pub use classifier::{ConfigError, RecurrentCell, SequenceClassifier, SequenceClassifierConfig};
 pub use gatefold_kernels::{
     AdamStep, Direction, LstmState, Moments, Projections, TokenError, Tokens, adam, linear,
 };

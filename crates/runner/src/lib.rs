@@ -9,6 +9,8 @@
 //! | [`download`] | fetching a published file, resumed and checked |
 //! | [`training`] | the training loop |
 //! | [`evaluation`] | loss and accuracy, and the probabilities behind them |
+//! | [`gradient_reach`] | how far back in time the gradient reaches |
+//! | [`memory_tasks`] | the adding problem and first-token recall, where a simple RNN forgets |
 //! | [`run_folder`] | what a run leaves behind, and reading it again |
 //! | [`mod@bench`] | how fast a network runs, with our layers and with Burn's |
 //! | [`tensorboard`] | the files that TensorBoard draws a run's curves from |
@@ -24,7 +26,9 @@ pub mod device;
 pub mod download;
 pub mod evaluation;
 pub mod files;
+pub mod gradient_reach;
 pub mod interrupt;
+pub mod memory_tasks;
 pub mod optimizer;
 pub mod progress;
 pub mod run_folder;
