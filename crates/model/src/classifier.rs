@@ -212,7 +212,8 @@ pub(crate) enum RecurrentCell {
 }
 
 impl RecurrentCell {
-    fn project(&self, input: Tensor<3>) -> Tensor<3> {
+    /// `x W + b` for every timestep: `[B, T, d_input]` → `[B, T, G·H]`.
+    pub(crate) fn project(&self, input: Tensor<3>) -> Tensor<3> {
         match self {
             Self::SimpleRnn(layer) => layer.project(input),
             Self::Lstm(layer) => layer.project(input),
@@ -229,7 +230,11 @@ impl RecurrentCell {
     }
 
     /// Hidden states `[B, T, H]` and the final one `[B, H]`.
-    fn forward(&self, projections: Projections, lengths: Tensor<1, Int>) -> (Tensor<3>, Tensor<2>) {
+    pub(crate) fn forward(
+        &self,
+        projections: Projections,
+        lengths: Tensor<1, Int>,
+    ) -> (Tensor<3>, Tensor<2>) {
         let lengths = Some(lengths);
         match self {
             Self::SimpleRnn(layer) => {
@@ -258,7 +263,7 @@ pub(crate) struct RecurrentLayer {
 impl RecurrentLayer {
     /// Hidden states `[B, T, N]` and the final ones `[B, N]`, N = H or, in both directions, 2H.
     /// `project` makes a direction's projections.
-    fn forward(
+    pub(crate) fn forward(
         &self,
         project: impl Fn(&RecurrentCell) -> Projections,
         lengths: Tensor<1, Int>,

@@ -31,6 +31,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Say whether reviews are positive
     Predict(PredictArgs),
+    /// Show what a trained network does with a review, word by word
+    Explain(ExplainArgs),
     /// Look at datasets and fetch them
     Dataset(DatasetCommandArgs),
     /// List what this machine can compute on, and what `auto` takes
@@ -78,6 +80,21 @@ pub struct PredictArgs {
     pub run: PathBuf,
     /// Reviews; without any, standard input is read, a review a line
     pub texts: Vec<String>,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A trained run's folder
+    pub run: PathBuf,
+    /// The review
+    pub text: String,
+    /// Also write a page of HTML, with plots
+    #[arg(long, value_name = "FILE", value_parser = parse_new_file)]
+    pub html: Option<PathBuf>,
     #[command(flatten)]
     pub device: DeviceArgs,
     #[command(flatten)]

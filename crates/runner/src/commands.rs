@@ -4,6 +4,7 @@ pub mod bench;
 pub mod dataset;
 pub mod devices;
 pub mod evaluate;
+pub mod explain;
 pub mod predict;
 pub mod summary;
 pub mod train;

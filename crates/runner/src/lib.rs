@@ -8,7 +8,9 @@
 //! | [`download`] | fetching a published file, resumed and checked |
 //! | [`training`] | the training loop |
 //! | [`evaluation`] | loss and accuracy, and the probabilities behind them |
+//! | [`explanation`] | what a network did with a text, word by word |
 //! | [`run_folder`] | what a run leaves behind, and reading it again |
+//! | [`report`] | runs and comparisons as pages of HTML |
 //! | [`mod@bench`] | how fast a network runs, with our layers and with Burn's |
 //! | [`files`] | files that are there as a whole or not at all |
 //! | [`progress`] | how long work shows itself |
@@ -19,8 +21,10 @@ pub mod dataset;
 pub mod device;
 pub mod download;
 pub mod evaluation;
+pub mod explanation;
 pub mod files;
 pub mod optimizer;
 pub mod progress;
+pub mod report;
 pub mod run_folder;
 pub mod training;
