@@ -11,7 +11,7 @@ use gatefold_model::Cell;
 use itertools::Itertools;
 use minijinja::{Value, context};
 
-use self::page::{Table, figures, page, render, table};
+use self::page::{Table, figures, page, render, table, tables};
 use self::plots::{Line, Plot, Scale};
 use crate::config::RunConfig;
 use crate::run_folder::{EpochMetrics, RunSummary};
@@ -202,13 +202,9 @@ pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<Str
             lines: curves(|epoch| epoch.validation_accuracy),
         },
     ];
-    let configs: Vec<Value> = sections
+    let configs: Value = sections
         .iter()
-        .map(|section| Ok(context! { name => section.name, toml => section.config.to_toml()? }))
-        .collect::<Result<_>>()?;
-    let tasks: Vec<Value> = tasks::tables(tasks)
-        .into_iter()
-        .map(table)
+        .map(|section| Ok(context! { name => &section.name, toml => section.config.to_toml()? }))
         .collect::<Result<_>>()?;
     let names: Vec<&str> = sections.iter().map(|section| &section.name[..]).collect();
     let body = render(
@@ -225,7 +221,7 @@ pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<Str
             cells => table(cells)?,
             curves => figures(curves)?,
             reach => reach::part(sections)?,
-            tasks,
+            tasks => tables(tasks::tables(tasks))?,
             configs,
         },
     )?;

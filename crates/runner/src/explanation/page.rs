@@ -31,7 +31,7 @@ pub(super) fn page(explanation: &Explanation) -> Result<String> {
     page::page("What the network did, word by word", body)
 }
 
-fn tinted(words: &[Word]) -> Vec<Value> {
+fn tinted(words: &[Word]) -> Value {
     let strongest = words.iter().filter_map(|word| word.change);
     let strongest = strongest.fold(0.0, |most: f64, change| most.max(change.abs()));
     words
@@ -40,7 +40,7 @@ fn tinted(words: &[Word]) -> Vec<Value> {
             let change = word.change.filter(|change| *change != 0.0);
             let share = change.map(|change| change.abs() / strongest);
             context! {
-                word => word.word,
+                word => &word.word,
                 unknown => !word.known,
                 direction => match change {
                     Some(change) if change > 0.0 => " up",

@@ -2,6 +2,7 @@
 //! template or a plot made.
 
 use anyhow::{Context, Result};
+use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
@@ -50,8 +51,6 @@ pub(crate) fn page(title: &str, body: Value) -> Result<String> {
 pub(crate) fn render(template: &str, context: Value) -> Result<Value> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
     for (name, source) in TEMPLATES {
         environment.add_template(name, source)?;
     }
@@ -66,11 +65,16 @@ pub(crate) fn render(template: &str, context: Value) -> Result<Value> {
 ///
 /// # Errors
 /// If the template is wrong.
-pub(crate) fn figures(plots: Vec<Plot>) -> Result<Vec<Value>> {
-    plots
-        .into_iter()
-        .map(|plot| render("figure.html", Value::from_serialize(plot.draw())))
-        .collect()
+pub(crate) fn figures(plots: Vec<Plot>) -> Result<Value> {
+    parts("figure.html", plots.into_iter().map(Plot::draw))
+}
+
+/// Tables, ready for a template.
+///
+/// # Errors
+/// If the template is wrong.
+pub(crate) fn tables(tables: Vec<Table>) -> Result<Value> {
+    parts("table.html", tables.into_iter())
 }
 
 /// A table, ready for a template.
@@ -78,5 +82,10 @@ pub(crate) fn figures(plots: Vec<Plot>) -> Result<Vec<Value>> {
 /// # Errors
 /// If the template is wrong.
 pub(crate) fn table(table: Table) -> Result<Value> {
-    render("table.html", Value::from_serialize(table))
+    render("table.html", Value::from(Serde(table)))
+}
+
+fn parts(template: &str, of: impl Iterator<Item = impl Serialize>) -> Result<Value> {
+    of.map(|part| render(template, Value::from(Serde(part))))
+        .collect()
 }
