@@ -167,6 +167,59 @@ fn a_run_can_be_evaluated_from_another_folder() {
 }
 
 #[test]
+fn a_review_is_explained_word_by_word() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]).assert().success();
+    let review = "A good film, zorg";
+    let explain = ["explain", "run", review, "--device", "cpu"];
+    let words = sandbox.json_lines(&[&explain[..], &["--format", "json"]].concat());
+    let named: Vec<_> = words.iter().map(|word| &word["word"]).collect();
+    assert_eq!(named, ["(start)", "a", "good", "film", "zorg"]);
+    assert_eq!(words[4]["known"], false);
+    let keys: Vec<_> = words[0]["gates"].as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["forget", "input", "output"]);
+    let change = |word: &Value| word["change"].as_f64().unwrap_or(0.0);
+    let strongest = words
+        .iter()
+        .max_by(|a, b| change(a).total_cmp(&change(b)))
+        .unwrap();
+    assert_eq!(strongest["word"], "good", "{words:?}");
+
+    let predict = [
+        "predict", "run", review, "--device", "cpu", "--format", "json",
+    ];
+    let [explained, predicted] =
+        [&words[4], &sandbox.json_lines(&predict)[0]].map(|it| it["probability"].as_f64().unwrap());
+    assert!(
+        (explained - predicted).abs() < 1e-6,
+        "{explained} {predicted}"
+    );
+
+    sandbox
+        .gatefold(&[&explain[..], &["--html", "page.html"]].concat())
+        .assert()
+        .success()
+        .stdout(contains("words toward positive: good +").and(contains("zorg (unknown)")))
+        .stderr(contains("page.html"));
+    let page = sandbox.read("page.html");
+    assert_eq!(page.matches("role=\"img\"").count(), 2, "{page}");
+
+    for review in ["", "..."] {
+        sandbox
+            .gatefold(&["explain", "run", review, "--device", "cpu"])
+            .assert()
+            .code(1)
+            .stdout("")
+            .stderr(contains("no words"));
+    }
+    sandbox
+        .gatefold(&[&explain[..], &["--html", "nowhere/page.html"]].concat())
+        .assert()
+        .code(2)
+        .stderr(contains("there is no folder"));
+}
+
+#[test]
 fn a_test_file_of_its_own_is_the_test_part() {
     let sandbox = Sandbox::new();
     sandbox.table("test.csv", 10);

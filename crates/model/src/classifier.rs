@@ -296,7 +296,7 @@ pub(crate) struct RecurrentLayer {
 impl RecurrentLayer {
     /// Hidden states `[B, T, N]` and the final ones `[B, N]`, N = H or, in both directions, 2H.
     /// `project` makes a direction's projections.
-    fn forward(
+    pub(crate) fn forward(
         &self,
         project: impl Fn(&RecurrentCell) -> Projections,
         lengths: Tensor<1, Int>,

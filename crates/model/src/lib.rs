@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | [`layers`] | [`Lstm`], [`Gru`] and [`SimpleRnn`] over [`gatefold_kernels`]' operations |
 //! | [`classifier`] | [`SequenceClassifier`]: embedding, recurrent layers, dense, one logit |
+//! | [`gates`] | how far the gates of the last recurrent layer stand open at every token |
 //! | [`initializers`] | first weights as Keras or PyTorch draw them |
 //! | [`weights`] | weights to and from SafeTensors |
 //! | [`summary`] | a network's layers, output shapes and parameter counts |
@@ -26,6 +27,7 @@
 //! In shapes, B is the batch size, T the time, H the hidden size.
 
 pub mod classifier;
+pub mod gates;
 pub mod initializers;
 pub mod layers;
 pub mod summary;
@@ -35,5 +37,6 @@ pub use classifier::{ConfigError, RecurrentCell, SequenceClassifier, SequenceCla
 pub use gatefold_kernels::{
     AdamStep, Direction, LstmState, Moments, Projections, TokenError, Tokens, adam, linear,
 };
+pub use gates::Gate;
 pub use initializers::Initializers;
 pub use layers::{Cell, Gru, GruConfig, Lstm, LstmConfig, SimpleRnn, SimpleRnnConfig};

@@ -35,6 +35,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// List runs with their key figures
     Runs(RunsArgs),
+    /// Show what a trained network does with a review, word by word
+    Explain(ExplainArgs),
     /// Look at datasets and fetch them
     Dataset(DatasetCommandArgs),
     /// List what this machine can compute on, and what `auto` takes
@@ -145,6 +147,21 @@ pub struct RunsArgs {
     /// Folders of runs, or single runs [default: runs]
     #[arg(value_name = "FOLDER")]
     pub folders: Vec<PathBuf>,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A trained run's folder
+    pub run: PathBuf,
+    /// The review
+    pub text: String,
+    /// Also write a page of HTML, with plots
+    #[arg(long, value_name = "FILE", value_parser = parse_new_file)]
+    pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     #[command(flatten)]
     pub format: FormatArgs,
 }

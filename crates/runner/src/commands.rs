@@ -1,9 +1,11 @@
 //! What the subcommands do.
 
 pub mod bench;
+pub mod compare;
 pub mod dataset;
 pub mod devices;
 pub mod evaluate;
+pub mod explain;
 pub mod predict;
 pub mod runs;
 pub mod summary;

@@ -17,7 +17,7 @@
 use anyhow::{Context, Result, ensure};
 use burn::module::Module;
 use burn::tensor::{Device, Gradients, Tensor};
-use gatefold_data::Batch;
+use gatefold_data::{Batch, Example};
 use gatefold_model::{LstmState, RecurrentCell, SequenceClassifier, Tokens};
 use itertools::Itertools;
 
@@ -31,6 +31,36 @@ pub struct GradientReach {
     /// The norm over the whole state that a timestep hands on, ‖(dLoss/dh_t, dLoss/dc_t)‖₂ in an LSTM, `[T]`;
     /// without a cell state, as `hidden`.
     pub state: Vec<f64>,
+}
+
+/// Rows of `length` tokens each to measure on: examples joined end to end, of which the last tokens stay,
+/// with the last one's label.
+///
+/// # Panics
+/// If there is no example.
+pub fn joined(examples: &[Example], length: usize, rows: usize) -> Batch {
+    let mut batch = Batch {
+        ids: Vec::with_capacity(rows * length),
+        lengths: vec![length as i32; rows],
+        labels: Vec::with_capacity(rows),
+        size: rows,
+        time: length,
+        indices: (0..rows).collect(),
+    };
+    for row in 0..rows {
+        let (mut ids, mut positive) = (Vec::new(), false);
+        let first = row * examples.len() / rows;
+        for example in examples.iter().cycle().skip(first) {
+            ids.extend(example.ids.iter().map(|&id| id as i32));
+            positive = example.positive;
+            if ids.len() >= length {
+                break;
+            }
+        }
+        batch.ids.extend(&ids[ids.len() - length..]);
+        batch.labels.push(f32::from(u8::from(positive)));
+    }
+    batch
 }
 
 /// ‖dLoss/dh_t‖₂ for every timestep of a batch of equally long sequences, the mean over its rows; Loss is

@@ -11,7 +11,9 @@
 //! | [`evaluation`] | loss and accuracy, and the probabilities behind them |
 //! | [`gradient_reach`] | how far back in time the gradient reaches |
 //! | [`memory_tasks`] | the adding problem and first-token recall, where a simple RNN forgets |
+//! | [`explanation`] | what a network did with a text, word by word |
 //! | [`run_folder`] | what a run leaves behind, and reading it again |
+//! | [`report`] | runs and comparisons as pages of HTML |
 //! | [`mod@bench`] | how fast a network runs, with our layers and with Burn's |
 //! | [`tensorboard`] | the files that TensorBoard draws a run's curves from |
 //! | [`interrupt`] | Ctrl-C that lets work come to a good end |
@@ -25,12 +27,14 @@ pub mod dataset;
 pub mod device;
 pub mod download;
 pub mod evaluation;
+pub mod explanation;
 pub mod files;
 pub mod gradient_reach;
 pub mod interrupt;
 pub mod memory_tasks;
 pub mod optimizer;
 pub mod progress;
+pub mod report;
 pub mod run_folder;
 pub mod tensorboard;
 pub mod training;

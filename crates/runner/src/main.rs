@@ -21,9 +21,11 @@ fn main() -> ExitCode {
     start_logging(cli.verbose);
     let done = match cli.command {
         Command::Train(args) => commands::train::run(*args),
+        Command::Compare(args) => commands::compare::run(*args),
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Predict(args) => commands::predict::run(args),
         Command::Runs(args) => commands::runs::run(args),
+        Command::Explain(args) => commands::explain::run(args),
         Command::Dataset(args) => commands::dataset::run(args),
         Command::Devices(args) => commands::devices::run(args),
         Command::Summary(args) => commands::summary::run(args),

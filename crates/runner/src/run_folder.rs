@@ -19,6 +19,7 @@ const VOCABULARY: &str = "vocabulary.json";
 const WEIGHTS: &str = "model.safetensors";
 const METRICS: &str = "metrics.jsonl";
 const SUMMARY: &str = "summary.json";
+const REPORT: &str = "report.html";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// One line of `metrics.jsonl`.
@@ -245,6 +246,19 @@ impl RunFolder {
         let mut text = serde_json::to_vec_pretty(summary)?;
         text.push(b'\n');
         self.write(SUMMARY, &text)
+    }
+
+    /// Where the run's report is.
+    pub fn report(&self) -> PathBuf {
+        self.path.join(REPORT)
+    }
+
+    /// Writes the report, a page of HTML.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn write_report(&self, page: &str) -> Result<()> {
+        self.write(REPORT, page.as_bytes())
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {

@@ -20,6 +20,7 @@ use crate::config::RunConfig;
 use crate::dataset::Prepared;
 use crate::device::Selected;
 use crate::evaluation::{Evaluation, evaluate};
+use crate::report::{self, RunSection};
 use crate::run_folder::{EpochMetrics, RunFolder, RunSummary};
 use session::Session;
 
@@ -73,7 +74,7 @@ pub type OnEvent<'a> = &'a mut dyn FnMut(Event) -> ControlFlow<()>;
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// All epochs are done, or patience ran out.
-    Finished(RunSummary),
+    Finished(Box<RunSection>),
     /// It was asked to stop, and can be resumed.
     Stopped {
         /// The epoch under way, from 1.
@@ -125,7 +126,7 @@ pub fn fit(
     Ok((best.unwrap_or(last), progress.epochs))
 }
 
-/// Trains in `folder`, keeps the epoch with the lowest validation loss, and tests it. Where the folder has
+/// Trains in `folder`, keeps the epoch with the lowest validation loss, tests it, and reports on it. Where the folder has
 /// checkpoints, goes on from the last one: on a CPU, to the same weights, bit for bit, as without the
 /// interruption.
 ///
@@ -180,5 +181,7 @@ pub fn train(
         milliseconds_per_step: 1e3 * progress.step_seconds / steps as f64,
     };
     folder.write_summary(&summary)?;
-    Ok(Outcome::Finished(summary))
+    let section = RunSection::of(folder, data, device)?;
+    folder.write_report(&report::run_page(&section)?)?;
+    Ok(Outcome::Finished(Box::new(section)))
 }

@@ -1,7 +1,7 @@
 //! `gatefold train`
 
-mod dashboard;
-mod display;
+pub mod dashboard;
+pub mod display;
 
 use std::path::Path;
 use std::process::exit;
@@ -19,7 +19,7 @@ use self::display::Display;
 use crate::cli::TrainArgs;
 
 /// As shells do for what Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
+pub const INTERRUPTED: i32 = 130;
 
 pub fn run(args: TrainArgs) -> Result<()> {
     let (config, resumed) = match &args.resume {
@@ -59,17 +59,14 @@ pub fn run(args: TrainArgs) -> Result<()> {
     let folder = match (resumed, &args.run) {
         (Some(folder), _) => folder,
         (None, Some(path)) => RunFolder::create(path)?,
-        (None, None) => RunFolder::create_numbered(&run_name(&name, &config))?,
+        (None, None) => {
+            let stem = run_name(&name);
+            RunFolder::create_numbered(&format!("{stem}-{}", config.model.cell))?
+        }
     };
     let run = folder.path().display();
     eprintln!("run: {run}");
-    let about = Run {
-        name: run.to_string(),
-        device: selected.to_string(),
-        network: format!("{} {}", config.model.cell, config.model.hidden_size),
-        epochs: config.training.epochs,
-    };
-    let mut display = Display::start(about, args.plain)?;
+    let mut display = Display::start(Run::of(&config, &selected, &folder), args.plain)?;
     let outcome = training::train(
         &config,
         &data,
@@ -79,7 +76,7 @@ pub fn run(args: TrainArgs) -> Result<()> {
     );
     let interrupted = display.finish();
     match outcome? {
-        Outcome::Finished(summary) => report(&summary, &folder),
+        Outcome::Finished(section) => report(&section.summary, &folder),
         Outcome::Stopped { epoch, step } => {
             eprintln!(
                 "stopped in epoch {epoch} after {step} steps; to go on: {} train --resume {run}",
@@ -114,10 +111,10 @@ pub fn found(dataset: DatasetConfig) -> Result<DatasetConfig> {
     Ok(dataset)
 }
 
-/// `imdb-lstm`; for a file, its name without folder and ending.
-fn run_name(dataset: &str, config: &RunConfig) -> String {
+/// What a run of this dataset is called after: for a file, its name without folder and ending.
+pub fn run_name(dataset: &str) -> String {
     let stem = Path::new(dataset).file_stem().unwrap_or_default();
-    format!("{}-{}", stem.to_string_lossy(), config.model.cell)
+    stem.to_string_lossy().into_owned()
 }
 
 fn report(summary: &RunSummary, folder: &RunFolder) {

@@ -15,7 +15,9 @@ use std::io::{BufWriter, Stderr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use gatefold::run_folder::EpochMetrics;
+use gatefold::config::RunConfig;
+use gatefold::device::Selected;
+use gatefold::run_folder::{EpochMetrics, RunFolder};
 use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -43,6 +45,23 @@ pub struct Run {
     pub network: String,
     /// How many there will be.
     pub epochs: usize,
+}
+
+impl Run {
+    /// The run in `folder`.
+    pub fn of(config: &RunConfig, selected: &Selected, folder: &RunFolder) -> Self {
+        let model = &config.model;
+        let parameters = model.parameters();
+        Self {
+            name: folder.path().display().to_string(),
+            device: selected.to_string(),
+            network: format!(
+                "{} {}, {parameters} parameters",
+                model.cell, model.hidden_size
+            ),
+            epochs: config.training.epochs,
+        }
+    }
 }
 
 /// Where a step stands.

@@ -1,0 +1,200 @@
+//! How far the gates of the last recurrent layer stand open at every token.
+
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Int, Tensor};
+use gatefold_kernels::{Tokens, embedding};
+
+use crate::classifier::{RecurrentCell, SequenceClassifier};
+use crate::layers::{Gru, Lstm};
+
+/// A gate at every token.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// Its name in the literature.
+    pub name: &'static str,
+    /// `[B, T, H]`, from 0, closed, to 1, open.
+    pub activations: Tensor<3>,
+}
+
+impl SequenceClassifier {
+    /// The gates of the last recurrent layer, in its walk forwards: forget, input and output of an LSTM, reset
+    /// and update of a GRU, none of a simple RNN. Past a row's length they mean nothing.
+    ///
+    /// - `ids`: token ids `[B, T]`, padded at the end;
+    /// - `lengths`: how many tokens of each row count, `[B]`.
+    pub fn gates(&self, ids: Tensor<2, Int>, lengths: Tensor<1, Int>) -> Vec<Gate> {
+        let tokens = Tokens::unsorted(ids, lengths.clone(), self.vocabulary_size());
+        let mut sequence = embedding(self.embedding.weight.val(), tokens)
+            .expect("the tokens are of this vocabulary");
+        let (last, before) = self
+            .recurrent
+            .split_last()
+            .expect("a configuration has at least one layer");
+        for layer in before {
+            let project = |cell: &RecurrentCell| cell.project(sequence.clone()).into();
+            (sequence, _) = layer.forward(project, lengths.clone());
+        }
+        let projections = last.forward.project(sequence);
+        let (hidden_states, _) = last.forward.forward(projections.clone().into(), lengths);
+        match &last.forward {
+            RecurrentCell::SimpleRnn(_) => Vec::new(),
+            RecurrentCell::Lstm(layer) => layer.gates(projections, hidden_states),
+            RecurrentCell::Gru(layer) => layer.gates(projections, hidden_states),
+        }
+    }
+}
+
+impl Lstm {
+    /// `σ(x_t W + b + h_{t-1} U)` of f, i and o, from the projections `[B, T, 4H]` and hidden states
+    /// `[B, T, H]` of a walk forwards from zeros.
+    fn gates(&self, projections: Tensor<3>, hidden_states: Tensor<3>) -> Vec<Gate> {
+        let recurrent = previous(hidden_states).matmul(self.recurrent_weight.val().unsqueeze());
+        cut(
+            projections + recurrent,
+            &[("forget", 1), ("input", 0), ("output", 3)],
+            4,
+        )
+    }
+}
+
+impl Gru {
+    /// `σ(x_t W + b + h_{t-1} U + b_r)` of r and z, from the projections `[B, T, 3H]` and hidden states
+    /// `[B, T, H]` of a walk forwards from zeros.
+    fn gates(&self, projections: Tensor<3>, hidden_states: Tensor<3>) -> Vec<Gate> {
+        let recurrent = previous(hidden_states).matmul(self.recurrent_weight.val().unsqueeze())
+            + self.recurrent_bias.val().unsqueeze();
+        cut(projections + recurrent, &[("reset", 0), ("update", 1)], 3)
+    }
+}
+
+/// The state before each timestep, `[B, T, H]`: zeros, then all states but the last.
+fn previous(hidden_states: Tensor<3>) -> Tensor<3> {
+    let [batch, time, hidden] = hidden_states.dims();
+    let zeros = Tensor::zeros([batch, 1, hidden], &hidden_states.device());
+    Tensor::cat(vec![zeros, hidden_states], 1).narrow(1, 0, time)
+}
+
+/// The named gates of preactivations `[B, T, G·H]`, `count` being G.
+fn cut(preactivations: Tensor<3>, gates: &[(&'static str, usize)], count: usize) -> Vec<Gate> {
+    let hidden = preactivations.dims()[2] / count;
+    gates
+        .iter()
+        .map(|&(name, position)| Gate {
+            name,
+            activations: sigmoid(preactivations.clone().narrow(2, position * hidden, hidden)),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution, Tolerance};
+
+    use super::*;
+    use crate::layers::{Cell, GruConfig, LstmConfig};
+    use crate::{Initializers, SequenceClassifierConfig};
+
+    const SIZES: [usize; 3] = [2, 6, 5];
+
+    fn input(device: &Device) -> Tensor<3> {
+        let [batch, time, _] = SIZES;
+        Tensor::random([batch, time, 3], Distribution::Uniform(-2.0, 2.0), device)
+    }
+
+    fn at(states: &Tensor<3>, t: usize) -> Tensor<2> {
+        states.clone().narrow(1, t, 1).squeeze_dim(1)
+    }
+
+    fn assert_close(found: Tensor<2>, expected: Tensor<2>) {
+        found
+            .into_data()
+            .assert_approx_eq::<f32>(&expected.into_data(), Tolerance::absolute(1e-5));
+    }
+
+    #[test]
+    fn the_gates_of_an_lstm_make_its_hidden_states() {
+        let device = Device::flex();
+        let [batch, time, hidden] = SIZES;
+        // PyTorch's biases are not zero.
+        let layer = LstmConfig::new(3, hidden)
+            .with_initializers(Initializers::PyTorch)
+            .init(&device);
+        let projections = layer.project(input(&device));
+        let output = layer.forward_projected(projections.clone(), None, None);
+        let states = output.hidden_states;
+        let gates = layer.gates(projections.clone(), states.clone());
+        assert_eq!(
+            [0, 1, 2].map(|gate| gates[gate].name),
+            ["forget", "input", "output"]
+        );
+
+        let mut cell = Tensor::<2>::zeros([batch, hidden], &device);
+        let mut last = cell.clone();
+        for t in 0..time {
+            let gate = |gate: usize| at(&gates[gate].activations, t);
+            let candidate = at(&projections, t) + last.matmul(layer.recurrent_weight.val());
+            let candidate = candidate.narrow(1, 2 * hidden, hidden).tanh();
+            cell = gate(0) * cell + gate(1) * candidate;
+            last = gate(2) * cell.clone().tanh();
+            assert_close(last.clone(), at(&states, t));
+        }
+        assert_close(cell, output.final_state.cell);
+    }
+
+    #[test]
+    fn the_gates_of_a_gru_make_its_hidden_states() {
+        let device = Device::flex();
+        let [batch, time, hidden] = SIZES;
+        let layer = GruConfig::new(3, hidden)
+            .with_initializers(Initializers::PyTorch)
+            .init(&device);
+        let projections = layer.project(input(&device));
+        let states = layer
+            .forward_projected(projections.clone(), None, None)
+            .hidden_states;
+        let gates = layer.gates(projections.clone(), states.clone());
+        assert_eq!([0, 1].map(|gate| gates[gate].name), ["reset", "update"]);
+
+        let mut last = Tensor::<2>::zeros([batch, hidden], &device);
+        for t in 0..time {
+            let [reset, update] = [0, 1].map(|gate: usize| at(&gates[gate].activations, t));
+            let candidate = |values: Tensor<2>| values.narrow(1, 2 * hidden, hidden);
+            let recurrent = last.clone().matmul(layer.recurrent_weight.val())
+                + layer.recurrent_bias.val().unsqueeze();
+            let candidate = (candidate(at(&projections, t)) + reset * candidate(recurrent)).tanh();
+            last = (update.clone().neg() + 1.0) * candidate + update * last;
+            assert_close(last.clone(), at(&states, t));
+        }
+    }
+
+    #[test]
+    fn a_network_has_the_gates_of_its_cell_from_its_last_layer() {
+        let device = Device::flex();
+        for (cell, names) in [
+            (Cell::Rnn, &[][..]),
+            (Cell::Lstm, &["forget", "input", "output"]),
+            (Cell::Gru, &["reset", "update"]),
+        ] {
+            let config = SequenceClassifierConfig {
+                cell,
+                vocabulary_size: 10,
+                hidden_size: 5,
+                layers: 2,
+                bidirectional: true,
+                ..Default::default()
+            };
+            let network = config.init(1, &device).unwrap();
+            let ids = Tensor::from_data([[1, 4, 5, 0], [1, 6, 7, 8]], &device);
+            let gates = network.gates(ids, Tensor::from_data([3, 4], &device));
+            assert_eq!(
+                gates.iter().map(|gate| gate.name).collect::<Vec<_>>(),
+                names
+            );
+            for gate in gates {
+                assert_eq!(gate.activations.dims(), [2, 4, 5]);
+                let data = gate.activations.into_data();
+                assert!(data.iter::<f32>().all(|open| 0.0 < open && open < 1.0));
+            }
+        }
+    }
+}

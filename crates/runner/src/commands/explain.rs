@@ -1,0 +1,101 @@
+//! `gatefold explain`
+
+use anyhow::Result;
+use gatefold::explanation::{Explanation, Word, explain};
+use gatefold::run_folder::RunFolder;
+use gatefold::{device, files};
+use itertools::Itertools;
+
+use crate::cli::ExplainArgs;
+use crate::output::{self, Format};
+
+/// Characters that a probability of 1 fills.
+const BAR: usize = 20;
+/// Words named a side.
+const NAMED: usize = 5;
+
+pub fn run(args: ExplainArgs) -> Result<()> {
+    let folder = RunFolder::open(&args.run)?;
+    let config = folder.config()?;
+    let vocabulary = folder.vocabulary(&config)?;
+    let (_, device) = device::open(args.device.device)?;
+    let network = folder.network(&config, &device)?;
+    let explanation = explain(&network, &vocabulary, &config.training, &args.text, &device)?;
+    if let Some(note) = explanation.cut_note() {
+        eprintln!("{note}");
+    }
+    if let Some(path) = args.html {
+        files::replace(&path, explanation.page()?.as_bytes())?;
+        eprintln!("the page is {}", path.display());
+    }
+    match args.format.format {
+        Format::Json => explanation.words.iter().try_for_each(output::json),
+        Format::Text => text(&explanation),
+    }
+}
+
+fn text(explanation: &Explanation) -> Result<()> {
+    let mut header = vec!["word", "", "probability", "change"];
+    let gates = explanation.words.iter().flat_map(|word| &word.gates);
+    header.extend(gates.map(|(name, _)| *name).unique());
+    let rows = explanation.words.iter().map(row).collect();
+    output::table(&header, rows, 2)?;
+    for (side, words) in [
+        ("positive", explanation.most_positive(NAMED)),
+        ("negative", explanation.most_negative(NAMED)),
+    ] {
+        let words = words
+            .iter()
+            .map(|(word, change)| format!("{} {change:+.2}", word.marked()))
+            .join(", ");
+        let words = if words.is_empty() { "none" } else { &words };
+        output::line(&format!("words toward {side}: {words}"))?;
+    }
+    output::line(
+        "probability: of positive, had the text ended there; change: of its log-odds; gates: means over units",
+    )
+}
+
+fn row(word: &Word) -> Vec<String> {
+    let mut row = vec![
+        word.marked(),
+        bar(word.probability),
+        format!("{:.4}", word.probability),
+        word.change
+            .map_or(String::new(), |change| format!("{change:+.2}")),
+    ];
+    row.extend(word.gates.iter().map(|(_, mean)| format!("{mean:.2}")));
+    row
+}
+
+/// A bar of eighths of a character, padded to its full width.
+fn bar(share: f64) -> String {
+    const PARTS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let eighths = (share * (8 * BAR) as f64).round() as usize;
+    let mut bar = "█".repeat(eighths / 8);
+    if eighths % 8 > 0 {
+        bar.push(PARTS[eighths % 8 - 1]);
+    }
+    format!("{bar:BAR$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_as_long_as_their_share() {
+        for (share, blocks, last) in [
+            (0.0, 0, ' '),
+            (0.5, 10, ' '),
+            (1.0, 20, '█'),
+            (0.006, 0, ' '),
+        ] {
+            let bar = bar(share);
+            assert_eq!(bar.chars().count(), BAR, "{share}");
+            assert_eq!(bar.matches('█').count(), blocks, "{share}");
+            assert!(bar.ends_with(last), "{share}");
+        }
+        assert!(bar(0.03).starts_with('▋'), "5 eighths");
+    }
+}
