@@ -131,6 +131,28 @@ pub(crate) fn to_device(batch: &Batch, device: &Device) -> (Tensor<2, Int>, Tens
 /// The logits of all examples, in their order, and how good they are. `done` hears the number of
 /// batches behind and in all.
 ///
+/// ```
+/// use burn::tensor::Device;
+/// use gatefold::config::RunConfig;
+/// use gatefold::{dataset, evaluation};
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let mut config = RunConfig::default();
+/// config.dataset.name = Some("reviews".into());
+/// config.model.hidden_size = 8;
+/// config.training.max_length = 16;
+/// let data = dataset::prepare(&config)?;
+/// let device = Device::flex();
+/// let network = config.model.init(config.training.seed, &device)?;
+/// let batching = config.training.batching();
+/// let (logits, test) =
+///     evaluation::evaluate(&network, &data.test, &batching, &device, &mut |_, _| {})?;
+/// assert_eq!(logits.len(), test.examples);
+/// assert!((test.loss - 2f64.ln()).abs() < 0.05, "it has learned nothing yet");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// If the device fails.
 pub fn evaluate(

@@ -128,7 +128,39 @@ pub fn fit(
 
 /// Trains in `folder`, keeps the epoch with the lowest validation loss, tests it, and reports on it. Where the folder has
 /// checkpoints, goes on from the last one: on a CPU, to the same weights, bit for bit, as without the
-/// interruption.
+/// interruption. The full workflow in one call:
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use gatefold::config::RunConfig;
+/// use gatefold::dataset;
+/// use gatefold::device::{self, DeviceChoice};
+/// use gatefold::run_folder::RunFolder;
+/// use gatefold::training::{self, Outcome};
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let mut config = RunConfig::default();
+/// config.dataset.name = Some("reviews".into());
+/// config.model.hidden_size = 8;
+/// config.training.epochs = 1;
+/// config.training.max_length = 16;
+/// let data = dataset::prepare(&config)?;
+/// let (selected, device) = device::open(DeviceChoice::Cpu)?;
+/// # let parent = tempfile::tempdir()?;
+/// # let path = parent.path().join("run");
+/// let folder = RunFolder::create(&path)?;
+/// let outcome = training::train(&config, &data, (&selected, &device), &folder, &mut |_| {
+///     ControlFlow::Continue(())
+/// })?;
+/// let Outcome::Finished(run) = outcome else {
+///     panic!("nobody asked it to stop");
+/// };
+/// assert_eq!(run.summary.test_examples, data.test.len());
+/// assert!(path.join("report.html").is_file());
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// If the device fails, the loss is no longer finite, a file can't be written, or a checkpoint is of
