@@ -358,7 +358,7 @@ fn run_summary(sandbox: &Sandbox, run: &str) {
     let summary = json!({
         "version": "0.1.0", "device": "Arc A750", "parameters": 170_000, "best_epoch": 2,
         "best": epoch_json(2, (0.31, 0.86)), "test_loss": 0.4, "test_accuracy": 0.8425,
-        "test_examples": 25_000, "training_seconds": 12.75,
+        "test_examples": 25_000, "training_seconds": 12.75, "milliseconds_per_step": 40.5,
     });
     fs::write(sandbox.path(run).join("summary.json"), summary.to_string()).unwrap();
 }

@@ -432,6 +432,7 @@ mod tests {
             test_accuracy: 0.5,
             test_examples: 2,
             training_seconds: 3.0,
+            milliseconds_per_step: 4.0,
         };
         folder.write_summary(&summary).unwrap();
         assert_eq!(folder.summary().unwrap(), Some(summary));
