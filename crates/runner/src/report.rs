@@ -135,8 +135,9 @@ pub fn run_page(section: &RunSection) -> Result<String> {
         summary,
         ..
     } = section;
-    let colors = ["var(--line-1)", "var(--line-2)"];
-    let curve = |name: &str, color, dashed, value: fn(&EpochMetrics) -> f64| {
+    let sections = std::slice::from_ref(section);
+    let color = colors(sections)[0];
+    let curve = |name: &str, dashed, value: fn(&EpochMetrics) -> f64| {
         curve(name.into(), color, dashed, epochs, value)
     };
     let curves = vec![
@@ -149,8 +150,8 @@ pub fn run_page(section: &RunSection) -> Result<String> {
             x: "epoch",
             y: ("loss", Scale::Linear),
             lines: vec![
-                curve("training", colors[0], true, |epoch| epoch.train_loss),
-                curve("validation", colors[1], false, |epoch| epoch.validation_loss),
+                curve("training", true, |epoch| epoch.train_loss),
+                curve("validation", false, |epoch| epoch.validation_loss),
             ],
         },
         Plot {
@@ -161,8 +162,8 @@ pub fn run_page(section: &RunSection) -> Result<String> {
             x: "epoch",
             y: ("accuracy", Scale::Linear),
             lines: vec![
-                curve("training", colors[0], true, |epoch| epoch.train_accuracy),
-                curve("validation", colors[1], false, |epoch| epoch.validation_accuracy),
+                curve("training", true, |epoch| epoch.train_accuracy),
+                curve("validation", false, |epoch| epoch.validation_accuracy),
             ],
         },
     ];
@@ -180,15 +181,6 @@ pub fn run_page(section: &RunSection) -> Result<String> {
         ("device", summary.device.clone()),
         ("Gatefold", summary.version.clone()),
     ];
-    let facts = Table {
-        caption: "The epoch with the lowest validation loss was kept and tested.".into(),
-        header: Vec::new(),
-        rows: facts
-            .into_iter()
-            .map(|(name, value)| vec![name.into(), value])
-            .collect(),
-    };
-    let sections = std::slice::from_ref(section);
     let body = render(
         "run.html",
         context! {
@@ -204,7 +196,7 @@ pub fn run_page(section: &RunSection) -> Result<String> {
                 percent(summary.test_accuracy),
                 grouped(summary.test_examples),
             ),
-            summary => table(facts)?,
+            facts => Value::from_iter(facts.map(|(name, value)| Value::from_iter([name, &value]))),
             curves => figures(curves)?,
             reach => reach::part(sections)?,
             config => config.to_toml()?,

@@ -12,8 +12,8 @@ use minijinja::Value;
 use serde::Serialize;
 
 /// In the units of the SVG; the page scales it.
-const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 330.0;
+const WIDTH: f64 = 460.0;
+const HEIGHT: f64 = 300.0;
 /// Lines of at most as many points show each of them.
 const MARKED: usize = 30;
 /// The most labels on an axis of whole numbers.
@@ -260,7 +260,7 @@ mod tests {
     fn a_plot_scales_has_a_name_and_takes_the_pages_colours() {
         let svg = plot(Scale::Linear, vec![(1.0, 0.5), (2.0, 0.25)]).unwrap();
         assert!(
-            svg.contains("viewBox=\"0 0 520 330\" role=\"img\""),
+            svg.contains("viewBox=\"0 0 460 300\" role=\"img\""),
             "{svg}"
         );
         assert!(svg.contains("aria-label=\"A &lt;plot&gt; &amp; &quot;its&quot; name\""));
