@@ -91,6 +91,8 @@ pub enum Wish {
     Continue,
     /// To stop after this step and keep what there is.
     Stop,
+    /// The same, by Ctrl-C.
+    Interrupt,
     /// To stop at once.
     StopNow,
 }
@@ -102,8 +104,8 @@ impl Wish {
         match key.code {
             _ if key.kind == KeyEventKind::Release => self,
             KeyCode::Char('c' | 'C') if control => match self {
-                Self::Continue => Self::Stop,
-                Self::Stop | Self::StopNow => Self::StopNow,
+                Self::Continue => Self::Interrupt,
+                Self::Stop | Self::Interrupt | Self::StopNow => Self::StopNow,
             },
             KeyCode::Char('q' | 'Q') if !control && self == Self::Continue => Self::Stop,
             _ => self,

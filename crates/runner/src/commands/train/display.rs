@@ -17,6 +17,7 @@ use super::dashboard::{Console, Dashboard, Run, Step, Wish};
 pub struct Display {
     view: View,
     interrupt: Interrupt,
+    interrupted: bool,
 }
 
 enum View {
@@ -51,7 +52,11 @@ impl Display {
                 afterwards: Vec::new(),
             }
         };
-        Ok(Self { view, interrupt })
+        Ok(Self {
+            view,
+            interrupt,
+            interrupted: false,
+        })
     }
 
     /// Shows an event of a run of `epochs`, and says whether to go on after it.
@@ -69,17 +74,18 @@ impl Display {
             }
             View::Dashboard { .. } => {}
         }
-        if wish == Wish::StopNow {
-            self.finish();
-            exit(INTERRUPTED);
+        self.interrupted |= wish == Wish::Interrupt || self.interrupt.requested();
+        match wish {
+            Wish::StopNow => {
+                self.finish();
+                exit(INTERRUPTED);
+            }
+            Wish::Continue if !self.interrupted => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
         }
-        if wish == Wish::Stop || self.interrupt.requested() {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
     }
 
-    /// Gives the terminal back. Whether a signal asked for the end.
+    /// Gives the terminal back. Whether Ctrl-C or a signal asked for the end.
     pub fn finish(&mut self) -> bool {
         match &mut self.view {
             View::Plain(bar) => bar.finish(),
@@ -91,7 +97,7 @@ impl Display {
                 afterwards.drain(..).for_each(|line| eprintln!("{line}"));
             }
         }
-        self.interrupt.requested()
+        self.interrupted
     }
 }
 

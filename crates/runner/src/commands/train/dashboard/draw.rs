@@ -311,7 +311,7 @@ fn key_line<'a>(wish: Wish, width: u16, theme: &Theme) -> Line<'a> {
             " twice: at once",
         ),
         Wish::Continue => (" stop   ", " twice: at once"),
-        Wish::Stop => {
+        Wish::Stop | Wish::Interrupt => {
             let what = match width {
                 0..WIDE => "stopping   ",
                 _ => "stopping after this step   ",

@@ -256,7 +256,8 @@ fn q_stops_and_control_c_twice_stops_at_once() {
     assert_eq!(after(&[q]), Wish::Stop);
     assert_eq!(after(&[key('Q', KeyModifiers::SHIFT)]), Wish::Stop);
     assert_eq!(after(&[q, q]), Wish::Stop);
-    assert_eq!(after(&[control_c]), Wish::Stop);
+    assert_eq!(after(&[control_c]), Wish::Interrupt);
+    assert_eq!(after(&[control_c, q]), Wish::Interrupt);
     assert_eq!(after(&[control_c, control_c]), Wish::StopNow);
     assert_eq!(after(&[q, control_c]), Wish::StopNow);
     assert_eq!(after(&[control_c, control_c, q]), Wish::StopNow);
