@@ -16,7 +16,7 @@ picture() {
         picture "$1" "$2" "docs/guide/src/images/$3.svg"
 }
 
-gatefold compare --cells rnn,lstm,gru --dataset reviews --run "$work/compare"
+gatefold compare --dataset reviews --no-memory-tasks --run "$work/compare"
 report="$work/compare/report.html"
 picture "$report" "Gradient over 200 timesteps" gradient-reach-200
 picture "$report" "Validation accuracy by epoch" validation-accuracy

@@ -147,7 +147,7 @@ impl Checkpoint {
         for (path, view) in network.iter() {
             views.push((format!("network.{path}"), view));
         }
-        for (path, view) in best.iter().flat_map(SafeTensors::iter) {
+        for (path, view) in best.iter().flat_map(|best| best.iter()) {
             views.push((format!("best.{path}"), view));
         }
         for (path, bytes) in &moments {

@@ -155,7 +155,7 @@ pub fn run(
         let batch = task.draw(config.batch_size, SHORTEST..=length, training);
         let loss = network.loss(task, &batch, &device);
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        network = optimizer.step(network, gradients, config.learning_rate);
+        network = optimizer.step(network, gradients, None, config.learning_rate);
         steps += 1;
         let loss: f64 = loss.into_scalar();
         ensure!(
