@@ -35,7 +35,7 @@ impl SequenceClassifier {
             (sequence, _) = layer.forward(project, lengths.clone());
         }
         let projections = last.forward.project(sequence);
-        let (hidden_states, _) = last.forward.forward(projections.clone().into(), lengths);
+        let (hidden_states, _) = last.forward.forward(projections.clone(), lengths);
         match &last.forward {
             RecurrentCell::SimpleRnn(_) => Vec::new(),
             RecurrentCell::Lstm(layer) => layer.gates(projections, hidden_states),

@@ -17,7 +17,7 @@ use gatefold_kernels::Projections;
 use serde::{Deserialize, Serialize};
 
 /// A kind of recurrent layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cell {
     /// [`SimpleRnn`]

@@ -293,7 +293,8 @@ impl File {
 
 /// A content's hash, as in checkpoints' names.
 pub(crate) fn hash(bytes: &[u8]) -> String {
-    format!("{:x}", Md5::digest(bytes))
+    let digest = Md5::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ pub fn fit(
 ) -> Result<(SequenceClassifier, Vec<EpochMetrics>)> {
     config.validate()?;
     let mut session = Session::new(network, data, config, None)?;
-    session.run(on_event)?;
+    let _ = session.run(on_event)?;
     let last = session.network();
     let (progress, best) = session.end();
     Ok((best.unwrap_or(last), progress.epochs))

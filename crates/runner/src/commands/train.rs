@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::exit;
 
 use anyhow::Result;
-use gatefold::config::{DatasetConfig, RunConfig};
+use gatefold::config::DatasetConfig;
 use gatefold::dataset::{self, Prepared};
 use gatefold::device;
 use gatefold::progress;
