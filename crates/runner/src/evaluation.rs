@@ -66,15 +66,14 @@ impl Logits {
         }
     }
 
-    /// Whether the next batch's logits will be read at once.
+    /// Whether it is time to read.
     pub fn is_due(&self) -> bool {
         self.last_read
             .is_none_or(|last| last.elapsed() >= Self::READ_EVERY)
     }
 
-    pub fn push(&mut self, batch: Batch, logits: Tensor<1>) -> Result<()> {
+    pub fn push(&mut self, batch: Batch, logits: Tensor<1>) {
         self.pending.push((batch, logits));
-        if self.is_due() { self.read() } else { Ok(()) }
     }
 
     pub fn read(&mut self) -> Result<()> {
@@ -167,7 +166,10 @@ pub fn evaluate(
     for (i, indices) in plan.iter().enumerate() {
         let batch = batching.batch(examples, indices);
         let (ids, lengths) = to_device(&batch, device);
-        logits.push(batch, network.forward(ids, lengths))?;
+        logits.push(batch, network.forward(ids, lengths));
+        if logits.is_due() {
+            logits.read()?;
+        }
         done(i + 1, plan.len());
     }
     logits.read()?;

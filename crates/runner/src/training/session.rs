@@ -132,13 +132,14 @@ impl<'a> Session<'a> {
             let behind = (epoch - 1) * self.steps + step;
             let rate = learning_rate(config, behind, config.epochs * self.steps);
             self.trainer.learning_rate = rate;
-            self.trainer.measure_norm = logits.is_due();
+            let read = logits.is_due();
+            self.trainer.measure_norm = read;
             let batch = batching.batch(&self.data.train, indices);
             let reviews = batch.size;
             let answers = self.trainer.step(&batch)?;
-            let read = self.trainer.measure_norm;
-            logits.push(batch, answers)?;
-            if let (true, Some(norm)) = (read, self.trainer.gradient_norm()) {
+            logits.push(batch, answers);
+            if let Some(norm) = self.trainer.gradient_norm().filter(|_| read) {
+                logits.read()?;
                 let norm = norm.into_scalar::<f64>();
                 self.gradient_norm = Some((epoch, step + 1, norm));
                 if let Some(events) = &mut self.events {
