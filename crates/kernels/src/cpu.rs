@@ -6,6 +6,7 @@ mod buffers;
 mod cell;
 mod embedding;
 mod linear;
+mod prefetch;
 mod product;
 mod walk;
 

@@ -8,6 +8,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::cell::{Before, Cell};
+use super::prefetch::prefetch;
 use super::product::{Packed, product};
 use crate::backend::Direction;
 
@@ -229,6 +230,14 @@ impl<C: Cell> WithSimd for ForwardTile<'_, '_, C> {
         let longest = self.rows.first().map_or(0, |row| row.length);
         for step in 0..longest {
             let live = self.rows.partition_point(|row| row.length > step);
+            // What the gates need comes while the product is made.
+            for row in &self.rows[..live] {
+                let t = self.sizes.timestep(step, row.length);
+                prefetch(row.projections.at(t, width));
+                if !row.saved.is_empty() {
+                    prefetch(&row.saved[t * C::SAVED * size..][..C::SAVED * size]);
+                }
+            }
             let before = &hidden;
             let left = |r: usize| &before[r * padded..][..size];
             product(simd, live, left, self.packed, &mut products);
@@ -382,6 +391,14 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
                     if C::SPLITS_GRADIENT {
                         store(simd, &mut row.d_split[t * size..][units.clone()], d.split);
                     }
+                }
+            }
+            // What the gates of the step before need comes while the product is made.
+            if step > 0 {
+                let live = self.rows.partition_point(|row| row.length > step - 1);
+                for row in &self.rows[..live] {
+                    let t = self.sizes.timestep(step - 1, row.length);
+                    prefetch(&row.saved[t * C::SAVED * size..][..C::SAVED * size]);
                 }
             }
             let (rows, sizes) = (&*self.rows, self.sizes);
