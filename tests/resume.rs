@@ -31,7 +31,12 @@ impl Sandbox {
         for i in 0..2400 {
             let (word, label) = [("good", "pos"), ("bad", "neg")][i % 2];
             let filler = "scene after scene ".repeat(i % 11);
-            writeln!(table, "\"a {word} film of {filler} number {}\",{label}", i % 97).unwrap();
+            writeln!(
+                table,
+                "\"a {word} film of {filler} number {}\",{label}",
+                i % 97
+            )
+            .unwrap();
         }
         fs::write(folder.path().join("films.csv"), table).unwrap();
         Self { folder }
@@ -95,7 +100,10 @@ impl Sandbox {
     fn result(&self, run: &str) -> (Vec<u8>, Vec<Value>) {
         let run = self.path(run);
         assert!(run.join("summary.json").is_file(), "the run is finished");
-        (fs::read(run.join("model.safetensors")).unwrap(), metrics(&run))
+        (
+            fs::read(run.join("model.safetensors")).unwrap(),
+            metrics(&run),
+        )
     }
 }
 
@@ -138,7 +146,8 @@ fn assert_whole(run: &Path) {
                 drop(safetensors::SafeTensors::deserialize(&bytes()).unwrap());
             }
             "checkpoints" => {
-                let found = Checkpoints::of(&path).latest(&mut |path| panic!("{path:?} is damaged"));
+                let found =
+                    Checkpoints::of(&path).latest(&mut |path| panic!("{path:?} is damaged"));
                 found.unwrap();
             }
             // A log that grows, and the report at the end.
@@ -204,7 +213,10 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before_it() {
     fs::write(&last, bytes).unwrap();
 
     let said = errors(&finish(sandbox.train(&["--resume", "run"])));
-    assert!(said.contains("is damaged; the one before it is used"), "{said}");
+    assert!(
+        said.contains("is damaged; the one before it is used"),
+        "{said}"
+    );
     assert_eq!(sandbox.result("run"), sandbox.result("whole"));
 }
 
@@ -270,7 +282,10 @@ mod unix {
     fn without_room(command: &Command, kibibytes: usize) -> Command {
         let mut limited = Command::new("sh");
         // The signal would kill; without it the write fails. A block has 512 bytes.
-        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", 2 * kibibytes);
+        let script = format!(
+            "trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"",
+            2 * kibibytes
+        );
         limited
             .args(["-c", &script])
             .arg(command.get_program())
@@ -302,7 +317,11 @@ mod unix {
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains("cannot write"), "{said}");
         assert_whole(&sandbox.path("run"));
-        assert_eq!(sandbox.checkpoints("run"), before, "those that were there stay");
+        assert_eq!(
+            sandbox.checkpoints("run"),
+            before,
+            "those that were there stay"
+        );
         finish(resume);
         assert_eq!(sandbox.result("run"), sandbox.result("whole"));
     }

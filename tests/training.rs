@@ -50,11 +50,21 @@ fn the_network_returned_is_the_best_epochs() {
     assert_eq!(history.len(), 4);
     let batching = config.training.batching();
     let device = Device::flex();
-    let (_, found) =
-        evaluate(&network, &data.validation, &batching, &device, &mut |_, _| {}).unwrap();
+    let (_, found) = evaluate(
+        &network,
+        &data.validation,
+        &batching,
+        &device,
+        &mut |_, _| {},
+    )
+    .unwrap();
     let best = losses(&history).into_iter().reduce(f64::min).unwrap();
     assert_eq!(found.loss, best);
-    assert_ne!(losses(&history)[3], best, "the last epoch is the best: the test shows nothing");
+    assert_ne!(
+        losses(&history)[3],
+        best,
+        "the last epoch is the best: the test shows nothing"
+    );
 }
 
 #[test]
@@ -115,5 +125,8 @@ fn everything_at_once_learns_and_repeats() {
     assert!(history[2].train_loss < history[0].train_loss);
     let (second, again) = train(&config, &data).unwrap();
     assert_eq!(losses(&history), losses(&again));
-    assert_eq!(first.to_safetensors().unwrap(), second.to_safetensors().unwrap());
+    assert_eq!(
+        first.to_safetensors().unwrap(),
+        second.to_safetensors().unwrap()
+    );
 }

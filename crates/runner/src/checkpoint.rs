@@ -135,12 +135,13 @@ impl Checkpoint {
             .moments
             .iter()
             .flat_map(|(path, moments)| {
-                ["first", "second"].into_iter().zip(moments).map(
-                    move |(name, values)| {
+                ["first", "second"]
+                    .into_iter()
+                    .zip(moments)
+                    .map(move |(name, values)| {
                         let bytes = values.iter().flat_map(|value| value.to_le_bytes());
                         (format!("adam.{name}.{path}"), bytes.collect())
-                    },
-                )
+                    })
             })
             .collect();
         let mut views = Vec::new();
@@ -241,7 +242,10 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If a file can't be read, or is none of this version's.
-    pub fn latest(&self, on_damaged: &mut dyn FnMut(&Path)) -> Result<Option<(PathBuf, Checkpoint)>> {
+    pub fn latest(
+        &self,
+        on_damaged: &mut dyn FnMut(&Path),
+    ) -> Result<Option<(PathBuf, Checkpoint)>> {
         for file in self.list()?.into_iter().rev() {
             let path = file.path;
             let bytes =
@@ -349,7 +353,9 @@ mod tests {
         assert_eq!(read.moments, first.moments);
         let tensors = |bytes: &[u8]| -> BTreeMap<String, Vec<u8>> {
             let file = SafeTensors::deserialize(bytes).unwrap();
-            let tensors = file.iter().map(|(name, view)| (name.to_owned(), view.data().to_vec()));
+            let tensors = file
+                .iter()
+                .map(|(name, view)| (name.to_owned(), view.data().to_vec()));
             tensors.collect()
         };
         assert_eq!(tensors(&read.network), tensors(&first.network));

@@ -91,7 +91,7 @@ pub struct SettingsArgs {
 const RUN_SETTINGS: [&str; 6] = [
     "config",
     "run",
-    "DatasetArgs",
+    "dataset",
     "PlaceArgs",
     "ModelArgs",
     "TrainingArgs",
@@ -528,7 +528,13 @@ mod tests {
     #[test]
     fn a_resumed_run_has_its_settings() {
         let resume = ["gatefold", "train", "--resume", "run"];
-        for flag in ["--epochs=2", "--cell=gru", "--dataset=imdb", "--data=x", "--run=y"] {
+        for flag in [
+            "--epochs=2",
+            "--cell=gru",
+            "--dataset=imdb",
+            "--data=x",
+            "--run=y",
+        ] {
             let command = resume.into_iter().chain([flag]);
             assert!(Cli::try_parse_from(command).is_err(), "{flag}");
         }

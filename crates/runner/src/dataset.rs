@@ -243,9 +243,9 @@ impl Prepared {
         })
     }
 
-    /// A hash of what is trained and validated on.
+    /// A hash of what is trained and validated on, and of the words behind its ids.
     pub fn hash(&self) -> String {
-        let mut bytes = Vec::new();
+        let mut bytes = self.vocabulary.to_json().into_bytes();
         for example in self.train.iter().chain(&self.validation) {
             bytes.push(u8::from(example.positive));
             bytes.extend((example.ids.len() as u64).to_le_bytes());

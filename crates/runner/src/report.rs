@@ -176,7 +176,10 @@ pub fn run_page(section: &RunSection) -> Result<String> {
             format!("{} of {}", summary.best_epoch, epochs.len()),
         ),
         ("parameters", grouped(summary.parameters)),
-        ("time a step", milliseconds(section.summary.milliseconds_per_step)),
+        (
+            "time a step",
+            milliseconds(section.summary.milliseconds_per_step),
+        ),
         ("training time", seconds(summary.training_seconds)),
         ("device", summary.device.clone()),
         ("Gatefold", summary.version.clone()),

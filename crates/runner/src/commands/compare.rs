@@ -197,5 +197,10 @@ fn show(sections: &[RunSection], tasks: &[TaskResult]) -> Result<()> {
         ]
     });
     let header = ["task", "timesteps", "cell", "score", "chance", ""];
-    output::line(&output::render_table(&header, rows.collect(), 3, UTF8_FULL_CONDENSED))
+    output::line(&output::render_table(
+        &header,
+        rows.collect(),
+        3,
+        UTF8_FULL_CONDENSED,
+    ))
 }

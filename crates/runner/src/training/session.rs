@@ -282,7 +282,10 @@ impl<'a> Session<'a> {
         };
         let host = |tensor: &Tensor<1>| -> Result<Vec<f32>> {
             let data = tensor.clone().try_into_data();
-            Ok(data.context("the device failed while it computed")?.iter().collect())
+            Ok(data
+                .context("the device failed while it computed")?
+                .iter()
+                .collect())
         };
         let mut moments = BTreeMap::new();
         for (path, of) in self.trainer.optimizer.moments() {
@@ -290,7 +293,10 @@ impl<'a> Session<'a> {
         }
         let finite = moments.values().flatten().flatten().all(|m| m.is_finite());
         let (epoch, step) = (self.epoch(), self.progress.step);
-        ensure!(finite, self.diverged(epoch, step, self.trainer.learning_rate));
+        ensure!(
+            finite,
+            self.diverged(epoch, step, self.trainer.learning_rate)
+        );
         let best = self.best.as_ref().map(SequenceClassifier::to_safetensors);
         folder.checkpoints().write(&Checkpoint {
             header: Header {
@@ -340,8 +346,7 @@ impl<'a> Session<'a> {
         let tracked = self.device.clone().autodiff();
         let network = blank.clone().with_safetensors(checkpoint.network)?;
         let moments = checkpoint.moments.into_iter().map(|(path, values)| {
-            let [first, second] =
-                values.map(|values| Tensor::from_data(&values[..], &self.device));
+            let [first, second] = values.map(|values| Tensor::from_data(&values[..], &self.device));
             (path, Moments { first, second })
         });
         self.trainer = Trainer::of(network.train(), &self.config.training, tracked);

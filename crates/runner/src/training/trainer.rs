@@ -244,6 +244,11 @@ mod tests {
                 .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()).powi(2))
                 .sum::<f32>()
         };
-        assert!(size(10.0) < 0.98 * size(0.0), "{} {}", size(10.0), size(0.0));
+        assert!(
+            size(10.0) < 0.98 * size(0.0),
+            "{} {}",
+            size(10.0),
+            size(0.0)
+        );
     }
 }
