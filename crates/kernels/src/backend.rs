@@ -45,8 +45,6 @@ pub enum OutputGradient<B: Backend> {
 
 /// `x_t W + b` for every timestep of a sequence: what a step adds to its product with the recurrent weights.
 #[derive(ExtensionType, Clone, Debug)]
-// Boxed it would be no extension type, and there is one a layer.
-#[allow(clippy::large_enum_variant)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
 pub enum Projections<B: Backend> {
     /// `[B, T, G·H]`.

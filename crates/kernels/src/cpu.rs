@@ -405,8 +405,8 @@ fn backward<C: Cell>(walked: Walked) -> Backward {
     };
     walk::backward::<C>(sizes, slice(&weight), rows);
     buffers::give(hidden_states);
-    saved.map(buffers::give);
-    d_hidden_states.map(buffers::give);
+    saved.into_iter().for_each(buffers::give);
+    d_hidden_states.into_iter().for_each(buffers::give);
 
     let rows = |tensor: &Float, width| {
         Flex::float_reshape(tensor.clone(), Shape::from([batch * time, width]))

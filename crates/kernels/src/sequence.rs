@@ -46,6 +46,7 @@ pub enum InputError {
 pub struct Projections(Kind);
 
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // There is one a layer.
 enum Kind {
     PerToken(Tensor<3>),
     PerWord { table: Tensor<2>, tokens: Tokens },

@@ -1,5 +1,8 @@
 //! The product of a tile's rows with a small matrix, which one core makes at every step.
 
+// Plain indices: iterators are not always inlined here, where they cost most.
+#![allow(clippy::needless_range_loop)]
+
 use pulp::Simd;
 
 /// A matrix `[K, N]` as the product reads it: panel after panel of two vectors of columns, each row by
@@ -109,7 +112,6 @@ fn panels_of<S: Simd, const ROWS: usize, const PANELS: usize>(
         panels[panel] = &S::as_simd_f32s(values).0[..2 * packed.rows];
     }
     let mut sums = [[[simd.splat_f32s(0.0); 2]; PANELS]; ROWS];
-    // Plain indices: iterators are not always inlined here, where they cost most.
     for k in 0..packed.rows {
         let mut weights = [[simd.splat_f32s(0.0); 2]; PANELS];
         for panel in 0..PANELS {

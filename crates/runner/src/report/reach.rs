@@ -103,7 +103,7 @@ impl Reach {
         let back = || self.norms.iter().rev();
         match back().next() {
             Some(last) if last.is_finite() && *last >= SMALLEST => {
-                match back().position(|norm| !(*norm >= GONE * last)) {
+                match back().position(|norm| norm.is_nan() || *norm < GONE * last) {
                     Some(steps) => steps.to_string(),
                     None => format!("over {}", self.norms.len() - 1),
                 }
