@@ -118,6 +118,16 @@ pub struct TaskResult {
     pub seconds: f64,
 }
 
+impl TaskResult {
+    /// What the score is.
+    pub fn measure(&self) -> &'static str {
+        match self.task {
+            Task::Adding => "mean squared error",
+            Task::Recall => "accuracy",
+        }
+    }
+}
+
 /// Trains a network of one recurrent layer and a linear one on its final hidden state until it solves `task`
 /// at `length` timesteps, or until the steps are used up. `on_step` hears the steps behind, the steps at most,
 /// and the step's loss.

@@ -17,7 +17,7 @@ use self::plots::{Line, Plot, Scale};
 use crate::config::RunConfig;
 use crate::dataset::Prepared;
 use crate::gradient_reach::{gradient_reach, joined};
-use crate::memory_tasks::{Task, TaskResult};
+use crate::memory_tasks::TaskResult;
 use crate::run_folder::{EpochMetrics, RunFolder, RunSummary};
 
 /// One trained network of a report.
@@ -114,10 +114,7 @@ impl From<&TaskResult> for TaskRow {
             cell: result.cell.to_string(),
             score: result.score,
             chance: result.chance,
-            unit: match result.task {
-                Task::Adding => "mean squared error".into(),
-                Task::Recall => "accuracy".into(),
-            },
+            unit: result.measure().into(),
             solved: result.solved,
         }
     }

@@ -191,12 +191,13 @@ fn show(sections: &[RunSection], tasks: &[TaskResult]) -> Result<()> {
             result.task.to_string(),
             result.length.to_string(),
             result.cell.to_string(),
+            result.measure().to_string(),
             format!("{:.4}", result.score),
             format!("{:.4}", result.chance),
             if result.solved { "solved" } else { "failed" }.into(),
         ]
     });
-    let header = ["task", "timesteps", "cell", "score", "chance", ""];
+    let header = ["task", "timesteps", "cell", "measure", "score", "chance", ""];
     output::line(&output::render_table(
         &header,
         rows.collect(),

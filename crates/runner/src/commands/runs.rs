@@ -155,7 +155,7 @@ impl Line {
             self.run.display().to_string(),
             name(serde_json::to_value(self.state).ok()),
             dataset.unwrap_or_default().to_string_lossy().into_owned(),
-            name(serde_json::to_value(self.cell).ok()),
+            self.cell.map(|cell| cell.to_string()).unwrap_or_default(),
             self.device.clone().unwrap_or_default(),
             count(self.hidden_size),
             count(self.parameters),

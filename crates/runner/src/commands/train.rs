@@ -75,6 +75,12 @@ pub fn run(args: TrainArgs) -> Result<()> {
         &mut |event| display.show(event, config.training.epochs),
     );
     let interrupted = display.finish();
+    if outcome.is_err() && folder.has_checkpoint() {
+        eprintln!(
+            "the last checkpoint is kept; to go on from it: {} train --resume {run}",
+            program()
+        );
+    }
     match outcome? {
         Outcome::Finished(section) => report(&section.summary, &folder),
         Outcome::Stopped { epoch, step } => {

@@ -138,22 +138,9 @@ impl<'a> Session<'a> {
             let reviews = batch.size;
             let answers = self.trainer.step(&batch)?;
             logits.push(batch, answers);
-            if let Some(norm) = self.trainer.gradient_norm().filter(|_| read) {
+            if read {
                 logits.read()?;
-                let norm = norm.into_scalar::<f64>();
-                self.gradient_norm = Some((epoch, step + 1, norm));
-                if let Some(events) = &mut self.events {
-                    let so_far = logits.totals.evaluation();
-                    events.scalars(
-                        behind as u64 + 1,
-                        &[
-                            ("loss/train so far", so_far.loss),
-                            ("accuracy/train so far", so_far.accuracy),
-                            ("learning rate", rate),
-                            ("gradient norm", norm),
-                        ],
-                    )?;
-                }
+                self.measure(epoch, step, &logits)?;
             }
             let last = step + 1 == plan.len();
             let flow = on_event(Event::Step {
@@ -183,6 +170,28 @@ impl<'a> Session<'a> {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Reads the norm of a step's gradient, and lets TensorBoard draw it.
+    fn measure(&mut self, epoch: usize, step: usize, logits: &Logits) -> Result<()> {
+        let Some(norm) = self.trainer.gradient_norm() else {
+            return Ok(());
+        };
+        let norm = norm.into_scalar::<f64>();
+        self.gradient_norm = Some((epoch, step + 1, norm));
+        let Some(events) = &mut self.events else {
+            return Ok(());
+        };
+        let so_far = logits.totals.evaluation();
+        events.scalars(
+            ((epoch - 1) * self.steps + step + 1) as u64,
+            &[
+                ("loss/train so far", so_far.loss),
+                ("accuracy/train so far", so_far.accuracy),
+                ("learning rate", self.trainer.learning_rate),
+                ("gradient norm", norm),
+            ],
+        )
     }
 
     fn count_time(&mut self, start: &mut Instant) {
