@@ -33,7 +33,7 @@ pub(super) struct Session<'a> {
     progress: Progress,
     /// The best epoch's.
     best: Option<SequenceClassifier>,
-    /// Last measured: the epoch, its step, and the norm.
+    /// The last finite one that was measured: the epoch, its step, and the norm.
     gradient_norm: Option<(usize, usize, f64)>,
     /// Follows the folder's.
     events: Option<EventWriter>,
@@ -178,7 +178,9 @@ impl<'a> Session<'a> {
             return Ok(());
         };
         let norm = norm.into_scalar::<f64>();
-        self.gradient_norm = Some((epoch, step + 1, norm));
+        if norm.is_finite() {
+            self.gradient_norm = Some((epoch, step + 1, norm));
+        }
         let Some(events) = &mut self.events else {
             return Ok(());
         };
@@ -267,7 +269,7 @@ impl<'a> Session<'a> {
             Some((epoch, step, norm)) => {
                 format!("gradient norm {norm:.3e} at step {step} of epoch {epoch}")
             }
-            None => "gradient norm not measured".into(),
+            None => "gradient norm not finite either".into(),
         };
         let kept = match (self.folder, self.progress.best()) {
             (None, _) => "",
@@ -275,7 +277,7 @@ impl<'a> Session<'a> {
             (_, None) => " No epoch was done; no weights are kept.",
         };
         format!(
-            "the loss is no longer finite at step {step} of epoch {epoch} (learning rate {rate}, {norm}): try a lower learning rate, or --clip-norm 1.{kept}"
+            "the loss is no longer finite at step {step} of epoch {epoch} (learning rate {rate:e}, {norm}): try a lower learning rate, or --clip-norm 1.{kept}"
         )
     }
 
