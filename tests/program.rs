@@ -266,7 +266,11 @@ fn a_loss_that_is_not_finite_ends_the_run_and_keeps_no_such_weights() {
         )
         .assert()
         .code(1)
-        .stderr(contains("no longer finite in epoch 1").and(contains("no weights to keep")));
+        .stderr(
+            contains("no longer finite at step")
+                .and(contains("of epoch 1"))
+                .and(contains("no weights are kept")),
+        );
     assert!(!sandbox.path("run/model.safetensors").exists());
 }
 
@@ -795,7 +799,7 @@ fn bench_records(device: &str) -> Vec<Value> {
         ]
     );
     for record in &records {
-        assert_eq!(record.as_object().unwrap().len(), 15, "{record}");
+        assert_eq!(record.as_object().unwrap().len(), 16, "{record}");
         let size = |key: &str| record[key].as_u64().unwrap();
         assert_eq!(
             ["batch", "time", "input", "hidden"].map(size),

@@ -197,7 +197,15 @@ fn show(sections: &[RunSection], tasks: &[TaskResult]) -> Result<()> {
             if result.solved { "solved" } else { "failed" }.into(),
         ]
     });
-    let header = ["task", "timesteps", "cell", "measure", "score", "chance", ""];
+    let header = [
+        "task",
+        "timesteps",
+        "cell",
+        "measure",
+        "score",
+        "chance",
+        "",
+    ];
     output::line(&output::render_table(
         &header,
         rows.collect(),
