@@ -138,9 +138,10 @@ impl RunFolder {
         Ok(Self { path: path.into() })
     }
 
-    /// Whether the run was trained and tested to its end.
+    /// Whether the run was trained, tested and reported on.
     pub fn is_finished(&self) -> bool {
-        self.path.join(SUMMARY).is_file()
+        let files = [SUMMARY, REPORT];
+        files.iter().all(|file| self.path.join(file).is_file())
     }
 
     /// The run's checkpoints.
