@@ -4,21 +4,36 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use gatefold::checkpoint::Checkpoints;
+use gatefold::checkpoint::{Checkpoint, Checkpoints};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// How often a run is killed, unless `GATEFOLD_TEST_KILLS` says otherwise.
 const KILLS: usize = 20;
+
+/// A run that nothing interrupts: its result, and how long it takes.
+static WHOLE: LazyLock<(RunResult, Duration)> = LazyLock::new(|| {
+    let sandbox = Sandbox::new();
+    let start = Instant::now();
+    finish(sandbox.begin("whole"));
+    (sandbox.result("whole"), start.elapsed())
+});
+
+/// A finished run's weights, and its metrics without their times.
+type RunResult = (Vec<u8>, Vec<Value>);
 
 /// A folder with a table to train on. Everything random is on: dropout of both kinds.
 struct Sandbox {
     folder: TempDir,
 }
+
+const EPOCHS: usize = 5;
 
 const SETTINGS: &str = "--dataset films.csv --cell lstm --hidden-size 32 --epochs 5 --batch-size 16 \
      --learning-rate 0.003 --dropout 0.2 --recurrent-dropout 0.2 --schedule cosine --warm-up 20 \
@@ -74,30 +89,15 @@ impl Sandbox {
         self.begin(run)
     }
 
-    /// Waits until `run` has a checkpoint.
-    fn wait_for_checkpoint(&self, run: &str) {
-        let patience = Instant::now() + Duration::from_secs(60);
-        while self.checkpoints(run).is_empty() {
-            assert!(Instant::now() < patience, "no checkpoint was written");
-            sleep(Duration::from_millis(5));
-        }
+    /// Begins a run and kills it once `is_due` of its folder.
+    fn kill_when(&self, run: &str, is_due: impl Fn(&Path) -> bool) {
+        let mut child = self.begin(run).spawn().unwrap();
+        wait_until(|| is_due(&self.path(run)));
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
-    fn checkpoints(&self, run: &str) -> Vec<PathBuf> {
-        let folder = self.path(run).join("checkpoints");
-        let Ok(entries) = fs::read_dir(folder) else {
-            return Vec::new();
-        };
-        let paths = entries.map(|entry| entry.unwrap().path());
-        let mut paths: Vec<_> = paths
-            .filter(|path| path.extension().is_some_and(|end| end == "safetensors"))
-            .collect();
-        paths.sort();
-        paths
-    }
-
-    /// A finished run's weights, and its metrics without their times.
-    fn result(&self, run: &str) -> (Vec<u8>, Vec<Value>) {
+    fn result(&self, run: &str) -> RunResult {
         let run = self.path(run);
         assert!(run.join("summary.json").is_file(), "the run is finished");
         (
@@ -105,6 +105,36 @@ impl Sandbox {
             metrics(&run),
         )
     }
+}
+
+/// A run's checkpoints, the first one first.
+fn checkpoints(run: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(run.join("checkpoints")) else {
+        return Vec::new();
+    };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|end| end == "safetensors"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn has_checkpoint(run: &Path) -> bool {
+    !checkpoints(run).is_empty()
+}
+
+fn wait_until(is_due: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !is_due() {
+        assert!(Instant::now() < patience, "it did not happen in a minute");
+        sleep(Duration::from_millis(2));
+    }
+}
+
+/// The epochs that are done; none where no file says so.
+fn epochs(run: &Path) -> usize {
+    fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |text| text.lines().count())
 }
 
 fn metrics(run: &Path) -> Vec<Value> {
@@ -146,87 +176,145 @@ fn assert_whole(run: &Path) {
                 drop(safetensors::SafeTensors::deserialize(&bytes()).unwrap());
             }
             "checkpoints" => {
-                let found =
-                    Checkpoints::of(&path).latest(&mut |path| panic!("{path:?} is damaged"));
-                found.unwrap();
+                latest(&path);
             }
-            // A log that grows, and the report at the end.
+            // A log that grows, the report at the end, the lock, and what a writer that was killed left.
             name => assert!(
                 name.starts_with("events.out.tfevents")
-                    || [".gatefold.part", "report.html"].contains(&name),
+                    || ["report.html", ".lock"].contains(&name)
+                    || name.starts_with(".gatefold.") && name.ends_with(".part"),
                 "what is {name}?"
             ),
         }
     }
 }
 
-#[test]
-fn a_run_killed_at_twenty_random_moments_ends_as_one_never_killed() {
-    let sandbox = Sandbox::new();
-    let start = Instant::now();
-    finish(sandbox.begin("whole"));
-    let duration = start.elapsed();
-    let whole = sandbox.result("whole");
+/// The last of the checkpoints in a folder, all of which are whole.
+fn latest(folder: &Path) -> Option<Checkpoint> {
+    let damaged = &mut |path: &Path, why: &anyhow::Error| panic!("{path:?}: {why:#}");
+    let found = Checkpoints::of(folder).latest(&mut Ok, damaged);
+    found.unwrap()
+}
 
+#[test]
+fn a_run_killed_at_random_moments_ends_as_one_never_killed() {
+    let kills_wanted = std::env::var("GATEFOLD_TEST_KILLS");
+    let kills_wanted = kills_wanted.map_or(KILLS, |kills| kills.parse().unwrap());
+    let sandbox = Sandbox::new();
+    let (whole, duration) = &*WHOLE;
+    let run = sandbox.path("killed");
     let mut random = ChaCha8Rng::seed_from_u64(5);
-    let (mut kills, mut resumes, mut mid_epoch) = (0, 0, 0);
-    while kills < KILLS {
-        if sandbox.path("killed/summary.json").is_file() {
-            // Done before it could be killed twenty times: once more from the beginning.
-            assert_eq!(sandbox.result("killed"), whole);
-            fs::remove_dir_all(sandbox.path("killed")).unwrap();
+    let (mut kills, mut resumes, mut mid_epoch, mut after_training) = (0, 0, 0, 0);
+    while kills < kills_wanted {
+        if run.join("report.html").is_file() {
+            // Done before it could be killed often enough: once more from the beginning.
+            assert_eq!(sandbox.result("killed"), *whole);
+            fs::remove_dir_all(&run).unwrap();
         }
-        resumes += usize::from(sandbox.path("killed/config.toml").is_file());
+        resumes += usize::from(run.join("config.toml").is_file());
         let mut child = sandbox.begin_or_resume("killed").spawn().unwrap();
-        sleep(duration.mul_f64(random.random_range(0.0..0.8)));
+        if random.random_bool(0.25) {
+            // Testing and reporting are short: a kill at any moment would hardly meet them.
+            wait_until(|| epochs(&run) == EPOCHS);
+            sleep(duration.mul_f64(random.random_range(0.0..0.1)));
+        } else {
+            sleep(duration.mul_f64(random.random_range(0.0..0.8)));
+        }
         let ended = child.try_wait().unwrap().is_some();
         child.kill().unwrap();
         child.wait().unwrap();
         kills += usize::from(!ended);
-        assert_whole(&sandbox.path("killed"));
-        let last = Checkpoints::of(&sandbox.path("killed/checkpoints"));
-        let last = last.latest(&mut |_| {}).unwrap();
-        mid_epoch += usize::from(last.is_some_and(|(_, last)| last.header.progress.step > 0));
+        assert_whole(&run);
+        let step = latest(&run.join("checkpoints")).map(|last| last.header.progress.step);
+        mid_epoch += usize::from(step.is_some_and(|step| step > 0));
+        after_training += usize::from(!ended && epochs(&run) == EPOCHS);
     }
     finish(sandbox.begin_or_resume("killed"));
     eprintln!(
-        "{kills} kills, {resumes} resumes, {mid_epoch} times with a checkpoint in the middle of an epoch; a whole run takes {duration:.1?}"
+        "{kills} kills, {resumes} resumes, {mid_epoch} times with a checkpoint in the middle of an epoch, {after_training} times in testing or reporting; a whole run takes {duration:.1?}"
     );
-    assert!(resumes >= KILLS / 2 && mid_epoch > 0);
-    assert_eq!(sandbox.result("killed"), whole);
+    assert!(resumes >= kills_wanted / 2 && mid_epoch > 0 && after_training > 0);
+    assert_eq!(sandbox.result("killed"), *whole);
 }
 
 #[test]
-fn a_damaged_checkpoint_gives_way_to_the_one_before_it() {
+fn a_damaged_checkpoint_gives_way_to_the_one_before_it_and_a_copy_stays() {
     let sandbox = Sandbox::new();
-    finish(sandbox.begin("whole"));
-    let mut child = sandbox.begin("run").spawn().unwrap();
-    while sandbox.checkpoints("run").len() < 2 {
-        sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let last = sandbox.checkpoints("run").pop().unwrap();
+    let run = sandbox.path("run");
+    sandbox.kill_when("run", |run| checkpoints(run).len() >= 2);
+    let last = checkpoints(&run).pop().unwrap();
     let mut bytes = fs::read(&last).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 4;
     fs::write(&last, bytes).unwrap();
+    let copy = run.join("checkpoints/000001-backup.safetensors");
+    fs::write(&copy, "somebody's own").unwrap();
 
     let said = errors(&finish(sandbox.train(&["--resume", "run"])));
+    for part in ["is damaged", "the one before it is used"] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert_eq!(sandbox.result("run"), WHOLE.0);
+    assert!(!last.is_file());
+    assert_eq!(fs::read(&copy).unwrap(), b"somebody's own");
+}
+
+#[test]
+fn without_a_whole_checkpoint_what_is_there_is_kept_and_named() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.path("run");
+    sandbox.kill_when("run", |run| epochs(run) > 0);
+    let kept = || ["metrics.jsonl", "model.safetensors"].map(|name| fs::read(run.join(name)));
+    let before = kept().map(Result::unwrap);
+    let refused = || {
+        let output = sandbox.train(&["--resume", "run"]).output().unwrap();
+        let said = errors(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        for part in ["no checkpoint", "metrics.jsonl", "model.safetensors", "--run"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert_eq!(kept().map(Result::unwrap), before);
+    };
+    for path in checkpoints(&run) {
+        fs::write(path, "damaged").unwrap();
+    }
+    refused();
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    refused();
+}
+
+#[test]
+fn one_program_at_a_time_writes_a_run() {
+    let sandbox = Sandbox::new();
+    let mut first = sandbox.begin("run").spawn().unwrap();
+    wait_until(|| has_checkpoint(&sandbox.path("run")));
+    for second in [sandbox.train(&["--resume", "run"]), sandbox.begin("run")] {
+        let mut second = second;
+        let output = second.output().unwrap();
+        let said = errors(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("another program"), "{said}");
+        if cfg!(unix) {
+            assert!(said.contains(&format!("process {}", first.id())), "{said}");
+        }
+    }
+    assert!(first.wait().unwrap().success());
+    assert_eq!(sandbox.result("run"), WHOLE.0);
+
+    // Two that begin at once: one gets the folder.
+    let both = [(); 2].map(|()| sandbox.begin("same").spawn().unwrap());
+    let codes = both.map(|mut child| child.wait().unwrap().code());
     assert!(
-        said.contains("is damaged; the one before it is used"),
-        "{said}"
+        codes == [Some(0), Some(1)] || codes == [Some(1), Some(0)],
+        "{codes:?}"
     );
-    assert_eq!(sandbox.result("run"), sandbox.result("whole"));
+    assert_eq!(sandbox.result("same"), WHOLE.0);
 }
 
 #[test]
 fn what_can_not_be_gone_on_with_is_refused_with_the_reason() {
     let sandbox = Sandbox::new();
-    let mut child = sandbox.begin("run").spawn().unwrap();
-    sandbox.wait_for_checkpoint("run");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    sandbox.kill_when("run", has_checkpoint);
     let refused = |why: &str| {
         let output = sandbox.train(&["--resume", "run"]).output().unwrap();
         let said = errors(&output);
@@ -254,23 +342,24 @@ fn what_can_not_be_gone_on_with_is_refused_with_the_reason() {
 #[test]
 fn a_folder_that_can_not_be_written_to_ends_a_run_that_can_go_on() {
     let sandbox = Sandbox::new();
-    finish(sandbox.begin("whole"));
+    sandbox.kill_when("run", |run| run.join("config.toml").is_file());
     // Root may write to any folder, so a file stands in the place of this one.
-    let mut child = sandbox.begin("run").spawn().unwrap();
-    while !sandbox.path("run/config.toml").is_file() {
-        sleep(Duration::from_millis(1));
+    let [folder, aside] = ["run/checkpoints", "aside"].map(|name| sandbox.path(name));
+    let there = folder.is_dir();
+    if there {
+        fs::rename(&folder, &aside).unwrap();
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let _ = fs::remove_dir_all(sandbox.path("run/checkpoints"));
-    fs::write(sandbox.path("run/checkpoints"), "").unwrap();
+    fs::write(&folder, "").unwrap();
     let output = sandbox.train(&["--resume", "run"]).output().unwrap();
     let said = errors(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("checkpoints"), "{said}");
-    fs::remove_file(sandbox.path("run/checkpoints")).unwrap();
+    fs::remove_file(&folder).unwrap();
+    if there {
+        fs::rename(&aside, &folder).unwrap();
+    }
     finish(sandbox.train(&["--resume", "run"]));
-    assert_eq!(sandbox.result("run"), sandbox.result("whole"));
+    assert_eq!(sandbox.result("run"), WHOLE.0);
 }
 
 #[cfg(unix)]
@@ -305,25 +394,22 @@ mod unix {
     #[test]
     fn a_full_disk_ends_a_run_that_can_go_on() {
         let sandbox = Sandbox::new();
-        finish(sandbox.begin("whole"));
-        let mut child = sandbox.begin("run").spawn().unwrap();
-        sandbox.wait_for_checkpoint("run");
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let before = sandbox.checkpoints("run");
+        let run = sandbox.path("run");
+        sandbox.kill_when("run", has_checkpoint);
+        let before = checkpoints(&run);
         let resume = sandbox.train(&["--resume", "run"]);
         let output = without_room(&resume, 16).output().unwrap();
         let said = errors(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains("cannot write"), "{said}");
-        assert_whole(&sandbox.path("run"));
+        assert_whole(&run);
         assert_eq!(
-            sandbox.checkpoints("run"),
+            checkpoints(&run),
             before,
             "those that were there stay"
         );
         finish(resume);
-        assert_eq!(sandbox.result("run"), sandbox.result("whole"));
+        assert_eq!(sandbox.result("run"), WHOLE.0);
     }
 
     fn signal(child: &Child, name: &str) {
@@ -335,18 +421,17 @@ mod unix {
     #[test]
     fn ctrl_c_saves_and_says_how_to_go_on() {
         let sandbox = Sandbox::new();
-        finish(sandbox.begin("whole"));
-        for name in ["INT", "TERM"] {
+        for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
             let run = format!("stopped-by-{name}");
             let child = sandbox.begin(&run).spawn().unwrap();
-            sandbox.wait_for_checkpoint(&run);
+            wait_until(|| has_checkpoint(&sandbox.path(&run)));
             signal(&child, name);
             let output = child.wait_with_output().unwrap();
             let said = errors(&output);
-            assert_eq!(output.status.code(), Some(130), "{said}");
+            assert_eq!(output.status.code(), Some(code), "{said}");
             assert!(said.contains(&format!("--resume {run}")), "{said}");
             finish(sandbox.train(&["--resume", &run]));
-            assert_eq!(sandbox.result(&run), sandbox.result("whole"));
+            assert_eq!(sandbox.result(&run), WHOLE.0);
         }
     }
 }

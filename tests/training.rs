@@ -5,25 +5,48 @@ use std::ops::ControlFlow;
 
 use burn::tensor::Device;
 use gatefold::config::{RunConfig, Schedule};
-use gatefold::dataset::{self, Prepared};
+use gatefold::dataset::Prepared;
 use gatefold::evaluation::evaluate;
 use gatefold::run_folder::EpochMetrics;
 use gatefold::training::{Event, fit};
+use gatefold_data::{Dataset, Review};
 use gatefold_model::{Cell, SequenceClassifier};
 
-/// A small network on the beginnings of the built-in reviews.
+/// A small network.
 fn config() -> RunConfig {
     let mut config = RunConfig::default();
-    config.dataset.name = Some("reviews".into());
     config.model.cell = Cell::Gru;
     config.model.hidden_size = 8;
-    config.training.max_length = 16;
-    config.training.epochs = 2;
+    config.model.vocabulary_size = 32;
+    config.training.batch_size = 16;
+    config.training.max_length = 8;
+    config.training.learning_rate = 0.01;
+    config.training.epochs = 3;
     config
 }
 
+/// Reviews that one word decides: any processor's training gets better at them, epoch by epoch.
 fn data(config: &RunConfig) -> Prepared {
-    dataset::prepare(config).unwrap()
+    let review = |number: usize| Review {
+        text: format!("a {} film {}", ["bad", "good"][number % 2], number % 7),
+        positive: number % 2 == 1,
+    };
+    let dataset = Dataset {
+        train: (0..400).map(review).collect(),
+        test: (0..20).map(review).collect(),
+        replaced_utf8: 0,
+    };
+    Prepared::new(&dataset, config).unwrap()
+}
+
+/// The same, but what is held out says the contrary: the better a network learns, the higher its validation
+/// loss, so that the first epoch is the best.
+fn contrary_data(config: &RunConfig) -> Prepared {
+    let mut data = data(config);
+    for example in &mut data.validation {
+        example.positive = !example.positive;
+    }
+    data
 }
 
 fn train(
@@ -41,43 +64,31 @@ fn losses(history: &[EpochMetrics]) -> Vec<f64> {
 
 #[test]
 fn the_network_returned_is_the_best_epochs() {
-    let mut config = config();
-    // So fast that it gets worse again.
-    config.training.learning_rate = 0.1;
-    config.training.epochs = 4;
-    let data = data(&config);
-    let (network, history) = train(&config, &data).unwrap();
-    assert_eq!(history.len(), 4);
-    let batching = config.training.batching();
-    let device = Device::flex();
-    let (_, found) = evaluate(
-        &network,
-        &data.validation,
-        &batching,
-        &device,
-        &mut |_, _| {},
-    )
-    .unwrap();
-    let best = losses(&history).into_iter().reduce(f64::min).unwrap();
-    assert_eq!(found.loss, best);
-    assert_ne!(
-        losses(&history)[3],
-        best,
-        "the last epoch is the best: the test shows nothing"
-    );
+    let config = config();
+    for (data, best_epoch) in [(data(&config), 3), (contrary_data(&config), 1)] {
+        let (network, history) = train(&config, &data).unwrap();
+        let losses = losses(&history);
+        let best = losses.iter().copied().reduce(f64::min).unwrap();
+        assert_eq!(losses[best_epoch - 1], best, "{losses:?}");
+        let (_, found) = evaluate(
+            &network,
+            &data.validation,
+            &config.training.batching(),
+            &Device::flex(),
+            &mut |_, _| {},
+        )
+        .unwrap();
+        assert_eq!(found.loss, best);
+    }
 }
 
 #[test]
 fn patience_ends_a_training_that_gets_no_better() {
     let mut config = config();
-    config.training.learning_rate = 0.1;
     config.training.epochs = 60;
     config.training.patience = Some(2);
-    let (_, history) = train(&config, &data(&config)).unwrap();
-    let losses = losses(&history);
-    let best = losses.iter().copied().reduce(f64::min).unwrap();
-    let best = losses.iter().position(|&loss| loss == best).unwrap();
-    assert_eq!(losses.len(), best + 1 + 2, "{losses:?}");
+    let (_, history) = train(&config, &contrary_data(&config)).unwrap();
+    assert_eq!(history.len(), 1 + 2, "{:?}", losses(&history));
 }
 
 #[test]
@@ -113,16 +124,14 @@ fn everything_at_once_learns_and_repeats() {
     let mut config = config();
     config.model.dropout = 0.1;
     config.model.recurrent_dropout = 0.1;
-    config.training.epochs = 3;
-    config.training.learning_rate = 0.01;
     config.training.schedule = Schedule::Cosine;
-    config.training.warm_up = 20;
+    config.training.warm_up = 10;
     config.training.clip_norm = Some(1.0);
     config.training.weight_decay = 0.01;
     config.training.class_weights = Some([1.0, 1.5]);
     let data = data(&config);
     let (first, history) = train(&config, &data).unwrap();
-    assert!(history[2].train_loss < history[0].train_loss);
+    assert!(history[2].train_loss < 0.8 * history[0].train_loss);
     let (second, again) = train(&config, &data).unwrap();
     assert_eq!(losses(&history), losses(&again));
     assert_eq!(

@@ -12,18 +12,19 @@
 //!
 //! Batches, dropout and learning rate follow from the seed and the position: there is no random state.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use md5::{Digest, Md5};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::config::RunConfig;
 use crate::evaluation::Totals;
-use crate::files;
+use crate::files::{self, hash};
 use crate::run_folder::EpochMetrics;
 
 const METADATA: &str = "gatefold";
@@ -88,14 +89,8 @@ impl Checkpoint {
     /// Whether a run of these settings and examples can go on from here.
     ///
     /// # Errors
-    /// Says what is another: the version, the settings, or the examples.
+    /// Says what is another: the settings, or the examples.
     pub fn check(&self, config: &RunConfig, data: &str) -> Result<()> {
-        let version = env!("CARGO_PKG_VERSION");
-        ensure!(
-            self.header.version == version,
-            "it is of Gatefold {}, and this is {version}: go on with that version, or train anew",
-            self.header.version
-        );
         let mut of_checkpoint = self.header.config.clone();
         // They shape no result, and the data may have moved.
         of_checkpoint.training.checkpoint_minutes = config.training.checkpoint_minutes;
@@ -160,22 +155,42 @@ impl Checkpoint {
         Ok(safetensors::serialize(views, Some(metadata))?)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let (_, metadata) = SafeTensors::read_metadata(bytes)?;
-        let header = metadata
-            .metadata()
-            .as_ref()
-            .and_then(|entries| entries.get(METADATA))
-            .context("it is no checkpoint of Gatefold's")?;
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Refused> {
+        let header = Self::header(bytes)?;
+        let (network, best, moments) = Self::tensors(bytes).map_err(Refused::Damaged)?;
+        Ok(Self {
+            header,
+            network,
+            best,
+            moments,
+        })
+    }
+
+    fn header(bytes: &[u8]) -> Result<Header, Refused> {
+        let read = || -> Result<(String, toml::Table)> {
+            let (_, metadata) = SafeTensors::read_metadata(bytes)?;
+            let header = metadata
+                .metadata()
+                .as_ref()
+                .and_then(|entries| entries.get(METADATA))
+                .context("it is no checkpoint of Gatefold's")?;
+            Ok((header.clone(), toml::from_str(header)?))
+        };
+        let (header, table) = read().map_err(Refused::Damaged)?;
         // Another version's header may have other entries: its version alone is always there.
-        let version = toml::from_str::<toml::Table>(header)?;
-        let header = toml::from_str(header).with_context(|| match version.get("version") {
-            Some(version) => format!(
-                "it is of Gatefold {version}, and this is {}",
-                env!("CARGO_PKG_VERSION")
-            ),
-            None => "it is no checkpoint of Gatefold's".into(),
-        })?;
+        let ours = env!("CARGO_PKG_VERSION");
+        match table.get("version").and_then(toml::Value::as_str) {
+            Some(version) if version != ours => Err(Refused::Other(anyhow!(
+                "it is of Gatefold {version}, and this is {ours}: go on with that version, or train anew"
+            ))),
+            _ => toml::from_str(&header).map_err(|error| Refused::Damaged(error.into())),
+        }
+    }
+
+    #[allow(clippy::type_complexity)] // The three fields that hold tensors.
+    fn tensors(
+        bytes: &[u8],
+    ) -> Result<(Vec<u8>, Option<Vec<u8>>, BTreeMap<String, [Vec<f32>; 2]>)> {
         let file = SafeTensors::deserialize(bytes)?;
         let part = |name: &str| -> Result<Option<Vec<u8>>> {
             let views: Vec<_> = file
@@ -189,18 +204,18 @@ impl Checkpoint {
         for (path, view) in file.iter() {
             for (i, prefix) in ["adam.first.", "adam.second."].into_iter().enumerate() {
                 if let Some(path) = path.strip_prefix(prefix) {
+                    ensure!(
+                        view.dtype() == Dtype::F32,
+                        "its moments are no 32-bit floats"
+                    );
                     let (values, _) = view.data().as_chunks::<4>();
                     let values = values.iter().map(|&bytes| f32::from_le_bytes(bytes));
                     moments.entry(path.to_owned()).or_default()[i] = values.collect();
                 }
             }
         }
-        Ok(Self {
-            header,
-            network: part("network.")?.context("it holds no weights")?,
-            best: part("best.")?,
-            moments,
-        })
+        let network = part("network.")?.context("it holds no weights")?;
+        Ok((network, part("best.")?, moments))
     }
 }
 
@@ -208,6 +223,10 @@ impl Checkpoint {
 #[derive(Clone, Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
+    /// Those that were written or read whole.
+    whole: BTreeSet<Name>,
+    /// Those that are of no use.
+    damaged: BTreeSet<Name>,
 }
 
 impl Checkpoints {
@@ -215,54 +234,73 @@ impl Checkpoints {
     pub fn of(folder: &Path) -> Self {
         Self {
             folder: folder.into(),
+            whole: BTreeSet::new(),
+            damaged: BTreeSet::new(),
         }
     }
 
-    /// Writes one and removes all but the last two.
+    /// Writes one and removes those before the last two that are known to be whole, and those known to be
+    /// damaged. Files of other names stay.
     ///
     /// # Errors
     /// If a file can't be written; those that were there stay.
-    pub fn write(&self, checkpoint: &Checkpoint) -> Result<()> {
-        fs::create_dir_all(&self.folder)
-            .with_context(|| format!("cannot make the folder {}", self.folder.display()))?;
+    pub fn write(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        files::create_folder(&self.folder)?;
         let bytes = checkpoint.to_bytes()?;
         let earlier = self.list()?;
-        let number = earlier.last().map_or(1, |last| last.number + 1);
-        let name = format!("{number:06}-{}.safetensors", hash(&bytes));
-        files::replace(&self.folder.join(name), &bytes)?;
-        let surplus = (earlier.len() + 1).saturating_sub(KEPT);
-        for old in &earlier[..surplus] {
-            // One that can't be removed does no harm.
-            let _ = fs::remove_file(&old.path);
+        let name = Name {
+            number: earlier.last().map_or(1, |last| last.number + 1),
+            hash: hash(&bytes),
+        };
+        files::replace(&self.folder.join(name.to_string()), &bytes)?;
+        self.whole.insert(name);
+        let first_kept = self.whole.iter().rev().nth(KEPT - 1);
+        for old in &earlier {
+            if first_kept.is_some_and(|first| old < first) || self.damaged.contains(old) {
+                // One that can't be removed does no harm.
+                let _ = files::remove(&self.folder.join(old.to_string()));
+            }
         }
         Ok(())
     }
 
-    /// The last one that is whole; `on_damaged` hears of those after it that are not.
+    /// The last one that is whole and that `take` can go on from, as `take` returns it. `on_damaged` hears of
+    /// those after it, and why they are of no use.
     ///
     /// # Errors
-    /// If a file can't be read, or is none of this version's.
-    pub fn latest(
-        &self,
-        on_damaged: &mut dyn FnMut(&Path),
-    ) -> Result<Option<(PathBuf, Checkpoint)>> {
-        for file in self.list()?.into_iter().rev() {
-            let path = file.path;
-            let bytes =
-                fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            if hash(&bytes) != file.hash {
-                on_damaged(&path);
-                continue;
+    /// If a file can't be read, or is none of this version's; or if `take` [refuses](Refused) to go on at all.
+    pub fn latest<T>(
+        &mut self,
+        take: &mut dyn FnMut(Checkpoint) -> Result<T, Refused>,
+        on_damaged: &mut dyn FnMut(&Path, &anyhow::Error),
+    ) -> Result<Option<T>> {
+        for name in self.list()?.into_iter().rev() {
+            let path = self.folder.join(name.to_string());
+            let taken = read(&path, &name.hash)
+                .and_then(|bytes| Checkpoint::from_bytes(&bytes))
+                .and_then(&mut *take);
+            match taken {
+                Ok(taken) => {
+                    self.whole.insert(name);
+                    return Ok(Some(taken));
+                }
+                Err(Refused::Damaged(why)) => {
+                    self.damaged.insert(name);
+                    on_damaged(&path, &why);
+                }
+                Err(Refused::Other(why)) => {
+                    return Err(why.context(format!(
+                        "cannot go on from the checkpoint {}",
+                        path.display()
+                    )));
+                }
             }
-            let checkpoint = Checkpoint::from_bytes(&bytes)
-                .with_context(|| format!("cannot use the checkpoint {}", path.display()))?;
-            return Ok(Some((path, checkpoint)));
         }
         Ok(None)
     }
 
     /// The first one first.
-    fn list(&self) -> Result<Vec<File>> {
+    fn list(&self) -> Result<Vec<Name>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -271,34 +309,73 @@ impl Checkpoints {
                     .with_context(|| format!("cannot read the folder {}", self.folder.display()));
             }
         };
-        let mut files: Vec<File> = entries
-            .filter_map(|entry| File::of(entry.ok()?.path()))
+        let mut names: Vec<Name> = entries
+            .filter_map(|entry| Name::of(&entry.ok()?))
             .collect();
-        files.sort_by_key(|file| file.number);
-        Ok(files)
+        names.sort();
+        Ok(names)
+    }
+
+    /// Whether there is any, whole or not.
+    pub fn is_empty(&self) -> bool {
+        self.list().is_ok_and(|names| names.is_empty())
     }
 }
 
-/// A checkpoint's file, as its name has it.
-struct File {
-    path: PathBuf,
+/// Why a checkpoint isn't gone on from.
+#[derive(Debug, Error)]
+pub enum Refused {
+    /// Its content is of no use: the one before it may serve.
+    #[error("{0:#}")]
+    Damaged(anyhow::Error),
+    /// It is of another version, network or dataset, and so are those before it; or it can't be read.
+    #[error("{0:#}")]
+    Other(anyhow::Error),
+}
+
+/// A checkpoint's bytes, if they are those that were written.
+fn read(path: &Path, expected: &str) -> Result<Vec<u8>, Refused> {
+    let bytes = fs::read(path)
+        .with_context(|| format!("cannot read {}", path.display()))
+        .map_err(Refused::Other)?;
+    if hash(&bytes) != expected {
+        return Err(Refused::Damaged(anyhow!(
+            "its content is not the one that was written"
+        )));
+    }
+    Ok(bytes)
+}
+
+/// What a checkpoint's file is called: `NUMBER-HASH.safetensors`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
     number: u64,
     hash: String,
 }
 
-impl File {
-    fn of(path: PathBuf) -> Option<Self> {
-        let name = path.file_name()?.to_str()?.strip_suffix(".safetensors")?;
-        let (number, hash) = name.split_once('-')?;
-        let (number, hash) = (number.parse().ok()?, hash.to_owned());
-        Some(Self { path, number, hash })
+impl Name {
+    /// None if it is called otherwise, as a copy of somebody's is, or is no regular file.
+    fn of(entry: &fs::DirEntry) -> Option<Self> {
+        let name = entry.file_name();
+        let (number, hash) = name
+            .to_str()?
+            .strip_suffix(".safetensors")?
+            .split_once('-')?;
+        let name = Self {
+            number: number.parse().ok().filter(|&number| number < u64::MAX)?,
+            hash: hash.to_owned(),
+        };
+        let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let is_hash = hash.len() == 32 && hash.bytes().all(is_digit);
+        let is_ours = is_hash && *entry.file_name() == *name.to_string();
+        (is_ours && entry.file_type().ok()?.is_file()).then_some(name)
     }
 }
 
-/// A content's hash, as in checkpoints' names.
-pub(crate) fn hash(bytes: &[u8]) -> String {
-    let digest = Md5::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{:06}-{}.safetensors", self.number, self.hash)
+    }
 }
 
 #[cfg(test)]
@@ -331,16 +408,17 @@ mod tests {
 
     /// All checkpoints' paths.
     fn paths(checkpoints: &Checkpoints) -> Vec<PathBuf> {
-        let files = checkpoints.list().unwrap().into_iter();
-        files.map(|file| file.path).collect()
+        let names = checkpoints.list().unwrap().into_iter();
+        let path = |name: Name| checkpoints.folder.join(name.to_string());
+        names.map(path).collect()
     }
 
     /// The latest one's step, and how many damaged ones were met.
-    fn latest(checkpoints: &Checkpoints) -> (Option<usize>, usize) {
+    fn latest(checkpoints: &mut Checkpoints) -> (Option<usize>, usize) {
         let mut damaged = 0;
-        let found = checkpoints.latest(&mut |_| damaged += 1).unwrap();
-        let step = found.map(|(_, checkpoint)| checkpoint.header.progress.step);
-        (step, damaged)
+        let step = &mut |checkpoint: Checkpoint| Ok(checkpoint.header.progress.step);
+        let found = checkpoints.latest(step, &mut |_, _| damaged += 1);
+        (found.unwrap(), damaged)
     }
 
     #[test]
@@ -365,24 +443,59 @@ mod tests {
     #[test]
     fn two_are_kept_and_a_damaged_one_gives_way_to_the_one_before() {
         let folder = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::of(&folder.path().join("checkpoints"));
-        assert_eq!(latest(&checkpoints), (None, 0));
+        let mut checkpoints = Checkpoints::of(&folder.path().join("checkpoints"));
+        assert_eq!(latest(&mut checkpoints), (None, 0));
         for step in 1..=4 {
             checkpoints.write(&checkpoint(step)).unwrap();
         }
         let kept = paths(&checkpoints);
         assert_eq!(kept.len(), 2);
-        assert_eq!(latest(&checkpoints), (Some(4), 0));
+        assert_eq!(latest(&mut checkpoints), (Some(4), 0));
 
         let mut bytes = fs::read(&kept[1]).unwrap();
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
         fs::write(&kept[1], &bytes).unwrap();
-        assert_eq!(latest(&checkpoints), (Some(3), 1), "a bit turned");
+        assert_eq!(latest(&mut checkpoints), (Some(3), 1), "a bit turned");
         fs::write(&kept[1], &bytes[..100]).unwrap();
-        assert_eq!(latest(&checkpoints), (Some(3), 1), "cut short");
+        assert_eq!(latest(&mut checkpoints), (Some(3), 1), "cut short");
         fs::write(&kept[0], "").unwrap();
-        assert_eq!(latest(&checkpoints), (None, 2), "both damaged");
+        assert_eq!(latest(&mut checkpoints), (None, 2), "both damaged");
+    }
+
+    #[test]
+    fn a_damaged_one_pushes_no_whole_one_out_and_foreign_files_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = Checkpoints::of(folder.path());
+        for step in 1..=2 {
+            first.write(&checkpoint(step)).unwrap();
+        }
+        let foreign = [
+            "000001-backup.safetensors",
+            "1-00112233445566778899aabbccddeeff.safetensors",
+            "000001-00112233445566778899AABBCCDDEEFF.safetensors",
+            "notes.txt",
+        ];
+        for name in foreign {
+            fs::write(folder.path().join(name), "mine").unwrap();
+        }
+        fs::write(&paths(&first)[1], "damaged").unwrap();
+
+        // Another program goes on: it meets the damaged one, and writes.
+        let mut second = Checkpoints::of(folder.path());
+        assert_eq!(latest(&mut second), (Some(1), 1));
+        second.write(&checkpoint(3)).unwrap();
+        let kept = paths(&second);
+        assert_eq!(kept.len(), 2, "the damaged one goes: {kept:?}");
+        fs::write(&kept[1], "damaged").unwrap();
+        assert_eq!(latest(&mut second), (Some(1), 1), "the whole one is there");
+        second.write(&checkpoint(4)).unwrap();
+        second.write(&checkpoint(5)).unwrap();
+        assert_eq!(latest(&mut Checkpoints::of(folder.path())), (Some(5), 0));
+        assert_eq!(paths(&second).len(), 2);
+        for name in foreign {
+            assert_eq!(fs::read(folder.path().join(name)).unwrap(), b"mine");
+        }
     }
 
     #[test]
@@ -397,9 +510,6 @@ mod tests {
         let mut other = config.clone();
         other.model.hidden_size = 65;
         assert!(reason(&of, &other, "hash").contains("`hidden_size = 64`"));
-        let mut old = of.clone();
-        old.header.version = "0.0.9".into();
-        assert!(reason(&old, config, "hash").contains("0.0.9"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use gatefold_data::{
     Dataset, Example, Progress, Source, TableFormat, TableOptions, Vocabulary, encode_all,
 };
 
-use crate::checkpoint;
+use crate::files;
 use crate::config::{DatasetConfig, RunConfig};
 
 /// The generator's seed: the built-in reviews are the same ones in every run.
@@ -251,6 +251,6 @@ impl Prepared {
             bytes.extend((example.ids.len() as u64).to_le_bytes());
             bytes.extend(example.ids.iter().flat_map(|id| id.to_le_bytes()));
         }
-        checkpoint::hash(&bytes)
+        files::hash(&bytes)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::Device;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoints;
 use crate::config::RunConfig;
-use crate::files;
+use crate::files::{self, Lock};
 
 const CONFIG: &str = "config.toml";
 const VOCABULARY: &str = "vocabulary.json";
@@ -68,24 +69,29 @@ pub struct RunSummary {
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Whoever writes the run holds it.
+    lock: Option<Arc<Lock>>,
 }
 
 impl RunFolder {
-    /// Makes a folder for a new run.
+    /// Makes a folder for a new run, and keeps other programs from writing there.
     ///
     /// # Errors
-    /// If there is something else at `path`, or it can't be made.
+    /// If there is something else at `path`, it is being written by another program, or it can't be made.
     pub fn create(path: &Path) -> Result<Self> {
-        let occupied =
-            path.is_file() || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
-        ensure!(
-            !occupied,
-            "{} is not empty; name another folder with --run, or remove it",
-            path.display()
-        );
-        fs::create_dir_all(path)
-            .with_context(|| format!("cannot make the run folder {}", path.display()))?;
-        Ok(Self { path: path.into() })
+        files::create_folder(path)?;
+        let lock = Lock::take(path)?;
+        let occupied = fs::read_dir(path)
+            .with_context(|| format!("cannot read the folder {}", path.display()))?
+            .any(|entry| !entry.is_ok_and(|entry| Lock::is_its_file(&entry.path())));
+        if occupied {
+            lock.undo();
+            bail!(
+                "{} is not empty; name another folder with --run, or remove it",
+                path.display()
+            );
+        }
+        Self::written(path, lock)
     }
 
     /// Makes the first folder of `runs/NAME-1`, `runs/NAME-2`, … that is free.
@@ -94,11 +100,11 @@ impl RunFolder {
     /// If none can be made.
     pub fn create_numbered(name: &str) -> Result<Self> {
         let runs = Path::new("runs");
-        fs::create_dir_all(runs).context("cannot make the folder runs")?;
+        files::create_folder(runs)?;
         for number in 1.. {
             let path = runs.join(format!("{name}-{number}"));
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
+                Ok(()) => return Self::create(&path),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     return Err(error)
@@ -107,6 +113,22 @@ impl RunFolder {
             }
         }
         unreachable!("numbers do not end")
+    }
+
+    /// A folder that nobody else writes; what writers that were killed left goes.
+    fn written(path: &Path, lock: Lock) -> Result<Self> {
+        let checkpoints = path.join(CHECKPOINTS);
+        ensure!(
+            !checkpoints.is_symlink(),
+            "{} is a link: checkpoints are written into the run's own folder alone",
+            checkpoints.display()
+        );
+        files::sweep(path);
+        files::sweep(&checkpoints);
+        Ok(Self {
+            path: path.into(),
+            lock: Some(Arc::new(lock)),
+        })
     }
 
     /// A run that is there.
@@ -122,20 +144,33 @@ impl RunFolder {
                 );
             }
         }
-        Ok(Self { path: path.into() })
+        Ok(Self::read(path))
     }
 
-    /// A run that was begun and may not be finished.
+    /// A folder that is only read.
+    fn read(path: &Path) -> Self {
+        Self {
+            path: path.into(),
+            lock: None,
+        }
+    }
+
+    /// A run that was begun and may not be finished, to go on with: no other program can meanwhile.
     ///
     /// # Errors
-    /// If `path` holds no run.
+    /// If `path` holds no run, or it is being written by another program.
     pub fn open_begun(path: &Path) -> Result<Self> {
         ensure!(
             path.join(CONFIG).is_file(),
             "{} is no run: it has no {CONFIG}. `gatefold train` makes runs, in the folder runs unless --run names another",
             path.display()
         );
-        Ok(Self { path: path.into() })
+        Self::written(path, Lock::take(path)?)
+    }
+
+    /// Whether other programs are kept from writing the run.
+    pub fn is_locked(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// Whether the run was trained, tested and reported on.
@@ -206,7 +241,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the file can't be written.
-    pub fn write_weights(&self, network: &SequenceClassifier) -> Result<()> {
+    pub fn write_weights(&self, network: &SequenceClassifier, vocabulary: &Vocabulary) -> Result<()> {
         self.write(WEIGHTS, &network.to_safetensors()?)
     }
 
@@ -287,7 +322,7 @@ impl RunFolder {
         }
         paths.retain(is_run);
         paths.sort_by_cached_key(|path| naturally(&path.to_string_lossy()));
-        Ok(paths.into_iter().map(|path| Self { path }).collect())
+        Ok(paths.iter().map(|path| Self::read(path)).collect())
     }
 
     /// The metrics of the epochs so far.
@@ -316,10 +351,17 @@ impl RunFolder {
 
     /// Whether there is a checkpoint, whole or not.
     pub fn has_checkpoint(&self) -> bool {
-        let is_checkpoint = |path: &Path| path.extension().is_some_and(|end| end == "safetensors");
-        fs::read_dir(self.path.join(CHECKPOINTS)).is_ok_and(|mut entries| {
-            entries.any(|entry| entry.is_ok_and(|entry| is_checkpoint(&entry.path())))
-        })
+        !self.checkpoints().is_empty()
+    }
+
+    /// What is there of that which training leaves after an epoch, for people.
+    pub(crate) fn trained_files(&self) -> Vec<String> {
+        let has_content = |name: &&str| {
+            let content = fs::symlink_metadata(self.path.join(name));
+            content.is_ok_and(|there| there.len() > 0)
+        };
+        let files = [METRICS, WEIGHTS, SUMMARY].into_iter().filter(has_content);
+        files.map(str::to_owned).collect()
     }
 
     fn read_if_there(&self, name: &str) -> Result<Option<String>> {
@@ -341,6 +383,8 @@ fn naturally(name: &str) -> Vec<(Option<u128>, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -349,8 +393,16 @@ mod tests {
         let path = parent.path().join("run");
         let folder = RunFolder::create(&path).unwrap();
         folder.write_config(&RunConfig::default()).unwrap();
-        let error = RunFolder::create(&path).unwrap_err().to_string();
-        assert!(error.contains("is not empty"), "{error}");
+        let refused = || RunFolder::create(&path).unwrap_err().to_string();
+        assert!(refused().contains("another program"), "{}", refused());
+        drop(folder);
+        assert!(refused().contains("is not empty"), "{}", refused());
+
+        let other = parent.path().join("other");
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("diary"), "mine").unwrap();
+        RunFolder::create(&other).unwrap_err();
+        assert_eq!(fs::read_dir(&other).unwrap().count(), 1, "no lock is left");
     }
 
     #[test]
@@ -366,11 +418,11 @@ mod tests {
         let folder = RunFolder::create(&parent.path().join("run")).unwrap();
         folder.write_config(&RunConfig::default()).unwrap();
         folder.write_config(&RunConfig::default()).unwrap();
-        let names: Vec<_> = fs::read_dir(folder.path())
+        let names: BTreeSet<_> = fs::read_dir(folder.path())
             .unwrap()
-            .map(|entry| entry.unwrap().file_name())
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
-        assert_eq!(names, [CONFIG]);
+        assert_eq!(names, [".lock", CONFIG].map(str::to_owned).into());
         assert_eq!(folder.config().unwrap(), RunConfig::default());
     }
 

@@ -4,13 +4,15 @@
 //! interrupted run stopped. Both walk the same loop.
 
 mod clipping;
+#[cfg(test)]
+mod durability;
 mod schedule;
 mod session;
 mod trainer;
 
 use std::ops::ControlFlow;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use gatefold_model::SequenceClassifier;
 
@@ -163,8 +165,8 @@ pub fn fit(
 /// ```
 ///
 /// # Errors
-/// If the device fails, the loss is no longer finite, a file can't be written, or a checkpoint is of
-/// something else. What was written stays.
+/// If the device fails, the loss is no longer finite, a file can't be written, a checkpoint is of something
+/// else, or none is whole where one should be. What was written stays.
 pub fn train(
     config: &RunConfig,
     data: &Prepared,
@@ -173,12 +175,19 @@ pub fn train(
     on_event: OnEvent,
 ) -> Result<Outcome> {
     config.validate()?;
+    ensure!(
+        folder.is_locked(),
+        "{} was opened to be read",
+        folder.path().display()
+    );
     let network = config.model.init(config.training.seed, device)?;
     let mut session = Session::new(network, data, config, Some(folder))?;
     let parameters = session.parameters();
     session.resume(on_event)?;
+    // First of all, so that whatever follows leaves a run that can be gone on with.
     folder.write_config(config)?;
     folder.write_vocabulary(&data.vocabulary)?;
+    session.follow()?;
     if session.run(on_event)?.is_break() {
         let (progress, _) = session.end();
         return Ok(Outcome::Stopped {

@@ -83,7 +83,7 @@ pub fn run(args: BenchArgs) -> Result<()> {
         output::line(LEGEND)?;
     }
     if let Some(path) = args.markdown {
-        files::replace(&path, page::render(&reports).as_bytes())?;
+        files::write_output(&path, page::render(&reports).as_bytes())?;
     }
     ensure!(
         failures == 0,

@@ -25,7 +25,7 @@ pub fn run(args: ExplainArgs) -> Result<()> {
         eprintln!("{note}");
     }
     if let Some(path) = args.html {
-        files::replace(&path, explanation.page()?.as_bytes())?;
+        files::write_output(&path, explanation.page()?.as_bytes())?;
         eprintln!("the page is {}", path.display());
     }
     match args.format.format {

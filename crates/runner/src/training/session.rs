@@ -12,7 +12,7 @@ use gatefold_model::{Moments, SequenceClassifier};
 use super::schedule::learning_rate;
 use super::trainer::Trainer;
 use super::{Event, OnEvent};
-use crate::checkpoint::{Checkpoint, Header, Progress};
+use crate::checkpoint::{Checkpoint, Checkpoints, Header, Progress, Refused};
 use crate::config::RunConfig;
 use crate::dataset::Prepared;
 use crate::evaluation::{Logits, evaluate};
@@ -35,7 +35,11 @@ pub(super) struct Session<'a> {
     best: Option<SequenceClassifier>,
     /// The last finite one that was measured: the epoch, its step, and the norm.
     gradient_norm: Option<(usize, usize, f64)>,
-    /// Follows the folder's.
+    /// The folder's.
+    checkpoints: Option<Checkpoints>,
+    /// The steps behind when the run was resumed.
+    resumed_at: Option<usize>,
+    /// For TensorBoard.
     events: Option<EventWriter>,
     last_checkpoint: Instant,
 }
@@ -66,6 +70,8 @@ impl<'a> Session<'a> {
             progress: Progress::default(),
             best: None,
             gradient_norm: None,
+            checkpoints: folder.map(RunFolder::checkpoints),
+            resumed_at: None,
             events: None,
             last_checkpoint: Instant::now(),
         })
@@ -93,8 +99,9 @@ impl<'a> Session<'a> {
                 self.write_checkpoint()?;
                 return Ok(ControlFlow::Break(()));
             }
-            let flow = self.finish_epoch(on_event)?;
+            let metrics = self.validate(on_event)?;
             self.write_checkpoint()?;
+            let flow = self.keep_epoch(metrics, on_event)?;
             if flow.is_break() && !self.is_done() {
                 return Ok(flow);
             }
@@ -107,7 +114,7 @@ impl<'a> Session<'a> {
         let done = self.progress.epochs.len();
         let best = self.progress.best().map_or(0, |best| best.epoch);
         let patience = self.config.training.patience;
-        done >= self.config.training.epochs || patience.is_some_and(|most| done >= best + most)
+        done >= self.config.training.epochs || patience.is_some_and(|most| done >= best.saturating_add(most))
     }
 
     /// The epoch under way, from 1.
@@ -129,8 +136,7 @@ impl<'a> Session<'a> {
                 // Burn's generator can't be saved: every step starts it anew.
                 self.device.seed(step_seed(config.seed, epoch, step));
             }
-            let behind = (epoch - 1) * self.steps + step;
-            let rate = learning_rate(config, behind, config.epochs * self.steps);
+            let rate = self.learning_rate(epoch, step + 1);
             self.trainer.learning_rate = rate;
             let read = logits.is_due();
             self.trainer.measure_norm = read;
@@ -156,7 +162,7 @@ impl<'a> Session<'a> {
                 logits.read()?;
             }
             if let Some(bad) = logits.not_finite {
-                bail!(self.diverged(epoch, first + bad + 1, rate));
+                bail!(self.diverged(epoch, first + bad + 1));
             }
             self.progress.step = step + 1;
             self.progress.totals = logits.totals;
@@ -204,8 +210,8 @@ impl<'a> Session<'a> {
         self.progress.seconds += seconds;
     }
 
-    /// Validates, and keeps the network if it is the best so far.
-    fn finish_epoch(&mut self, on_event: OnEvent) -> Result<ControlFlow<()>> {
+    /// Ends the epoch: validates the network, and holds it if it is the best so far.
+    fn validate(&mut self, on_event: OnEvent) -> Result<EpochMetrics> {
         let start = Instant::now();
         let network = self.trainer.network();
         let (_, validated) = evaluate(
@@ -218,10 +224,9 @@ impl<'a> Session<'a> {
             },
         )?;
         let epoch = self.epoch();
-        let rate = self.trainer.learning_rate;
         ensure!(
             validated.loss.is_finite(),
-            self.diverged(epoch, self.progress.step, rate)
+            self.diverged(epoch, self.progress.step)
         );
         let seconds = start.elapsed().as_secs_f64();
         self.progress.seconds += seconds;
@@ -237,20 +242,12 @@ impl<'a> Session<'a> {
         self.progress.epochs.push(metrics.clone());
         (self.progress.step, self.progress.epoch_seconds) = (0, 0.0);
         self.progress.totals = Default::default();
-        let best = self.progress.best().is_some_and(|best| best.epoch == epoch);
-        if best {
+        if self.is_best(epoch) {
             self.best = Some(network);
         }
-        if let Some(folder) = self.folder {
-            if let Some(network) = self.best.as_ref().filter(|_| best) {
-                folder.write_weights(network)?;
-            }
-            folder.write_metrics(&self.progress.epochs)?;
-        }
         if let Some(events) = &mut self.events {
-            let step = epoch * self.steps;
             events.scalars(
-                step as u64,
+                (epoch * self.steps) as u64,
                 &[
                     ("loss/train", metrics.train_loss),
                     ("loss/validation", metrics.validation_loss),
@@ -258,13 +255,43 @@ impl<'a> Session<'a> {
                     ("accuracy/validation", metrics.validation_accuracy),
                 ],
             )?;
-            events.flush()?;
+        }
+        Ok(metrics)
+    }
+
+    fn is_best(&self, epoch: usize) -> bool {
+        self.progress.best().is_some_and(|best| best.epoch == epoch)
+    }
+
+    /// Writes what an epoch leaves in the run's folder. Its checkpoint is there already: wherever these files
+    /// are, the run can be gone on with.
+    fn keep_epoch(
+        &mut self,
+        metrics: EpochMetrics,
+        on_event: OnEvent,
+    ) -> Result<ControlFlow<()>> {
+        let best = self.is_best(metrics.epoch);
+        if let Some(folder) = self.folder {
+            if let Some(network) = self.best.as_ref().filter(|_| best) {
+                folder.write_weights(network, &self.data.vocabulary)?;
+            }
+            folder.write_metrics(&self.progress.epochs)?;
         }
         Ok(on_event(Event::Epoch { metrics, best }))
     }
 
+    /// The rate of a step, both counted from 1.
+    fn learning_rate(&self, epoch: usize, step: usize) -> f64 {
+        let config = &self.config.training;
+        let behind = (epoch - 1)
+            .saturating_mul(self.steps)
+            .saturating_add(step.saturating_sub(1));
+        learning_rate(config, behind, config.epochs.saturating_mul(self.steps))
+    }
+
     /// What to say of a loss that is no longer finite.
-    fn diverged(&self, epoch: usize, step: usize, rate: f64) -> String {
+    fn diverged(&self, epoch: usize, step: usize) -> String {
+        let rate = self.learning_rate(epoch, step);
         let norm = match self.gradient_norm {
             Some((epoch, step, norm)) => {
                 format!("gradient norm {norm:.3e} at step {step} of epoch {epoch}")
@@ -288,9 +315,13 @@ impl<'a> Session<'a> {
     }
 
     fn write_checkpoint(&mut self) -> Result<()> {
-        let Some(folder) = self.folder else {
+        if self.checkpoints.is_none() {
             return Ok(());
-        };
+        }
+        // A run that goes on from here has the curves up to here.
+        if let Some(events) = &mut self.events {
+            events.flush()?;
+        }
         let host = |tensor: &Tensor<1>| -> Result<Vec<f32>> {
             let data = tensor.clone().try_into_data();
             Ok(data
@@ -304,12 +335,9 @@ impl<'a> Session<'a> {
         }
         let finite = moments.values().flatten().flatten().all(|m| m.is_finite());
         let (epoch, step) = (self.epoch(), self.progress.step);
-        ensure!(
-            finite,
-            self.diverged(epoch, step, self.trainer.learning_rate)
-        );
+        ensure!(finite, self.diverged(epoch, step));
         let best = self.best.as_ref().map(SequenceClassifier::to_safetensors);
-        folder.checkpoints().write(&Checkpoint {
+        let checkpoint = Checkpoint {
             header: Header {
                 version: env!("CARGO_PKG_VERSION").into(),
                 data: self.data_hash.clone(),
@@ -320,65 +348,105 @@ impl<'a> Session<'a> {
             network: self.trainer.network().to_safetensors()?,
             best: best.transpose()?,
             moments,
-        })?;
+        };
+        if let Some(checkpoints) = &mut self.checkpoints {
+            checkpoints.write(&checkpoint)?;
+        }
         self.last_checkpoint = Instant::now();
         Ok(())
     }
 
-    /// Goes back to where the folder's last checkpoint was written, if it has one, and follows the run for
-    /// TensorBoard from there.
+    /// Goes back to where the folder's last checkpoint was written, if it has one.
+    ///
+    /// # Errors
+    /// If none is whole, though the folder holds what a training leaves: it would be overwritten. If one is of
+    /// another version, network or dataset.
     pub fn resume(&mut self, on_event: OnEvent) -> Result<()> {
-        let Some(folder) = self.folder else {
+        let (Some(folder), Some(mut checkpoints)) = (self.folder, self.checkpoints.take()) else {
             return Ok(());
         };
-        let resumed = self.restore(folder, on_event)?;
-        let behind = self.progress.epochs.len() * self.steps + self.progress.step;
-        let resumed_at = resumed.then_some(behind as u64);
-        self.events = Some(EventWriter::create(folder.path(), resumed_at)?);
-        Ok(())
-    }
-
-    /// Whether there was a checkpoint.
-    fn restore(&mut self, folder: &RunFolder, on_event: OnEvent) -> Result<bool> {
-        let found = folder.checkpoints().latest(&mut |path| {
-            let text = format!(
-                "the checkpoint {} is damaged; the one before it is used",
-                path.display()
-            );
-            let _ = on_event(Event::Message(text));
-        })?;
-        let Some((path, checkpoint)) = found else {
-            return Ok(false);
+        let mut damaged = Vec::new();
+        let mut take = |checkpoint: Checkpoint| {
+            let same = checkpoint.check(self.config, &self.data_hash);
+            same.map_err(Refused::Other)?;
+            self.restore(checkpoint).map_err(Refused::Damaged)
         };
-        checkpoint
-            .check(self.config, &self.data_hash)
-            .with_context(|| format!("cannot go on from the checkpoint {}", path.display()))?;
-        let blank = self.trainer.network();
-        let tracked = self.device.clone().autodiff();
-        let network = blank.clone().with_safetensors(checkpoint.network)?;
-        let moments = checkpoint.moments.into_iter().map(|(path, values)| {
-            let [first, second] = values.map(|values| Tensor::from_data(&values[..], &self.device));
-            (path, Moments { first, second })
-        });
-        self.trainer = Trainer::of(network.train(), &self.config.training, tracked);
-        self.trainer
-            .optimizer
-            .restore(moments.collect(), checkpoint.header.optimizer_steps);
-        self.best = checkpoint
-            .best
-            .map(|bytes| blank.with_safetensors(bytes))
-            .transpose()?;
-        self.progress = checkpoint.header.progress;
-        // A run that ended in the middle of an epoch's files may have written them already.
+        let found = checkpoints.latest(&mut take, &mut |path, why| {
+            damaged.push(format!("the checkpoint {} is damaged ({why:#})", path.display()));
+        })?;
+        self.checkpoints = Some(checkpoints);
+        if found.is_none() {
+            let kept = folder.trained_files();
+            ensure!(
+                damaged.is_empty() && kept.is_empty(),
+                "no checkpoint of {} is whole, so that training can't go on: {}. All of it is kept ({}); to begin anew, train with another --run",
+                folder.path().display(),
+                match &damaged[..] {
+                    [] => "there is none".into(),
+                    damaged => damaged.join(", "),
+                },
+                kept.join(", ")
+            );
+            return Ok(());
+        }
+        for damaged in damaged {
+            let _ = on_event(Event::Message(format!("{damaged}; the one before it is used")));
+        }
+        // A run that ended in the middle of an epoch's files may lack them, or have written them already.
         if let Some(network) = &self.best {
-            folder.write_weights(network)?;
+            folder.write_weights(network, &self.data.vocabulary)?;
         }
         folder.write_metrics(&self.progress.epochs)?;
+        self.resumed_at = Some(self.progress.epochs.len() * self.steps + self.progress.step);
         let _ = on_event(Event::Resumed {
             epochs: self.progress.epochs.clone(),
             step: self.progress.step,
         });
-        Ok(true)
+        Ok(())
+    }
+
+    /// Writes the run's curves for TensorBoard from now on.
+    pub fn follow(&mut self) -> Result<()> {
+        if let Some(folder) = self.folder {
+            let resumed_at = self.resumed_at.map(|step| step as u64);
+            self.events = Some(EventWriter::create(folder.path(), resumed_at)?);
+        }
+        Ok(())
+    }
+
+    /// Stands where `checkpoint` was written; as before if that can't be.
+    fn restore(&mut self, checkpoint: Checkpoint) -> Result<()> {
+        let Header {
+            optimizer_steps,
+            progress,
+            ..
+        } = checkpoint.header;
+        let behind = progress.epochs.len() * self.steps + progress.step;
+        ensure!(
+            progress.step < self.steps
+                && progress.epochs.len() <= self.config.training.epochs
+                && optimizer_steps == behind as u64,
+            "{optimizer_steps} steps of the optimizer don't lead to step {} after {} epochs",
+            progress.step,
+            progress.epochs.len()
+        );
+        ensure!(
+            checkpoint.best.is_some() != progress.epochs.is_empty(),
+            "it holds a best epoch's weights and no epoch, or the other way round"
+        );
+        let blank = self.trainer.network();
+        let network = blank.clone().with_safetensors(checkpoint.network)?;
+        let best = checkpoint.best.map(|bytes| blank.with_safetensors(bytes));
+        let best = best.transpose()?;
+        let moments = checkpoint.moments.into_iter().map(|(path, values)| {
+            let [first, second] = values.map(|values| Tensor::from_data(&values[..], &self.device));
+            (path, Moments { first, second })
+        });
+        let tracked = self.device.clone().autodiff();
+        let mut trainer = Trainer::of(network.train(), &self.config.training, tracked);
+        trainer.optimizer.restore(moments.collect(), optimizer_steps);
+        (self.trainer, self.best, self.progress) = (trainer, best, progress);
+        Ok(())
     }
 }
 
