@@ -213,12 +213,12 @@ fn a_run_killed_at_random_moments_ends_as_one_never_killed() {
         }
         resumes += usize::from(run.join("config.toml").is_file());
         let mut child = sandbox.begin_or_resume("killed").spawn().unwrap();
-        if random.random_bool(0.25) {
+        if random.random_bool(0.15) {
             // Testing and reporting are short: a kill at any moment would hardly meet them.
             wait_until(|| epochs(&run) == EPOCHS);
             sleep(duration.mul_f64(random.random_range(0.0..0.1)));
         } else {
-            sleep(duration.mul_f64(random.random_range(0.0..0.8)));
+            sleep(duration.mul_f64(random.random_range(0.0..0.4)));
         }
         let ended = child.try_wait().unwrap().is_some();
         child.kill().unwrap();
