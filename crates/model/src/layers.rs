@@ -11,10 +11,12 @@ pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
 
 use std::fmt;
 
-use burn::nn::Dropout;
+use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Int, Tensor};
 use gatefold_kernels::Projections;
 use serde::{Deserialize, Serialize};
+
+use crate::classifier::{at_least_1, share_below_1};
 
 /// A kind of recurrent layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,6 +61,18 @@ fn drop_rows(weight: Tensor<2>, dropout: &Dropout) -> Tensor<2> {
     weight * mask
 }
 
+/// The recurrent dropout of a layer of these sizes: input and hidden.
+///
+/// # Panics
+/// If a size is 0, or the share is outside [0, 1).
+fn recurrent_dropout([input, hidden]: [usize; 2], share: f64) -> Dropout {
+    at_least_1(input, "d_input")
+        .and_then(|()| at_least_1(hidden, "d_hidden"))
+        .and_then(|()| share_below_1(share, "recurrent_dropout"))
+        .unwrap_or_else(|error| panic!("{error}"));
+    DropoutConfig::new(share).init()
+}
+
 /// The lengths given, or the whole time for every row.
 fn lengths_or_all(lengths: Option<Tensor<1, Int>>, projections: &Projections) -> Tensor<1, Int> {
     let [batch, time, _] = projections.dims();
@@ -73,6 +87,7 @@ mod tests {
     use burn::tensor::{Device, Distribution, Tensor};
 
     use super::*;
+    use crate::initializers::draw::generator;
 
     #[test]
     fn dropped_hidden_units_are_dropped_at_every_timestep_and_only_in_training() {
@@ -109,9 +124,22 @@ mod tests {
     }
 
     #[test]
+    #[should_panic(expected = "recurrent_dropout must be at least 0 and below 1, not 1.5")]
+    fn a_share_that_is_none_is_refused() {
+        let config = LstmConfig::new(3, 4).with_recurrent_dropout(1.5);
+        config.init_with(&mut generator(1), &Device::flex());
+    }
+
+    #[test]
+    #[should_panic(expected = "d_hidden must be at least 1")]
+    fn a_layer_without_units_is_refused() {
+        GruConfig::new(3, 0).init_with(&mut generator(1), &Device::flex());
+    }
+
+    #[test]
     fn lengths_may_be_left_out() {
         let device = Device::flex();
-        let layer = GruConfig::new(3, 4).init(&device);
+        let layer = GruConfig::new(3, 4).init_with(&mut generator(1), &device);
         let input = Tensor::<3>::random([2, 5, 3], Distribution::Default, &device);
         let all = Tensor::from_data([5, 5], &device);
         let left_out = layer.forward(input.clone(), None, None);
