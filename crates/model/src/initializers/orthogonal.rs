@@ -8,6 +8,9 @@
 //! vectors hold independent sums and threads independent blocks. So neither their widths nor their number
 //! change a bit.
 
+// Plain indices: iterators are not always inlined here, where they cost most.
+#![allow(clippy::needless_range_loop)]
+
 use pulp::{Arch, Simd, WithSimd};
 use rand::Rng;
 use rayon::prelude::*;
@@ -92,10 +95,9 @@ fn gram(rows: &[Strip], count: usize) -> Vec<Strip> {
 
 fn is_identity(products: &[Strip]) -> bool {
     products.iter().enumerate().all(|(strip, rows)| {
-        let rows = rows.iter().enumerate().take((strip + 1) * LANES);
-        rows.into_iter().all(|(i, row)| {
-            row.iter().enumerate().all(|(lane, value)| {
-                let j = strip * LANES + lane;
+        let first = strip * LANES;
+        rows[..first + LANES].iter().enumerate().all(|(i, row)| {
+            row.iter().zip(first..).all(|(value, j)| {
                 let expected = f64::from(u8::from(i == j));
                 i > j || (value - expected).abs() < TOLERANCE
             })
@@ -221,5 +223,28 @@ fn sums<const FIRST: usize>(left: &[[f64; LANES]], right: &[[f64; LANES]]) -> [[
 fn subtract(from: &mut [f64; LANES], values: &[f64; LANES]) {
     for (from, value) in from.iter_mut().zip(values) {
         *from -= value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_singular_matrix_is_told_from_others() {
+        // Of four rows: the second column is all zeros, or is not.
+        let rows = |second: f64| {
+            let mut strip = vec![[0.0; LANES]; LANES];
+            strip[0][..4].fill(3.0);
+            strip[1][..2].fill(second);
+            vec![strip]
+        };
+        let mut singular = gram(&rows(0.0), 2);
+        assert!(!is_identity(&singular) && !factor(&mut singular));
+        let mut regular = gram(&rows(1.0), 2);
+        assert!(!is_identity(&regular) && factor(&mut regular));
+        // 6, 1, √(2 - 1²): the root of [[36, 6], [6, 2]].
+        assert_eq!([regular[0][0][0], regular[0][0][1]], [6.0, 1.0]);
+        assert_eq!([regular[0][1][0], regular[0][1][1]], [0.0, 1.0]);
     }
 }
