@@ -323,7 +323,7 @@ mod tests {
                 progress,
                 config,
             },
-            network: network.to_safetensors().unwrap(),
+            network: network.to_safetensors(None).unwrap(),
             best: None,
             moments: BTreeMap::from([("dense.bias".into(), [vec![0.5; 64], vec![f32::MIN; 64]])]),
         }

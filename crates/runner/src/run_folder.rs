@@ -207,7 +207,7 @@ impl RunFolder {
     /// # Errors
     /// If the file can't be written.
     pub fn write_weights(&self, network: &SequenceClassifier) -> Result<()> {
-        self.write(WEIGHTS, &network.to_safetensors()?)
+        self.write(WEIGHTS, &network.to_safetensors(None)?)
     }
 
     /// The network of this run with its weights, on `device`.
@@ -217,7 +217,7 @@ impl RunFolder {
     pub fn network(&self, config: &RunConfig, device: &Device) -> Result<SequenceClassifier> {
         let path = self.path.join(WEIGHTS);
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let network = config.model.init(config.training.seed, device)?;
+        let network = config.model.blank(device)?;
         network.with_safetensors(bytes).with_context(|| {
             format!(
                 "the weights {} do not fit the network of {CONFIG} beside them",

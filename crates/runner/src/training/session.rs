@@ -308,7 +308,7 @@ impl<'a> Session<'a> {
             finite,
             self.diverged(epoch, step, self.trainer.learning_rate)
         );
-        let best = self.best.as_ref().map(SequenceClassifier::to_safetensors);
+        let best = self.best.as_ref().map(|best| best.to_safetensors(None));
         folder.checkpoints().write(&Checkpoint {
             header: Header {
                 version: env!("CARGO_PKG_VERSION").into(),
@@ -317,7 +317,7 @@ impl<'a> Session<'a> {
                 progress: self.progress.clone(),
                 config: self.config.clone(),
             },
-            network: self.trainer.network().to_safetensors()?,
+            network: self.trainer.network().to_safetensors(None)?,
             best: best.transpose()?,
             moments,
         })?;

@@ -187,7 +187,7 @@ mod tests {
             let norm = trainer.gradient_norm().unwrap().into_scalar::<f64>();
             first.get_or_insert(norm);
         }
-        (first.unwrap(), trainer.network().to_safetensors().unwrap())
+        (first.unwrap(), trainer.network().to_safetensors(None).unwrap())
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
             config.training.weight_decay = decay;
             let mut trainer = Trainer::new(&config, &Device::flex()).unwrap();
             (0..5).for_each(|_| drop(trainer.step(&batch()).unwrap()));
-            let bytes = trainer.network().to_safetensors().unwrap();
+            let bytes = trainer.network().to_safetensors(None).unwrap();
             let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
             file.tensors()
                 .iter()
