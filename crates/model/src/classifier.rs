@@ -9,6 +9,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::dropout::{Drawn, Masks, OfDevice};
 use crate::initializers::{FirstWeights, Initializers, draw};
 use crate::layers::{Cell, Gru, GruConfig, Lstm, LstmConfig, SimpleRnn, SimpleRnnConfig};
 
@@ -296,18 +297,27 @@ impl RecurrentCell {
         projections: impl Into<Projections>,
         lengths: Tensor<1, Int>,
     ) -> (Tensor<3>, Tensor<2>) {
+        self.walk(projections.into(), lengths, &mut OfDevice)
+    }
+
+    fn walk(
+        &self,
+        projections: Projections,
+        lengths: Tensor<1, Int>,
+        masks: &mut impl Masks,
+    ) -> (Tensor<3>, Tensor<2>) {
         let lengths = Some(lengths);
         match self {
             Self::SimpleRnn(layer) => {
-                let output = layer.forward_projected(projections, lengths, None);
+                let output = layer.walk(projections, lengths, None, masks);
                 (output.hidden_states, output.final_hidden)
             }
             Self::Lstm(layer) => {
-                let output = layer.forward_projected(projections, lengths, None);
+                let output = layer.walk(projections, lengths, None, masks);
                 (output.hidden_states, output.final_state.hidden)
             }
             Self::Gru(layer) => {
-                let output = layer.forward_projected(projections, lengths, None);
+                let output = layer.walk(projections, lengths, None, masks);
                 (output.hidden_states, output.final_hidden)
             }
         }
@@ -328,14 +338,14 @@ impl RecurrentLayer {
         &self,
         project: impl Fn(&RecurrentCell) -> Projections,
         lengths: Tensor<1, Int>,
+        masks: &mut impl Masks,
     ) -> (Tensor<3>, Tensor<2>) {
+        let forward = project(&self.forward);
         let Some(reverse) = &self.reverse else {
-            return self.forward.forward(project(&self.forward), lengths);
+            return self.forward.walk(forward, lengths, masks);
         };
-        let (states, last) = self
-            .forward
-            .forward(project(&self.forward), lengths.clone());
-        let (reverse_states, reverse_last) = reverse.forward(project(reverse), lengths);
+        let (states, last) = self.forward.walk(forward, lengths.clone(), masks);
+        let (reverse_states, reverse_last) = reverse.walk(project(reverse), lengths, masks);
         (
             Tensor::cat(vec![states, reverse_states], 2),
             Tensor::cat(vec![last, reverse_last], 1),
@@ -373,7 +383,12 @@ impl SequenceClassifier {
 
     /// The logits `[B]` of the last layer's final hidden states `[B, N]`.
     pub fn logits(&self, last: Tensor<2>) -> Tensor<1> {
-        let dense = relu(self.dense.forward(self.dropout.forward(last)));
+        self.answer(last, &mut OfDevice)
+    }
+
+    fn answer(&self, last: Tensor<2>, masks: &mut impl Masks) -> Tensor<1> {
+        let last = masks.drop_values(&self.dropout, last);
+        let dense = relu(self.dense.forward(last));
         self.output.forward(dense).squeeze_dim(1)
     }
 
@@ -391,12 +406,29 @@ impl SequenceClassifier {
             .expect("the tokens are of this vocabulary")
     }
 
-    /// [`forward`](Self::forward) for training: with sorted tokens, the embedding's gradient is fast and the
+    /// [`forward`](Self::forward) for tokens that may be sorted: then the embedding's gradient is fast and the
     /// same every time on a GPU too.
     ///
     /// # Errors
     /// [`TokenError::Words`] if the tokens are not of [`vocabulary_size`](Self::vocabulary_size) words.
     pub fn forward_tokens(&self, tokens: Tokens) -> Result<Tensor<1>, TokenError> {
+        self.run(tokens, &mut OfDevice)
+    }
+
+    /// [`forward_tokens`](Self::forward_tokens) for a training that repeats: both dropouts draw their masks from
+    /// `rng`, the same ones on every device, instead of from the device's generator.
+    ///
+    /// # Errors
+    /// [`TokenError::Words`] if the tokens are not of [`vocabulary_size`](Self::vocabulary_size) words.
+    pub fn forward_training(
+        &self,
+        tokens: Tokens,
+        rng: &mut impl Rng,
+    ) -> Result<Tensor<1>, TokenError> {
+        self.run(tokens, &mut Drawn(rng))
+    }
+
+    fn run(&self, tokens: Tokens, masks: &mut impl Masks) -> Result<Tensor<1>, TokenError> {
         tokens.check_words(self.vocabulary_size())?;
         let (first, deeper) = self
             .recurrent
@@ -411,18 +443,18 @@ impl SequenceClassifier {
                 let table = cell.project_rows(words.clone());
                 Projections::per_word(table, tokens.clone()).expect("a table has a row a word")
             };
-            first.forward(project, lengths.clone())
+            first.forward(project, lengths.clone(), masks)
         } else {
             let sequence = self.embed(tokens)?;
             let project = |cell: &RecurrentCell| cell.project(sequence.clone()).into();
-            first.forward(project, lengths.clone())
+            first.forward(project, lengths.clone(), masks)
         };
         for layer in deeper {
-            sequence = self.dropout.forward(sequence);
+            sequence = masks.drop_values(&self.dropout, sequence);
             let project = |cell: &RecurrentCell| cell.project(sequence.clone()).into();
-            (sequence, last) = layer.forward(project, lengths.clone());
+            (sequence, last) = layer.forward(project, lengths.clone(), masks);
         }
-        Ok(self.logits(last))
+        Ok(self.answer(last, masks))
     }
 }
 
@@ -532,6 +564,34 @@ mod tests {
                 "PyTorch gru 2 f80afdd595ada4c6"
             ]
         );
+    }
+
+    #[test]
+    fn masks_are_the_rngs_and_both_dropouts_have_their_own() {
+        let device = Device::flex();
+        let config = SequenceClassifierConfig {
+            vocabulary_size: 10,
+            layers: 2,
+            ..Default::default()
+        };
+        let logit = |dropout, recurrent_dropout, seed| {
+            let config = SequenceClassifierConfig {
+                dropout,
+                recurrent_dropout,
+                ..config.clone()
+            };
+            let network = config.init(1, &device).unwrap();
+            let tokens = Tokens::sorted(&[1, 4, 5], &[3], 10, &device).unwrap();
+            let logits = network.forward_training(tokens, &mut draw::generator(seed));
+            logits.unwrap().into_scalar::<f32>()
+        };
+        assert_eq!(logit(0.0, 0.0, 1), logit(0.0, 0.0, 2));
+        for (dropout, recurrent) in [(0.5, 0.0), (0.0, 0.5), (0.5, 0.5)] {
+            let first = logit(dropout, recurrent, 1);
+            assert_eq!(first, logit(dropout, recurrent, 1));
+            assert_ne!(first, logit(dropout, recurrent, 2));
+            assert_ne!(first, logit(0.0, 0.0, 1));
+        }
     }
 
     #[test]

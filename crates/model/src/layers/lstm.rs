@@ -7,7 +7,8 @@ use burn::tensor::{Device, Int, Tensor};
 use gatefold_kernels::{Direction, LstmOutput, LstmState, Projections, linear, lstm};
 use rand::Rng;
 
-use super::{drop_rows, lengths_or_all, project, recurrent_dropout};
+use super::{lengths_or_all, project, recurrent_dropout};
+use crate::dropout::{Masks, OfDevice};
 use crate::initializers::{FirstWeights, Initializers, device_rng};
 
 /// Configuration of an [`Lstm`].
@@ -119,9 +120,19 @@ impl Lstm {
         lengths: Option<Tensor<1, Int>>,
         state: Option<LstmState>,
     ) -> LstmOutput {
-        let projections = projections.into();
+        self.walk(projections.into(), lengths, state, &mut OfDevice)
+    }
+
+    /// [`forward_projected`](Self::forward_projected) with these masks.
+    pub(crate) fn walk(
+        &self,
+        projections: Projections,
+        lengths: Option<Tensor<1, Int>>,
+        state: Option<LstmState>,
+        masks: &mut impl Masks,
+    ) -> LstmOutput {
         let lengths = lengths_or_all(lengths, &projections);
-        let weight = drop_rows(self.recurrent_weight.val(), &self.recurrent_dropout);
+        let weight = masks.drop_rows(&self.recurrent_dropout, self.recurrent_weight.val());
         let direction = Direction::reversed(self.reverse);
         lstm(projections, weight, state, lengths, direction)
             .unwrap_or_else(|error| panic!("{error}"))

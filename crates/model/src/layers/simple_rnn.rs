@@ -7,7 +7,8 @@ use burn::tensor::{Device, Int, Tensor};
 use gatefold_kernels::{Direction, Projections, SimpleRnnOutput, linear, simple_rnn};
 use rand::Rng;
 
-use super::{drop_rows, lengths_or_all, project, recurrent_dropout};
+use super::{lengths_or_all, project, recurrent_dropout};
+use crate::dropout::{Masks, OfDevice};
 use crate::initializers::{FirstWeights, Initializers, device_rng};
 
 /// Configuration of a [`SimpleRnn`].
@@ -116,9 +117,19 @@ impl SimpleRnn {
         lengths: Option<Tensor<1, Int>>,
         initial_hidden: Option<Tensor<2>>,
     ) -> SimpleRnnOutput {
-        let projections = projections.into();
+        self.walk(projections.into(), lengths, initial_hidden, &mut OfDevice)
+    }
+
+    /// [`forward_projected`](Self::forward_projected) with these masks.
+    pub(crate) fn walk(
+        &self,
+        projections: Projections,
+        lengths: Option<Tensor<1, Int>>,
+        initial_hidden: Option<Tensor<2>>,
+        masks: &mut impl Masks,
+    ) -> SimpleRnnOutput {
         let lengths = lengths_or_all(lengths, &projections);
-        let weight = drop_rows(self.recurrent_weight.val(), &self.recurrent_dropout);
+        let weight = masks.drop_rows(&self.recurrent_dropout, self.recurrent_weight.val());
         let direction = Direction::reversed(self.reverse);
         simple_rnn(projections, weight, initial_hidden, lengths, direction)
             .unwrap_or_else(|error| panic!("{error}"))

@@ -125,10 +125,6 @@ impl<'a> Session<'a> {
         let first = self.progress.step;
         let mut start = Instant::now();
         for (step, indices) in plan.iter().enumerate().skip(first) {
-            if self.config.model.dropout > 0.0 || self.config.model.recurrent_dropout > 0.0 {
-                // Burn's generator can't be saved: every step starts it anew.
-                self.device.seed(step_seed(config.seed, epoch, step));
-            }
             let behind = (epoch - 1) * self.steps + step;
             let rate = learning_rate(config, behind, config.epochs * self.steps);
             self.trainer.learning_rate = rate;
@@ -379,27 +375,5 @@ impl<'a> Session<'a> {
             step: self.progress.step,
         });
         Ok(true)
-    }
-}
-
-/// A seed for one step: SplitMix64's mixing (Steele et al. 2014) of the run's seed and the position.
-fn step_seed(seed: u64, epoch: usize, step: usize) -> u64 {
-    let position = (epoch as u64) << 32 | step as u64;
-    let mut mixed = seed ^ position.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_step_has_a_seed_of_its_own() {
-        let seeds: std::collections::HashSet<u64> = (1..20)
-            .flat_map(|epoch| (0..200).map(move |step| step_seed(42, epoch, step)))
-            .collect();
-        assert_eq!(seeds.len(), 19 * 200);
     }
 }
