@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use gatefold_model::{Moments, SequenceClassifier};
+use gatefold_model::SequenceClassifier;
 
 use super::schedule::learning_rate;
 use super::trainer::Trainer;
@@ -321,17 +321,29 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Goes back to where the folder's last checkpoint was written, if it has one, and follows the run for
-    /// TensorBoard from there.
+    /// Goes back to where the folder's last checkpoint was written, or draws first weights if it has none, and
+    /// follows the run for TensorBoard from there.
     pub fn resume(&mut self, on_event: OnEvent) -> Result<()> {
         let Some(folder) = self.folder else {
             return Ok(());
         };
         let resumed = self.restore(folder, on_event)?;
+        if !resumed {
+            let network = self
+                .config
+                .model
+                .init(self.config.training.seed, &self.device)?;
+            self.trainer = self.trainer_of(network);
+        }
         let behind = self.progress.epochs.len() * self.steps + self.progress.step;
         let resumed_at = resumed.then_some(behind as u64);
         self.events = Some(EventWriter::create(folder.path(), resumed_at)?);
         Ok(())
+    }
+
+    fn trainer_of(&self, network: SequenceClassifier) -> Trainer {
+        let tracked = self.device.clone().autodiff();
+        Trainer::of(network.train(), &self.config.training, tracked)
     }
 
     /// Whether there was a checkpoint.
@@ -349,21 +361,16 @@ impl<'a> Session<'a> {
         checkpoint
             .check(self.config, &self.data_hash)
             .with_context(|| format!("cannot go on from the checkpoint {}", path.display()))?;
-        let blank = self.trainer.network();
-        let tracked = self.device.clone().autodiff();
-        let network = blank.clone().with_safetensors(checkpoint.network)?;
-        let moments = checkpoint.moments.into_iter().map(|(path, values)| {
-            let [first, second] = values.map(|values| Tensor::from_data(&values[..], &self.device));
-            (path, Moments { first, second })
-        });
-        self.trainer = Trainer::of(network.train(), &self.config.training, tracked);
-        self.trainer
-            .optimizer
-            .restore(moments.collect(), checkpoint.header.optimizer_steps);
-        self.best = checkpoint
-            .best
-            .map(|bytes| blank.with_safetensors(bytes))
-            .transpose()?;
+        let load = |bytes| -> Result<SequenceClassifier> {
+            let blank = self.config.model.blank(&self.device)?;
+            Ok(blank.with_safetensors(bytes)?)
+        };
+        let network = load(checkpoint.network)?;
+        let best = checkpoint.best.map(load).transpose()?;
+        let mut trainer = self.trainer_of(network);
+        let steps = checkpoint.header.optimizer_steps;
+        trainer.restore(checkpoint.moments, steps)?;
+        (self.trainer, self.best) = (trainer, best);
         self.progress = checkpoint.header.progress;
         // A run that ended in the middle of an epoch's files may have written them already.
         if let Some(network) = &self.best {

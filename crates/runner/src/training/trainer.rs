@@ -1,5 +1,7 @@
 //! A network in training: one step.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -120,6 +122,19 @@ impl<N: Classifier> Trainer<N> {
 
     pub(super) fn current(&self) -> &N {
         self.network.as_ref().expect("it is there between steps")
+    }
+
+    /// Puts the optimizer's state after `steps` steps back.
+    ///
+    /// # Errors
+    /// As [`Adam::restore`].
+    pub(super) fn restore(
+        &mut self,
+        moments: BTreeMap<String, [Vec<f32>; 2]>,
+        steps: u64,
+    ) -> Result<()> {
+        let network = self.network.as_ref().expect("it is there between steps");
+        self.optimizer.restore(network, moments, steps)
     }
 
     /// The norm of the last step's gradient before it was clipped, `[1]`, if that was measured.
