@@ -173,7 +173,7 @@ pub fn train(
     on_event: OnEvent,
 ) -> Result<Outcome> {
     config.validate()?;
-    let network = config.model.init(config.training.seed, device)?;
+    let network = config.model.blank(device)?;
     let mut session = Session::new(network, data, config, Some(folder))?;
     let parameters = session.parameters();
     session.resume(on_event)?;
