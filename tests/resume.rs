@@ -270,7 +270,12 @@ fn without_a_whole_checkpoint_what_is_there_is_kept_and_named() {
         let output = sandbox.train(&["--resume", "run"]).output().unwrap();
         let said = errors(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
-        for part in ["no checkpoint", "metrics.jsonl", "model.safetensors", "--run"] {
+        for part in [
+            "no checkpoint",
+            "metrics.jsonl",
+            "model.safetensors",
+            "--run",
+        ] {
             assert!(said.contains(part), "{part}: {said}");
         }
         assert_eq!(kept().map(Result::unwrap), before);
@@ -403,11 +408,7 @@ mod unix {
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains("cannot write"), "{said}");
         assert_whole(&run);
-        assert_eq!(
-            checkpoints(&run),
-            before,
-            "those that were there stay"
-        );
+        assert_eq!(checkpoints(&run), before, "those that were there stay");
         finish(resume);
         assert_eq!(sandbox.result("run"), WHOLE.0);
     }

@@ -135,7 +135,7 @@ fn everything_at_once_learns_and_repeats() {
     let (second, again) = train(&config, &data).unwrap();
     assert_eq!(losses(&history), losses(&again));
     assert_eq!(
-        first.to_safetensors().unwrap(),
-        second.to_safetensors().unwrap()
+        first.to_safetensors(None).unwrap(),
+        second.to_safetensors(None).unwrap()
     );
 }

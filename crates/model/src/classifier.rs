@@ -1,16 +1,16 @@
 //! A classifier of token sequences: embedding, recurrent layers, a dense layer with ReLU, one logit.
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Embedding, Linear};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 use gatefold_kernels::{Projections, TokenError, Tokens, embedding};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::initializers::Initializers;
+use crate::dropout::{Drawn, Masks, OfDevice};
+use crate::initializers::{FirstWeights, Initializers, draw};
 use crate::layers::{Cell, Gru, GruConfig, Lstm, LstmConfig, SimpleRnn, SimpleRnnConfig};
 
 /// Configuration of a [`SequenceClassifier`]. The default is the lesson's network: 10 000 words,
@@ -61,8 +61,12 @@ impl Default for SequenceClassifierConfig {
 /// 4 GB of weights; training takes four times that.
 const MOST_PARAMETERS: f64 = 1e9;
 
+/// Deeper stacks are not trained without residual connections.
+const MOST_LAYERS: usize = 64;
+
 /// A configuration that describes no network.
 #[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// A size of zero.
     #[error("{0} must be at least 1")]
@@ -70,12 +74,24 @@ pub enum ConfigError {
     /// A vocabulary without room for a word beside padding, start and unknown.
     #[error("vocabulary_size must be at least 4 (padding, start, unknown and one word), not {0}")]
     Vocabulary(usize),
+    /// More recurrent layers than are allowed.
+    #[error("layers must be at most {MOST_LAYERS}, not {0}")]
+    Layers(usize),
     /// More weights than a device can be expected to hold.
     #[error("the network would have about {0:.1e} parameters, more than the 1e9 that are allowed")]
     TooLarge(f64),
     /// A share of dropped outputs outside [0, 1).
     #[error("{0} must be at least 0 and below 1, not {1}")]
     Dropout(&'static str, f64),
+}
+
+pub(crate) fn at_least_1(size: usize, name: &'static str) -> Result<(), ConfigError> {
+    (size > 0).then_some(()).ok_or(ConfigError::Zero(name))
+}
+
+pub(crate) fn share_below_1(share: f64, name: &'static str) -> Result<(), ConfigError> {
+    let fits = (0.0..1.0).contains(&share);
+    fits.then_some(()).ok_or(ConfigError::Dropout(name, share))
 }
 
 impl SequenceClassifierConfig {
@@ -87,24 +103,15 @@ impl SequenceClassifierConfig {
         if self.vocabulary_size < 4 {
             return Err(ConfigError::Vocabulary(self.vocabulary_size));
         }
-        for (size, name) in [
-            (self.embedding_size, "embedding_size"),
-            (self.hidden_size, "hidden_size"),
-            (self.layers, "layers"),
-            (self.dense_size, "dense_size"),
-        ] {
-            if size == 0 {
-                return Err(ConfigError::Zero(name));
-            }
+        at_least_1(self.embedding_size, "embedding_size")?;
+        at_least_1(self.hidden_size, "hidden_size")?;
+        at_least_1(self.layers, "layers")?;
+        at_least_1(self.dense_size, "dense_size")?;
+        if self.layers > MOST_LAYERS {
+            return Err(ConfigError::Layers(self.layers));
         }
-        for (share, name) in [
-            (self.dropout, "dropout"),
-            (self.recurrent_dropout, "recurrent_dropout"),
-        ] {
-            if !(0.0..1.0).contains(&share) {
-                return Err(ConfigError::Dropout(name, share));
-            }
-        }
+        share_below_1(self.dropout, "dropout")?;
+        share_below_1(self.recurrent_dropout, "recurrent_dropout")?;
         let parameters = self.parameters();
         if parameters > MOST_PARAMETERS {
             return Err(ConfigError::TooLarge(parameters));
@@ -143,34 +150,48 @@ impl SequenceClassifierConfig {
     /// # Errors
     /// [`ConfigError`] if the configuration describes no network.
     pub fn init(&self, seed: u64, device: &Device) -> Result<SequenceClassifier, ConfigError> {
+        let rng = &mut draw::generator(seed);
+        self.network(&mut FirstWeights::Drawn(self.initializers, rng), device)
+    }
+
+    /// A network of zeros, for weights to be loaded into: it draws nothing, and takes no memory before its
+    /// weights are read.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the configuration describes no network.
+    pub fn blank(&self, device: &Device) -> Result<SequenceClassifier, ConfigError> {
+        self.network(&mut FirstWeights::Blank, device)
+    }
+
+    fn network(
+        &self,
+        weights: &mut FirstWeights,
+        device: &Device,
+    ) -> Result<SequenceClassifier, ConfigError> {
         self.validate()?;
-        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
-        let embedding = self
-            .initializers
-            .embedding([self.vocabulary_size, self.embedding_size], rng);
+        let embedding = [self.vocabulary_size, self.embedding_size];
+        let embedding = Embedding {
+            weight: weights.embedding(embedding, device),
+        };
         let mut width = self.embedding_size;
         let recurrent = (0..self.layers)
             .map(|_| {
                 let layer = RecurrentLayer {
-                    forward: self.direction(width, false, rng, device),
+                    forward: self.direction(width, false, weights, device),
                     reverse: self
                         .bidirectional
-                        .then(|| self.direction(width, true, rng, device)),
+                        .then(|| self.direction(width, true, weights, device)),
                 };
                 width = self.hidden_size * if self.bidirectional { 2 } else { 1 };
                 layer
             })
             .collect();
         Ok(SequenceClassifier {
-            embedding: Embedding {
-                weight: Param::from_data(embedding, device),
-            },
+            embedding,
             recurrent,
             dropout: DropoutConfig::new(self.dropout).init(),
-            dense: self
-                .initializers
-                .linear([width, self.dense_size], rng, device),
-            output: self.initializers.linear([self.dense_size, 1], rng, device),
+            dense: weights.linear([width, self.dense_size], device),
+            output: weights.linear([self.dense_size, 1], device),
         })
     }
 
@@ -178,11 +199,11 @@ impl SequenceClassifierConfig {
         &self,
         input: usize,
         reverse: bool,
-        rng: &mut impl Rng,
+        weights: &mut FirstWeights,
         device: &Device,
     ) -> RecurrentCell {
         let sizes = [input, self.hidden_size];
-        RecurrentCell::init_with(self.cell, sizes, reverse, self.initializers, rng, device)
+        RecurrentCell::layer(self.cell, sizes, reverse, weights, device)
             .with_recurrent_dropout(self.recurrent_dropout)
     }
 }
@@ -201,6 +222,9 @@ pub enum RecurrentCell {
 
 impl RecurrentCell {
     /// A layer that reads vectors of `input` numbers into `hidden` units, its weights drawn from `rng`.
+    ///
+    /// # Panics
+    /// If a size is 0.
     pub fn init_with(
         cell: Cell,
         [input, hidden]: [usize; 2],
@@ -209,25 +233,30 @@ impl RecurrentCell {
         rng: &mut impl Rng,
         device: &Device,
     ) -> Self {
+        let weights = &mut FirstWeights::Drawn(initializers, rng);
+        Self::layer(cell, [input, hidden], reverse, weights, device)
+    }
+
+    fn layer(
+        cell: Cell,
+        [input, hidden]: [usize; 2],
+        reverse: bool,
+        weights: &mut FirstWeights,
+        device: &Device,
+    ) -> Self {
         match cell {
-            Cell::Rnn => Self::SimpleRnn(
-                SimpleRnnConfig::new(input, hidden)
-                    .with_reverse(reverse)
-                    .with_initializers(initializers)
-                    .init_with(rng, device),
-            ),
-            Cell::Lstm => Self::Lstm(
-                LstmConfig::new(input, hidden)
-                    .with_reverse(reverse)
-                    .with_initializers(initializers)
-                    .init_with(rng, device),
-            ),
-            Cell::Gru => Self::Gru(
-                GruConfig::new(input, hidden)
-                    .with_reverse(reverse)
-                    .with_initializers(initializers)
-                    .init_with(rng, device),
-            ),
+            Cell::Rnn => {
+                let config = SimpleRnnConfig::new(input, hidden).with_reverse(reverse);
+                Self::SimpleRnn(config.layer(weights, device))
+            }
+            Cell::Lstm => {
+                let config = LstmConfig::new(input, hidden).with_reverse(reverse);
+                Self::Lstm(config.layer(weights, device))
+            }
+            Cell::Gru => {
+                let config = GruConfig::new(input, hidden).with_reverse(reverse);
+                Self::Gru(config.layer(weights, device))
+            }
         }
     }
 
@@ -268,18 +297,27 @@ impl RecurrentCell {
         projections: impl Into<Projections>,
         lengths: Tensor<1, Int>,
     ) -> (Tensor<3>, Tensor<2>) {
+        self.walk(projections.into(), lengths, &mut OfDevice)
+    }
+
+    fn walk(
+        &self,
+        projections: Projections,
+        lengths: Tensor<1, Int>,
+        masks: &mut impl Masks,
+    ) -> (Tensor<3>, Tensor<2>) {
         let lengths = Some(lengths);
         match self {
             Self::SimpleRnn(layer) => {
-                let output = layer.forward_projected(projections, lengths, None);
+                let output = layer.walk(projections, lengths, None, masks);
                 (output.hidden_states, output.final_hidden)
             }
             Self::Lstm(layer) => {
-                let output = layer.forward_projected(projections, lengths, None);
+                let output = layer.walk(projections, lengths, None, masks);
                 (output.hidden_states, output.final_state.hidden)
             }
             Self::Gru(layer) => {
-                let output = layer.forward_projected(projections, lengths, None);
+                let output = layer.walk(projections, lengths, None, masks);
                 (output.hidden_states, output.final_hidden)
             }
         }
@@ -300,14 +338,14 @@ impl RecurrentLayer {
         &self,
         project: impl Fn(&RecurrentCell) -> Projections,
         lengths: Tensor<1, Int>,
+        masks: &mut impl Masks,
     ) -> (Tensor<3>, Tensor<2>) {
+        let forward = project(&self.forward);
         let Some(reverse) = &self.reverse else {
-            return self.forward.forward(project(&self.forward), lengths);
+            return self.forward.walk(forward, lengths, masks);
         };
-        let (states, last) = self
-            .forward
-            .forward(project(&self.forward), lengths.clone());
-        let (reverse_states, reverse_last) = reverse.forward(project(reverse), lengths);
+        let (states, last) = self.forward.walk(forward, lengths.clone(), masks);
+        let (reverse_states, reverse_last) = reverse.walk(project(reverse), lengths, masks);
         (
             Tensor::cat(vec![states, reverse_states], 2),
             Tensor::cat(vec![last, reverse_last], 1),
@@ -345,13 +383,18 @@ impl SequenceClassifier {
 
     /// The logits `[B]` of the last layer's final hidden states `[B, N]`.
     pub fn logits(&self, last: Tensor<2>) -> Tensor<1> {
-        let dense = relu(self.dense.forward(self.dropout.forward(last)));
+        self.answer(last, &mut OfDevice)
+    }
+
+    fn answer(&self, last: Tensor<2>, masks: &mut impl Masks) -> Tensor<1> {
+        let last = masks.drop_values(&self.dropout, last);
+        let dense = relu(self.dense.forward(last));
         self.output.forward(dense).squeeze_dim(1)
     }
 
     /// The number of token ids, V.
     pub fn vocabulary_size(&self) -> usize {
-        self.embedding.weight.dims()[0]
+        self.embedding.weight.lazy_shape()[0]
     }
 
     /// - `ids`: token ids `[B, T]`, padded at the end;
@@ -363,12 +406,29 @@ impl SequenceClassifier {
             .expect("the tokens are of this vocabulary")
     }
 
-    /// [`forward`](Self::forward) for training: with sorted tokens, the embedding's gradient is fast and the
+    /// [`forward`](Self::forward) for tokens that may be sorted: then the embedding's gradient is fast and the
     /// same every time on a GPU too.
     ///
     /// # Errors
     /// [`TokenError::Words`] if the tokens are not of [`vocabulary_size`](Self::vocabulary_size) words.
     pub fn forward_tokens(&self, tokens: Tokens) -> Result<Tensor<1>, TokenError> {
+        self.run(tokens, &mut OfDevice)
+    }
+
+    /// [`forward_tokens`](Self::forward_tokens) for a training that repeats: both dropouts draw their masks from
+    /// `rng`, the same ones on every device, instead of from the device's generator.
+    ///
+    /// # Errors
+    /// [`TokenError::Words`] if the tokens are not of [`vocabulary_size`](Self::vocabulary_size) words.
+    pub fn forward_training(
+        &self,
+        tokens: Tokens,
+        rng: &mut impl Rng,
+    ) -> Result<Tensor<1>, TokenError> {
+        self.run(tokens, &mut Drawn(rng))
+    }
+
+    fn run(&self, tokens: Tokens, masks: &mut impl Masks) -> Result<Tensor<1>, TokenError> {
         tokens.check_words(self.vocabulary_size())?;
         let (first, deeper) = self
             .recurrent
@@ -383,23 +443,25 @@ impl SequenceClassifier {
                 let table = cell.project_rows(words.clone());
                 Projections::per_word(table, tokens.clone()).expect("a table has a row a word")
             };
-            first.forward(project, lengths.clone())
+            first.forward(project, lengths.clone(), masks)
         } else {
             let sequence = self.embed(tokens)?;
             let project = |cell: &RecurrentCell| cell.project(sequence.clone()).into();
-            first.forward(project, lengths.clone())
+            first.forward(project, lengths.clone(), masks)
         };
         for layer in deeper {
-            sequence = self.dropout.forward(sequence);
+            sequence = masks.drop_values(&self.dropout, sequence);
             let project = |cell: &RecurrentCell| cell.project(sequence.clone()).into();
-            (sequence, last) = layer.forward(project, lengths.clone());
+            (sequence, last) = layer.forward(project, lengths.clone(), masks);
         }
-        Ok(self.logits(last))
+        Ok(self.answer(last, masks))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::module::{ModuleVisitor, Param};
+
     use super::*;
 
     fn parameters(config: SequenceClassifierConfig) -> usize {
@@ -441,6 +503,95 @@ mod tests {
         let ids = Tensor::from_data([[1, 4, 5], [1, 6, 0]], &device);
         let lengths = Tensor::from_data([3, 2], &device);
         assert_eq!(network.forward(ids, lengths).dims(), [2]);
+    }
+
+    /// FNV-1a of the bits of all weights, tensor after tensor.
+    fn fingerprint(network: &SequenceClassifier) -> u64 {
+        struct Hash(u64);
+        impl ModuleVisitor for Hash {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                for value in param.val().into_data().iter::<f32>() {
+                    for byte in value.to_le_bytes() {
+                        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+                    }
+                }
+            }
+        }
+        let mut hash = Hash(0xcbf2_9ce4_8422_2325);
+        network.visit(&mut hash);
+        hash.0
+    }
+
+    #[test]
+    fn a_seeds_first_weights_are_the_same_for_all_time_on_every_processor() {
+        let mut found = Vec::new();
+        for initializers in [Initializers::Keras, Initializers::PyTorch] {
+            for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+                for layers in [1, 2] {
+                    let config = SequenceClassifierConfig {
+                        cell,
+                        initializers,
+                        layers,
+                        vocabulary_size: 20,
+                        embedding_size: 5,
+                        hidden_size: 43,
+                        bidirectional: layers == 2,
+                        dense_size: 6,
+                        ..Default::default()
+                    };
+                    let network = config.init(42, &Device::flex()).unwrap();
+                    found.push(format!(
+                        "{initializers:?} {cell} {layers} {:016x}",
+                        fingerprint(&network)
+                    ));
+                }
+            }
+        }
+        assert_eq!(
+            found,
+            [
+                "Keras rnn 1 e14c061e18cd0df4",
+                "Keras rnn 2 55cf2c7356aed3e7",
+                "Keras lstm 1 2fbd1bb35fd59064",
+                "Keras lstm 2 6ab557dbda3cf42a",
+                "Keras gru 1 fe60cc714f48b432",
+                "Keras gru 2 be8575d9aff8a6c1",
+                "PyTorch rnn 1 28f27bd0b7c7c3df",
+                "PyTorch rnn 2 4437794208b8e174",
+                "PyTorch lstm 1 28b8125679c9f52b",
+                "PyTorch lstm 2 1be6f857b7f39538",
+                "PyTorch gru 1 25d00f8a7ffcf1ba",
+                "PyTorch gru 2 f80afdd595ada4c6"
+            ]
+        );
+    }
+
+    #[test]
+    fn masks_are_the_rngs_and_both_dropouts_have_their_own() {
+        let device = Device::flex();
+        let config = SequenceClassifierConfig {
+            vocabulary_size: 10,
+            layers: 2,
+            ..Default::default()
+        };
+        let logit = |dropout, recurrent_dropout, seed| {
+            let config = SequenceClassifierConfig {
+                dropout,
+                recurrent_dropout,
+                ..config.clone()
+            };
+            let network = config.init(1, &device).unwrap();
+            let tokens = Tokens::sorted(&[1, 4, 5], &[3], 10, &device).unwrap();
+            let logits = network.forward_training(tokens, &mut draw::generator(seed));
+            logits.unwrap().into_scalar::<f32>()
+        };
+        assert_eq!(logit(0.0, 0.0, 1), logit(0.0, 0.0, 2));
+        for (dropout, recurrent) in [(0.5, 0.0), (0.0, 0.5), (0.5, 0.5)] {
+            let first = logit(dropout, recurrent, 1);
+            assert_eq!(first, logit(dropout, recurrent, 1));
+            assert_ne!(first, logit(dropout, recurrent, 2));
+            assert_ne!(first, logit(0.0, 0.0, 1));
+        }
     }
 
     #[test]
@@ -491,16 +642,18 @@ mod tests {
                 ..config()
             },
             SequenceClassifierConfig {
-                layers: usize::MAX,
-                ..config()
-            },
-            SequenceClassifierConfig {
                 vocabulary_size: usize::MAX,
                 ..config()
             },
         ] {
             assert!(refused(huge).contains("parameters, more than"));
         }
+        let deep = SequenceClassifierConfig {
+            hidden_size: 1,
+            layers: 80_000_000,
+            ..config()
+        };
+        assert_eq!(refused(deep), "layers must be at most 64, not 80000000");
         assert!(
             refused(SequenceClassifierConfig {
                 vocabulary_size: 3,

@@ -5,6 +5,7 @@ use burn::tensor::{Int, Tensor};
 use gatefold_kernels::{Tokens, embedding};
 
 use crate::classifier::{RecurrentCell, SequenceClassifier};
+use crate::dropout::OfDevice;
 use crate::layers::{Gru, Lstm};
 
 /// A gate at every token.
@@ -32,7 +33,7 @@ impl SequenceClassifier {
             .expect("a configuration has at least one layer");
         for layer in before {
             let project = |cell: &RecurrentCell| cell.project(sequence.clone()).into();
-            (sequence, _) = layer.forward(project, lengths.clone());
+            (sequence, _) = layer.forward(project, lengths.clone(), &mut OfDevice);
         }
         let projections = last.forward.project(sequence);
         let (hidden_states, _) = last.forward.forward(projections.clone(), lengths);
@@ -88,9 +89,10 @@ fn cut(preactivations: Tensor<3>, gates: &[(&'static str, usize)], count: usize)
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution, Tolerance};
+    use burn::tensor::{Device, Tolerance};
 
     use super::*;
+    use crate::initializers::draw::{generator, uniform};
     use crate::layers::{Cell, GruConfig, LstmConfig};
     use crate::{Initializers, SequenceClassifierConfig};
 
@@ -98,7 +100,11 @@ mod tests {
 
     fn input(device: &Device) -> Tensor<3> {
         let [batch, time, _] = SIZES;
-        Tensor::random([batch, time, 3], Distribution::Uniform(-2.0, 2.0), device)
+        let draws = &mut generator(2);
+        let values: Vec<f32> = (0..batch * time * 3)
+            .map(|_| 2.0 * uniform(draws))
+            .collect();
+        Tensor::<1>::from_data(&values[..], device).reshape([batch, time, 3])
     }
 
     fn at(states: &Tensor<3>, t: usize) -> Tensor<2> {
@@ -118,7 +124,7 @@ mod tests {
         // PyTorch's biases are not zero.
         let layer = LstmConfig::new(3, hidden)
             .with_initializers(Initializers::PyTorch)
-            .init(&device);
+            .init_with(&mut generator(1), &device);
         let projections = layer.project(input(&device));
         let output = layer.forward_projected(projections.clone(), None, None);
         let states = output.hidden_states;
@@ -147,7 +153,7 @@ mod tests {
         let [batch, time, hidden] = SIZES;
         let layer = GruConfig::new(3, hidden)
             .with_initializers(Initializers::PyTorch)
-            .init(&device);
+            .init_with(&mut generator(1), &device);
         let projections = layer.project(input(&device));
         let states = layer
             .forward_projected(projections.clone(), None, None)

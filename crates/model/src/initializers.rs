@@ -1,12 +1,18 @@
-//! First weights, drawn on the host so that a seed gives the same network on every device.
+//! First weights, drawn on the host so that a seed gives the same network on every device and processor.
 
-use burn::module::Param;
+pub(crate) mod draw;
+mod orthogonal;
+
+use std::ops::Range;
+
+use burn::module::{Param, ParamId};
 use burn::nn::Linear;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use rand::{Rng, RngExt, SeedableRng};
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
+
+use self::orthogonal::orthonormal_columns;
 
 /// Whose conventions first weights follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,146 +34,160 @@ pub(crate) fn device_rng(device: &Device) -> ChaCha8Rng {
     let seed = draw
         .iter::<f32>()
         .fold(0u64, |seed, value| seed << 32 | u64::from(value.to_bits()));
-    ChaCha8Rng::seed_from_u64(seed)
-}
-
-/// Uniform in ±`limit`.
-pub(crate) fn uniform<const D: usize>(
-    shape: [usize; D],
-    limit: f64,
-    rng: &mut impl Rng,
-) -> TensorData {
-    let limit = limit as f32;
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| rng.random_range(-limit..limit))
-        .collect();
-    TensorData::new(values, shape)
-}
-
-/// Standard normal.
-pub(crate) fn normal<const D: usize>(shape: [usize; D], rng: &mut impl Rng) -> TensorData {
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| rng.sample(StandardNormal))
-        .collect();
-    TensorData::new(values, shape)
-}
-
-/// Uniform in ±√(6 / (rows + columns)): Glorot and Bengio 2010.
-pub(crate) fn glorot_uniform(shape: [usize; 2], rng: &mut impl Rng) -> TensorData {
-    uniform(shape, (6.0 / (shape[0] + shape[1]) as f64).sqrt(), rng)
-}
-
-/// A matrix with orthonormal rows, or columns where those are fewer: Saxe et al. 2014. The rows of a
-/// normal matrix, orthogonalised by Gram and Schmidt (twice, which is enough for full precision).
-pub(crate) fn orthogonal([rows, columns]: [usize; 2], rng: &mut impl Rng) -> TensorData {
-    let (count, length) = (rows.min(columns), rows.max(columns));
-    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
-    while basis.len() < count {
-        let mut vector: Vec<f64> = (0..length).map(|_| rng.sample(StandardNormal)).collect();
-        for _ in 0..2 {
-            for other in &basis {
-                let projection = dot(&vector, other);
-                for (value, along) in vector.iter_mut().zip(other) {
-                    *value -= projection * along;
-                }
-            }
-        }
-        let norm = dot(&vector, &vector).sqrt();
-        vector.iter_mut().for_each(|value| *value /= norm);
-        basis.push(vector);
-    }
-    let value = |row: usize, column: usize| {
-        if rows <= columns {
-            basis[row][column] as f32
-        } else {
-            basis[column][row] as f32
-        }
-    };
-    let values: Vec<f32> = (0..rows * columns)
-        .map(|i| value(i / columns, i % columns))
-        .collect();
-    TensorData::new(values, [rows, columns])
-}
-
-fn dot(left: &[f64], right: &[f64]) -> f64 {
-    left.iter().zip(right).map(|(l, r)| l * r).sum()
+    draw::generator(seed)
 }
 
 impl Initializers {
-    pub(crate) fn embedding(self, shape: [usize; 2], rng: &mut impl Rng) -> TensorData {
-        match self {
-            Self::Keras => uniform(shape, 0.05, rng),
-            Self::PyTorch => normal(shape, rng),
-        }
-    }
-
     /// A linear layer of `[in, out]` on `device`, its weights drawn from `rng`.
     pub fn linear(self, shape: [usize; 2], rng: &mut impl Rng, device: &Device) -> Linear {
-        let (weight, bias) = self.dense(shape, rng);
+        FirstWeights::Drawn(self, rng).linear(shape, device)
+    }
+}
+
+/// Where first weights come from.
+pub(crate) enum FirstWeights<'a> {
+    /// Drawn by these conventions from this generator.
+    Drawn(Initializers, &'a mut dyn Rng),
+    /// Zeros, which take no memory before somebody reads them: others are loaded in their place.
+    Blank,
+}
+
+impl FirstWeights<'_> {
+    /// An embedding's, `[words, E]`.
+    pub fn embedding(&mut self, shape: [usize; 2], device: &Device) -> Param<Tensor<2>> {
+        self.param(shape, device, |initializers, rng| match initializers {
+            Initializers::Keras => uniform(shape, 0.05, rng),
+            Initializers::PyTorch => {
+                let values = draw::normals(shape[0] * shape[1], rng);
+                values.map(|value| value as f32).collect()
+            }
+        })
+    }
+
+    /// A linear layer of `[in, out]`.
+    pub fn linear(&mut self, shape: [usize; 2], device: &Device) -> Linear {
+        let [input, output] = shape;
+        let limit = 1.0 / (input as f64).sqrt();
         Linear {
-            weight: Param::from_data(weight, device),
-            bias: Some(Param::from_data(bias, device)),
+            weight: self.param(shape, device, |initializers, rng| match initializers {
+                Initializers::Keras => glorot_uniform(shape, rng),
+                Initializers::PyTorch => uniform(shape, limit, rng),
+            }),
+            bias: Some(
+                self.param([output], device, |initializers, rng| match initializers {
+                    Initializers::Keras => vec![0.0; output],
+                    Initializers::PyTorch => uniform([output], limit, rng),
+                }),
+            ),
         }
     }
 
-    /// Weight `[in, out]` and bias `[out]` of a dense layer.
-    fn dense(self, shape: [usize; 2], rng: &mut impl Rng) -> (TensorData, TensorData) {
-        match self {
-            Self::Keras => (
-                glorot_uniform(shape, rng),
-                TensorData::zeros::<f32, _>([shape[1]]),
-            ),
-            Self::PyTorch => {
-                let limit = 1.0 / (shape[0] as f64).sqrt();
-                (uniform(shape, limit, rng), uniform([shape[1]], limit, rng))
-            }
-        }
+    /// A recurrent layer's W `[in, width]`, for `hidden` units.
+    pub fn input_weight(
+        &mut self,
+        shape: [usize; 2],
+        hidden: usize,
+        device: &Device,
+    ) -> Param<Tensor<2>> {
+        self.param(shape, device, |initializers, rng| match initializers {
+            Initializers::Keras => glorot_uniform(shape, rng),
+            Initializers::PyTorch => uniform(shape, of_units(hidden), rng),
+        })
     }
 
-    /// A recurrent layer's W `[in, width]` and U `[H, width]`.
-    pub(crate) fn recurrent(
-        self,
-        [input, hidden, width]: [usize; 3],
-        rng: &mut impl Rng,
-    ) -> (TensorData, TensorData) {
-        match self {
-            Self::Keras => (
-                glorot_uniform([input, width], rng),
-                orthogonal([hidden, width], rng),
-            ),
-            Self::PyTorch => {
-                let limit = 1.0 / (hidden as f64).sqrt();
-                (
-                    uniform([input, width], limit, rng),
-                    uniform([hidden, width], limit, rng),
-                )
-            }
-        }
+    /// A recurrent layer's U `[H, width]`.
+    pub fn recurrent_weight(&mut self, shape: [usize; 2], device: &Device) -> Param<Tensor<2>> {
+        self.param(shape, device, |initializers, rng| match initializers {
+            Initializers::Keras => orthogonal(shape, rng),
+            Initializers::PyTorch => uniform(shape, of_units(shape[0]), rng),
+        })
     }
 
     /// One of the biases `[width]` of a recurrent layer with `hidden` units.
-    pub(crate) fn recurrent_bias(
-        self,
-        hidden: usize,
-        width: usize,
-        rng: &mut impl Rng,
-    ) -> TensorData {
-        match self {
-            Self::Keras => TensorData::zeros::<f32, _>([width]),
-            Self::PyTorch => uniform([width], 1.0 / (hidden as f64).sqrt(), rng),
-        }
+    pub fn bias(&mut self, width: usize, hidden: usize, device: &Device) -> Param<Tensor<1>> {
+        self.param([width], device, |initializers, rng| match initializers {
+            Initializers::Keras => vec![0.0; width],
+            Initializers::PyTorch => uniform([width], of_units(hidden), rng),
+        })
     }
 
-    /// The bias `[width]` that stands for both of PyTorch's where only their sum matters.
-    pub(crate) fn joint_bias(self, hidden: usize, width: usize, rng: &mut impl Rng) -> Vec<f32> {
-        let mut draw = || self.recurrent_bias(hidden, width, rng);
-        let (first, second) = (draw(), draw());
-        first
-            .iter::<f32>()
-            .zip(second.iter::<f32>())
-            .map(|(a, b)| a + b)
-            .collect()
+    /// The bias `[width]` that stands for both of PyTorch's where only their sum matters. Those of the units `open`
+    /// are 1 in Keras.
+    pub fn joint_bias(
+        &mut self,
+        width: usize,
+        hidden: usize,
+        open: Range<usize>,
+        device: &Device,
+    ) -> Param<Tensor<1>> {
+        self.param([width], device, |initializers, rng| match initializers {
+            Initializers::Keras => {
+                let mut bias = vec![0.0; width];
+                bias[open].fill(1.0);
+                bias
+            }
+            Initializers::PyTorch => {
+                let [first, second] = [(); 2].map(|()| uniform([width], of_units(hidden), rng));
+                first.iter().zip(second).map(|(a, b)| a + b).collect()
+            }
+        })
     }
+
+    fn param<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        device: &Device,
+        draw: impl FnOnce(Initializers, &mut dyn Rng) -> Vec<f32>,
+    ) -> Param<Tensor<D>> {
+        match self {
+            Self::Drawn(initializers, rng) => {
+                Param::from_data(TensorData::new(draw(*initializers, *rng), shape), device)
+            }
+            Self::Blank => Param::uninitialized(
+                ParamId::new(),
+                move |device, require_grad| {
+                    Tensor::zeros(shape, device).set_require_grad(require_grad)
+                },
+                device.clone(),
+                true,
+                shape.into(),
+            ),
+        }
+    }
+}
+
+/// PyTorch's limit for a recurrent layer of `hidden` units.
+fn of_units(hidden: usize) -> f64 {
+    1.0 / (hidden as f64).sqrt()
+}
+
+/// Uniform in ±`limit`.
+fn uniform<const D: usize>(shape: [usize; D], limit: f64, rng: &mut dyn Rng) -> Vec<f32> {
+    let limit = limit as f32;
+    (0..shape.iter().product())
+        .map(|_| limit * draw::uniform(rng))
+        .collect()
+}
+
+/// Uniform in ±√(6 / (rows + columns)): Glorot and Bengio 2010.
+fn glorot_uniform(shape: [usize; 2], rng: &mut dyn Rng) -> Vec<f32> {
+    uniform(shape, (6.0 / (shape[0] + shape[1]) as f64).sqrt(), rng)
+}
+
+/// A matrix with orthonormal rows, or columns where those are fewer: Saxe et al. 2014.
+fn orthogonal([rows, columns]: [usize; 2], rng: &mut dyn Rng) -> Vec<f32> {
+    let (length, count) = (rows.max(columns), rows.min(columns));
+    let values = orthonormal_columns(length, count, rng);
+    let value = |row: usize, column: usize| {
+        if rows > columns {
+            values[row * count + column]
+        } else {
+            values[column * count + row]
+        }
+    };
+    (0..rows * columns)
+        .map(|i| value(i / columns, i % columns) as f32)
+        .collect()
 }
 
 #[cfg(test)]
@@ -176,15 +196,23 @@ mod tests {
 
     #[test]
     fn orthogonal_rows_or_columns_are_orthonormal() {
-        for [rows, columns] in [[8, 32], [32, 8], [16, 16], [1, 5]] {
-            let mut rng = ChaCha8Rng::seed_from_u64(7);
-            let values = orthogonal([rows, columns], &mut rng)
-                .try_to_vec::<f32>()
-                .unwrap();
+        // Square matrices are ill-conditioned: these have condition numbers of hundreds to hundred thousands.
+        for [rows, columns] in [
+            [1, 1],
+            [1, 5],
+            [8, 32],
+            [32, 8],
+            [9, 17],
+            [16, 16],
+            [512, 512],
+            [300, 1200],
+            [600, 150],
+        ] {
+            let values = orthogonal([rows, columns], &mut draw::generator(7));
             let at = |row: usize, column: usize| f64::from(values[row * columns + column]);
             let count = rows.min(columns);
             for i in 0..count {
-                for j in 0..count {
+                for j in 0..=i {
                     let product: f64 = if rows <= columns {
                         (0..columns).map(|k| at(i, k) * at(j, k)).sum()
                     } else {
@@ -198,11 +226,32 @@ mod tests {
     }
 
     #[test]
+    fn orthogonal_matrices_favour_no_direction() {
+        // An entry of an orthogonal 3 x 3 matrix that favours none is uniform in ±1.
+        let rng = &mut draw::generator(7);
+        let mut counts = [[0; 4]; 9];
+        for _ in 0..4000 {
+            for (counts, value) in counts.iter_mut().zip(orthogonal([3, 3], rng)) {
+                counts[((value + 1.0) * 2.0).clamp(0.0, 3.0) as usize] += 1;
+            }
+        }
+        let even = |counts: &[i32; 4]| counts.iter().all(|count| (900..1100).contains(count));
+        assert!(counts.iter().all(even), "{counts:?}");
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let draw = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let pool = pool.build().unwrap();
+            pool.install(|| orthogonal([70, 300], &mut draw::generator(7)))
+        };
+        assert_eq!(draw(1), draw(5));
+    }
+
+    #[test]
     fn glorot_uniform_fills_its_range() {
-        let mut rng = ChaCha8Rng::seed_from_u64(7);
-        let values = glorot_uniform([40, 60], &mut rng)
-            .try_to_vec::<f32>()
-            .unwrap();
+        let values = glorot_uniform([40, 60], &mut draw::generator(7));
         let limit = (6.0f32 / 100.0).sqrt();
         let largest = values
             .iter()
@@ -213,18 +262,5 @@ mod tests {
         );
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         assert!(mean.abs() < 0.01, "{mean}");
-    }
-
-    #[test]
-    fn a_device_seed_settles_what_layers_draw() {
-        let device = Device::flex();
-        let draw = |seed| {
-            device.seed(seed);
-            uniform([4], 1.0, &mut device_rng(&device))
-                .try_to_vec::<f32>()
-                .unwrap()
-        };
-        assert_eq!(draw(1), draw(1));
-        assert_ne!(draw(1), draw(2));
     }
 }

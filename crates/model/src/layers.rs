@@ -11,10 +11,12 @@ pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
 
 use std::fmt;
 
-use burn::nn::Dropout;
+use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Int, Tensor};
 use gatefold_kernels::Projections;
 use serde::{Deserialize, Serialize};
+
+use crate::classifier::{at_least_1, share_below_1};
 
 /// A kind of recurrent layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,15 +50,16 @@ fn project(input: Tensor<3>, rows: impl Fn(Tensor<2>) -> Tensor<2>) -> Tensor<3>
     projected.reshape([batch, time, width])
 }
 
-/// A recurrent weight `[H, G·H]` without the rows of the hidden units that are dropped: their products
-/// with a hidden state are what a state without those units would give.
-fn drop_rows(weight: Tensor<2>, dropout: &Dropout) -> Tensor<2> {
-    if dropout.prob == 0.0 || !weight.device().is_autodiff() {
-        return weight;
-    }
-    let [hidden, _] = weight.dims();
-    let mask = dropout.forward(Tensor::ones([hidden, 1], &weight.device()));
-    weight * mask
+/// The recurrent dropout of a layer of these sizes: input and hidden.
+///
+/// # Panics
+/// If a size is 0, or the share is outside [0, 1).
+fn recurrent_dropout([input, hidden]: [usize; 2], share: f64) -> Dropout {
+    at_least_1(input, "d_input")
+        .and_then(|()| at_least_1(hidden, "d_hidden"))
+        .and_then(|()| share_below_1(share, "recurrent_dropout"))
+        .unwrap_or_else(|error| panic!("{error}"));
+    DropoutConfig::new(share).init()
 }
 
 /// The lengths given, or the whole time for every row.
@@ -69,50 +72,59 @@ fn lengths_or_all(lengths: Option<Tensor<1, Int>>, projections: &Projections) ->
 
 #[cfg(test)]
 mod tests {
-    use burn::module::Module;
-    use burn::tensor::{Device, Distribution, Tensor};
+    use burn::tensor::{Device, Tensor};
 
     use super::*;
+    use crate::dropout::Drawn;
+    use crate::initializers::draw::generator;
+
+    /// `[2, 5, 3]`
+    fn input(device: &Device) -> Tensor<3> {
+        let values: Vec<f32> = (0..30).map(|i| (i * i % 7) as f32 / 7.0).collect();
+        Tensor::<1>::from_data(&values[..], device).reshape([2, 5, 3])
+    }
 
     #[test]
-    fn dropped_hidden_units_are_dropped_at_every_timestep_and_only_in_training() {
-        let device = Device::flex();
-        let tracked = device.clone().autodiff();
+    fn dropped_hidden_units_are_dropped_at_every_timestep() {
+        let device = Device::flex().autodiff();
         let layer = SimpleRnnConfig::new(3, 64)
             .with_recurrent_dropout(0.5)
-            .init(&tracked);
-        let input = Tensor::<3>::random([2, 5, 3], Distribution::Default, &device);
-        let outputs = |seed| {
-            tracked.seed(seed);
-            let input = Tensor::from_inner(input.clone());
-            layer.forward(input, None, None).hidden_states.into_data()
+            .init_with(&mut generator(1), &device);
+        let input = input(&device);
+        let walk = |seed| {
+            let projections = layer.project(input.clone()).into();
+            layer.walk(projections, None, None, &mut Drawn(&mut generator(seed)))
         };
-        assert_eq!(outputs(1), outputs(1));
-        assert_ne!(outputs(1), outputs(2));
+        let states = |seed| walk(seed).hidden_states.into_data();
+        assert_eq!(states(1), states(1));
+        assert_ne!(states(1), states(2));
 
         // A dropped unit's row of the recurrent weight has no gradient, whatever the timestep.
-        tracked.seed(1);
-        let states = layer.forward(Tensor::from_inner(input.clone()), None, None);
-        let gradients = states.hidden_states.sum().backward();
+        let gradients = walk(1).hidden_states.sum().backward();
         let gradient = layer.recurrent_weight.val().grad(&gradients).unwrap();
         let rows = gradient.abs().sum_dim(1).into_data();
         let dropped = rows.iter::<f32>().filter(|&sum| sum == 0.0).count();
         assert!((16..48).contains(&dropped), "{dropped}");
+    }
 
-        let plain = layer.valid();
-        let all = |layer: &SimpleRnn| layer.forward(input.clone(), None, None).hidden_states;
-        let without = SimpleRnn {
-            recurrent_dropout: burn::nn::DropoutConfig::new(0.0).init(),
-            ..plain.clone()
-        };
-        assert_eq!(all(&plain).into_data(), all(&without).into_data());
+    #[test]
+    #[should_panic(expected = "recurrent_dropout must be at least 0 and below 1, not 1.5")]
+    fn a_share_that_is_none_is_refused() {
+        let config = LstmConfig::new(3, 4).with_recurrent_dropout(1.5);
+        config.init_with(&mut generator(1), &Device::flex());
+    }
+
+    #[test]
+    #[should_panic(expected = "d_hidden must be at least 1")]
+    fn a_layer_without_units_is_refused() {
+        GruConfig::new(3, 0).init_with(&mut generator(1), &Device::flex());
     }
 
     #[test]
     fn lengths_may_be_left_out() {
         let device = Device::flex();
-        let layer = GruConfig::new(3, 4).init(&device);
-        let input = Tensor::<3>::random([2, 5, 3], Distribution::Default, &device);
+        let layer = GruConfig::new(3, 4).init_with(&mut generator(1), &device);
+        let input = input(&device);
         let all = Tensor::from_data([5, 5], &device);
         let left_out = layer.forward(input.clone(), None, None);
         let given = layer.forward(input, Some(all), None);

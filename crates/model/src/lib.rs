@@ -27,6 +27,7 @@
 //! In shapes, B is the batch size, T the time, H the hidden size.
 
 pub mod classifier;
+mod dropout;
 pub mod gates;
 pub mod initializers;
 pub mod layers;

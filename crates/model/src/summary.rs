@@ -17,9 +17,9 @@ pub struct LayerSummary {
 }
 
 impl SequenceClassifier {
-    /// The layers from input to output.
+    /// The layers from input to output. Reads no weights: those of a blank network stay unmade.
     pub fn summary(&self) -> Vec<LayerSummary> {
-        let [_, embedding_size] = self.embedding.weight.dims();
+        let embedding_size = self.embedding.weight.lazy_shape()[1];
         let mut layers = vec![LayerSummary {
             layer: "embedding".into(),
             output_shape: format!("[B, T, {embedding_size}]"),
@@ -45,7 +45,7 @@ impl SequenceClassifier {
         for (layer, name) in [(&self.dense, "dense, ReLU"), (&self.output, "dense, logit")] {
             layers.push(LayerSummary {
                 layer: name.into(),
-                output_shape: format!("[B, {}]", layer.weight.dims()[1]),
+                output_shape: format!("[B, {}]", layer.weight.lazy_shape()[1]),
                 parameters: layer.num_params(),
             });
         }
@@ -60,7 +60,7 @@ fn describe(cell: &RecurrentCell) -> (&'static str, usize) {
         RecurrentCell::Lstm(layer) => ("LSTM", &layer.recurrent_weight),
         RecurrentCell::Gru(layer) => ("GRU", &layer.recurrent_weight),
     };
-    (name, recurrent_weight.dims()[0])
+    (name, recurrent_weight.lazy_shape()[0])
 }
 
 #[cfg(test)]

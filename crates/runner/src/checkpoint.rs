@@ -309,9 +309,7 @@ impl Checkpoints {
                     .with_context(|| format!("cannot read the folder {}", self.folder.display()));
             }
         };
-        let mut names: Vec<Name> = entries
-            .filter_map(|entry| Name::of(&entry.ok()?))
-            .collect();
+        let mut names: Vec<Name> = entries.filter_map(|entry| Name::of(&entry.ok()?)).collect();
         names.sort();
         Ok(names)
     }
@@ -400,7 +398,7 @@ mod tests {
                 progress,
                 config,
             },
-            network: network.to_safetensors().unwrap(),
+            network: network.to_safetensors(None).unwrap(),
             best: None,
             moments: BTreeMap::from([("dense.bias".into(), [vec![0.5; 64], vec![f32::MIN; 64]])]),
         }

@@ -8,8 +8,8 @@ use gatefold_data::{
     Dataset, Example, Progress, Source, TableFormat, TableOptions, Vocabulary, encode_all,
 };
 
-use crate::files;
 use crate::config::{DatasetConfig, RunConfig};
+use crate::files;
 
 /// The generator's seed: the built-in reviews are the same ones in every run.
 const REVIEWS_SEED: u64 = 42;

@@ -50,7 +50,9 @@ pub fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
         return replace(path, bytes);
     }
     let mut stream = File::options().write(true).open(path);
-    let written = stream.as_mut().map_err(|error| io::Error::from(error.kind()));
+    let written = stream
+        .as_mut()
+        .map_err(|error| io::Error::from(error.kind()));
     written
         .and_then(|stream| stream.write_all(bytes))
         .with_context(|| format!("cannot write to {}", path.display()))
@@ -98,7 +100,12 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     }
     about_to(Operation::SyncFolder, &[folder])?;
     match sync(&File::open(folder)?) {
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidInput | ErrorKind::Unsupported
+            ) =>
+        {
             Ok(())
         }
         synced => synced,
@@ -251,8 +258,15 @@ mod tests {
     #[test]
     fn what_killed_writers_left_is_swept_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let kept = [".gatefold.part", "gatefold.abc.part", ".gatefold.abc.partly"];
-        for name in [".gatefold.abc.part", ".gatefold.Zz09.part"].iter().chain(&kept) {
+        let kept = [
+            ".gatefold.part",
+            "gatefold.abc.part",
+            ".gatefold.abc.partly",
+        ];
+        for name in [".gatefold.abc.part", ".gatefold.Zz09.part"]
+            .iter()
+            .chain(&kept)
+        {
             fs::write(folder.path().join(name), "half").unwrap();
         }
         fs::create_dir(folder.path().join(".gatefold.folder.part")).unwrap();
@@ -299,7 +313,13 @@ mod tests {
         fn a_pipe_is_written_to_where_a_person_named_it_and_refused_elsewhere() {
             let folder = tempfile::tempdir().unwrap();
             let pipe = folder.path().join("pipe");
-            assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+            assert!(
+                Command::new("mkfifo")
+                    .arg(&pipe)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
             let error = replace(&pipe, b"text").unwrap_err().to_string();
             assert!(error.contains("no regular file"), "{error}");
             let reader = std::thread::spawn({

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, Param};
+use anyhow::{Context, Result, bail, ensure};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 use gatefold_model::{AdamStep, Moments, adam};
 
 /// Adam, with Keras's numbers; Burn's own default of ε is a hundred times larger.
@@ -40,9 +41,35 @@ impl Adam {
         &self.moments
     }
 
-    /// Puts the state after `steps` steps back.
-    pub fn restore(&mut self, moments: BTreeMap<String, Moments>, steps: u64) {
-        (self.moments, self.steps) = (moments, steps);
+    /// Puts the state after `steps` steps of `network` back: by path, every parameter's first and second
+    /// moments, row-major.
+    ///
+    /// # Errors
+    /// Names the parameter without moments, the moments without a parameter, or those of another size or with
+    /// numbers that no step makes. The state stays as it was.
+    pub fn restore<N: Module>(
+        &mut self,
+        network: &N,
+        moments: BTreeMap<String, [Vec<f32>; 2]>,
+        steps: u64,
+    ) -> Result<()> {
+        let mut restore = Restore {
+            given: moments,
+            restored: BTreeMap::new(),
+            fault: None,
+            path: Vec::new(),
+        };
+        if steps > 0 {
+            network.visit(&mut restore);
+        }
+        if let Some(fault) = restore.fault {
+            return Err(fault);
+        }
+        if let Some((path, _)) = restore.given.pop_first() {
+            bail!("there are moments of {path:.80}, which is no parameter with moments");
+        }
+        (self.moments, self.steps) = (restore.restored, steps);
+        Ok(())
     }
 
     /// The network after a step. It should be held by nobody else: then it is changed in place.
@@ -70,6 +97,67 @@ impl Adam {
             step,
             path: Vec::new(),
         })
+    }
+}
+
+/// Takes each parameter's moments out of those given.
+struct Restore {
+    given: BTreeMap<String, [Vec<f32>; 2]>,
+    restored: BTreeMap<String, Moments>,
+    /// The first one.
+    fault: Option<anyhow::Error>,
+    path: Vec<String>,
+}
+
+impl Restore {
+    fn take(&mut self, path: &str, count: usize, device: &Device) -> Result<Moments> {
+        let given = self.given.remove(path);
+        let [first, second] =
+            given.with_context(|| format!("there are no moments of the parameter {path}"))?;
+        for moments in [&first, &second] {
+            ensure!(
+                moments.len() == count,
+                "there are {} moments of the {count} numbers of the parameter {path}",
+                moments.len()
+            );
+        }
+        ensure!(
+            first.iter().all(|moment| moment.is_finite()),
+            "a first moment of the parameter {path} is not finite"
+        );
+        ensure!(
+            second
+                .iter()
+                .all(|moment| moment.is_finite() && *moment >= 0.0),
+            "a second moment of the parameter {path} is negative or not finite"
+        );
+        let [first, second] = [first, second].map(|moments| {
+            let moments = TensorData::new(moments, [count]);
+            Tensor::from_data(moments, device)
+        });
+        Ok(Moments { first, second })
+    }
+}
+
+impl ModuleVisitor for Restore {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.fault.is_some() {
+            return;
+        }
+        let path = self.path.join(".");
+        let device = param.lazy_device().inner();
+        match self.take(&path, param.lazy_shape().num_elements(), &device) {
+            Ok(moments) => drop(self.restored.insert(path, moments)),
+            Err(fault) => self.fault = Some(fault),
+        }
     }
 }
 
@@ -114,5 +202,109 @@ impl ModuleMapper for Mapper<'_> {
         self.moments.insert(path, moments);
         let tensor = Tensor::from_inner(values.reshape(shape)).require_grad();
         Param::from_mapped_value(id, tensor, mapper)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatefold_model::{SequenceClassifier, SequenceClassifierConfig};
+
+    use super::*;
+
+    fn network() -> SequenceClassifier {
+        let config = SequenceClassifierConfig {
+            vocabulary_size: 10,
+            hidden_size: 4,
+            bidirectional: true,
+            ..Default::default()
+        };
+        config.init(1, &Device::flex().autodiff()).unwrap()
+    }
+
+    /// An optimizer after a step of the network, and its moments on the host.
+    fn stepped() -> (Adam, BTreeMap<String, [Vec<f32>; 2]>) {
+        let network = network();
+        let device = Device::flex().autodiff();
+        let ids = Tensor::from_data([[1, 4, 5]], &device);
+        let loss = network.forward(ids, Tensor::from_data([3], &device));
+        let gradients = GradientsParams::from_grads(loss.backward(), &network);
+        let mut adam = Adam::new(0.0);
+        adam.step(network, gradients, None, 1e-3);
+        let host = |tensor: &Tensor<1>| tensor.clone().into_data().iter().collect();
+        let moments = adam.moments().iter();
+        let moments = moments.map(|(path, of)| (path.clone(), [host(&of.first), host(&of.second)]));
+        let moments = moments.collect();
+        (adam, moments)
+    }
+
+    /// What is said of the moments after `change`.
+    fn refused(change: impl FnOnce(&mut BTreeMap<String, [Vec<f32>; 2]>)) -> String {
+        let (mut adam, mut moments) = stepped();
+        change(&mut moments);
+        let error = adam.restore(&network(), moments, 7).unwrap_err();
+        assert_eq!(adam.steps(), 1, "the state has changed");
+        error.to_string()
+    }
+
+    #[test]
+    fn moments_are_restored_as_they_were() {
+        let (adam, moments) = stepped();
+        let mut restored = Adam::new(0.0);
+        restored.restore(&network(), moments, 1).unwrap();
+        assert_eq!(restored.steps(), 1);
+        assert_eq!(restored.moments().len(), adam.moments().len());
+        for (path, of) in adam.moments() {
+            let found = &restored.moments()[path];
+            assert_eq!(found.first.to_data(), of.first.to_data(), "{path}");
+            assert_eq!(found.second.to_data(), of.second.to_data(), "{path}");
+        }
+    }
+
+    #[test]
+    fn before_the_first_step_there_are_none() {
+        let (mut adam, moments) = stepped();
+        adam.restore(&network(), BTreeMap::new(), 0).unwrap();
+        assert!(adam.steps() == 0 && adam.moments().is_empty());
+        assert!(adam.restore(&network(), moments, 0).is_err());
+    }
+
+    #[test]
+    fn moments_of_another_network_are_refused_with_the_parameters_name() {
+        let missing = refused(|moments| drop(moments.remove("dense.bias")));
+        assert_eq!(missing, "there are no moments of the parameter dense.bias");
+        let surplus = refused(|moments| {
+            moments.insert("dense.scale".into(), [vec![0.0; 64], vec![0.0; 64]]);
+        });
+        assert!(surplus.contains("dense.scale"), "{surplus}");
+        for which in [0, 1] {
+            for size in [0, 63, 65] {
+                let other = refused(|moments| {
+                    moments.get_mut("dense.bias").unwrap()[which].resize(size, 0.0);
+                });
+                let expected = format!(
+                    "there are {size} moments of the 64 numbers of the parameter dense.bias"
+                );
+                assert_eq!(other, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn moments_that_no_step_makes_are_refused() {
+        for (which, value) in [
+            (0, f32::NAN),
+            (0, f32::INFINITY),
+            (1, f32::NAN),
+            (1, f32::INFINITY),
+            (1, -1e-30),
+        ] {
+            let error = refused(|moments| {
+                moments.get_mut("dense.bias").unwrap()[which][63] = value;
+            });
+            assert!(
+                error.contains("moment of the parameter dense.bias"),
+                "{error}"
+            );
+        }
     }
 }

@@ -48,22 +48,19 @@ impl RunSection {
     pub fn of(folder: &RunFolder, data: &Prepared, device: &Device) -> Result<Self> {
         let config = folder.config()?;
         let name = folder.path().file_name().unwrap_or_default();
-        let networks = [
-            (false, config.model.init(config.training.seed, device)?),
-            (true, folder.network(&config, device)?),
-        ];
+        let network = folder.network(&config, &data.vocabulary, device)?;
         let mut reach = Vec::new();
-        for (trained, network) in networks {
-            if network.single_layer().is_none() {
-                continue;
-            }
-            for length in REACH_LENGTHS {
-                let batch = joined(&data.validation, length, REACH_ROWS);
-                reach.push(Reach {
-                    length,
-                    trained,
-                    norms: gradient_reach(&network, &batch, device)?,
-                });
+        if network.single_layer().is_some() {
+            let first = config.model.init(config.training.seed, device)?;
+            for (trained, network) in [(false, first), (true, network)] {
+                for length in REACH_LENGTHS {
+                    let batch = joined(&data.validation, length, REACH_ROWS);
+                    reach.push(Reach {
+                        length,
+                        trained,
+                        norms: gradient_reach(&network, &batch, device)?,
+                    });
+                }
             }
         }
         Ok(Self {

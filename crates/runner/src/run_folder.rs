@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::Device;
 use gatefold_data::Vocabulary;
-use gatefold_model::SequenceClassifier;
+use gatefold_model::{SequenceClassifier, weights};
 use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
@@ -241,24 +241,41 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the file can't be written.
-    pub fn write_weights(&self, network: &SequenceClassifier, vocabulary: &Vocabulary) -> Result<()> {
-        self.write(WEIGHTS, &network.to_safetensors()?)
+    pub fn write_weights(
+        &self,
+        network: &SequenceClassifier,
+        vocabulary: &Vocabulary,
+    ) -> Result<()> {
+        let hash = files::hash(vocabulary.to_json().as_bytes());
+        self.write(WEIGHTS, &network.to_safetensors(Some(&hash))?)
     }
 
-    /// The network of this run with its weights, on `device`.
+    /// The network of this run with its weights, on `device`; it reads `vocabulary`'s ids.
     ///
     /// # Errors
-    /// If a file can't be read, or the weights are another network's.
-    pub fn network(&self, config: &RunConfig, device: &Device) -> Result<SequenceClassifier> {
+    /// If a file can't be read, or the weights are another network's or of another vocabulary.
+    pub fn network(
+        &self,
+        config: &RunConfig,
+        vocabulary: &Vocabulary,
+        device: &Device,
+    ) -> Result<SequenceClassifier> {
         let path = self.path.join(WEIGHTS);
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let network = config.model.init(config.training.seed, device)?;
-        network.with_safetensors(bytes).with_context(|| {
+        let unfit = || {
             format!(
                 "the weights {} do not fit the network of {CONFIG} beside them",
                 path.display()
             )
-        })
+        };
+        let trained_with = weights::vocabulary_hash(&bytes).with_context(unfit)?;
+        ensure!(
+            trained_with.is_none_or(|hash| hash == files::hash(vocabulary.to_json().as_bytes())),
+            "{VOCABULARY} is not the vocabulary that the weights {} were trained with: their ids stand for other words",
+            path.display()
+        );
+        let network = config.model.blank(device)?;
+        network.with_safetensors(bytes).with_context(unfit)
     }
 
     /// Writes the metrics of all epochs so far.
@@ -424,6 +441,26 @@ mod tests {
             .collect();
         assert_eq!(names, [".lock", CONFIG].map(str::to_owned).into());
         assert_eq!(folder.config().unwrap(), RunConfig::default());
+    }
+
+    #[test]
+    fn weights_are_read_with_the_vocabulary_that_they_were_trained_with() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(&parent.path().join("run")).unwrap();
+        let device = Device::flex();
+        let mut config = RunConfig::default();
+        let vocabulary = |text: &str| Vocabulary::build([text].into_iter(), 100);
+        let [ours, other] = ["good bad", "bad bad good"].map(vocabulary);
+        config.model.vocabulary_size = ours.size();
+        let network = config.model.init(1, &device).unwrap();
+        folder.write_weights(&network, &ours).unwrap();
+        folder.network(&config, &ours, &device).unwrap();
+        let error = folder.network(&config, &other, &device).unwrap_err();
+        assert!(error.to_string().contains("other words"), "{error}");
+        // Files of before know of no vocabulary.
+        let without = network.to_safetensors(None).unwrap();
+        folder.write(WEIGHTS, &without).unwrap();
+        folder.network(&config, &other, &device).unwrap();
     }
 
     #[test]

@@ -180,7 +180,7 @@ pub fn train(
         "{} was opened to be read",
         folder.path().display()
     );
-    let network = config.model.init(config.training.seed, device)?;
+    let network = config.model.blank(device)?;
     let mut session = Session::new(network, data, config, Some(folder))?;
     let parameters = session.parameters();
     session.resume(on_event)?;

@@ -2,13 +2,14 @@
 
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::nn::{Dropout, DropoutConfig};
+use burn::nn::Dropout;
 use burn::tensor::{Device, Int, Tensor};
 use gatefold_kernels::{Direction, GruOutput, Projections, gru, linear};
 use rand::Rng;
 
-use super::{drop_rows, lengths_or_all, project};
-use crate::initializers::{Initializers, device_rng};
+use super::{lengths_or_all, project, recurrent_dropout};
+use crate::dropout::{Masks, OfDevice};
+use crate::initializers::{FirstWeights, Initializers, device_rng};
 
 /// Configuration of a [`Gru`].
 #[derive(Config, Debug)]
@@ -52,25 +53,32 @@ impl GruConfig {
     const GATES: usize = 3;
 
     /// A layer on `device`; `device.seed(..)` before makes it reproducible.
+    ///
+    /// # Panics
+    /// If a size is 0, or the share dropped is outside [0, 1).
     pub fn init(&self, device: &Device) -> Gru {
         self.init_with(&mut device_rng(device), device)
     }
 
     /// A layer whose weights are drawn from `rng`: the same on every device.
+    ///
+    /// # Panics
+    /// If a size is 0, or the share dropped is outside [0, 1).
     pub fn init_with(&self, rng: &mut impl Rng, device: &Device) -> Gru {
+        self.layer(&mut FirstWeights::Drawn(self.initializers, rng), device)
+    }
+
+    pub(crate) fn layer(&self, weights: &mut FirstWeights, device: &Device) -> Gru {
+        let recurrent_dropout =
+            recurrent_dropout([self.d_input, self.d_hidden], self.recurrent_dropout);
         let (hidden, width) = (self.d_hidden, Self::GATES * self.d_hidden);
-        let (input_weight, recurrent_weight) = self
-            .initializers
-            .recurrent([self.d_input, hidden, width], rng);
-        let bias = self.initializers.recurrent_bias(hidden, width, rng);
-        let recurrent_bias = self.initializers.recurrent_bias(hidden, width, rng);
         Gru {
-            input_weight: Param::from_data(input_weight, device),
-            recurrent_weight: Param::from_data(recurrent_weight, device),
-            bias: Param::from_data(bias, device),
-            recurrent_bias: Param::from_data(recurrent_bias, device),
+            input_weight: weights.input_weight([self.d_input, width], hidden, device),
+            recurrent_weight: weights.recurrent_weight([hidden, width], device),
+            bias: weights.bias(width, hidden, device),
+            recurrent_bias: weights.bias(width, hidden, device),
             reverse: self.reverse,
-            recurrent_dropout: DropoutConfig::new(self.recurrent_dropout).init(),
+            recurrent_dropout,
         }
     }
 }
@@ -115,9 +123,19 @@ impl Gru {
         lengths: Option<Tensor<1, Int>>,
         initial_hidden: Option<Tensor<2>>,
     ) -> GruOutput {
-        let projections = projections.into();
+        self.walk(projections.into(), lengths, initial_hidden, &mut OfDevice)
+    }
+
+    /// [`forward_projected`](Self::forward_projected) with these masks.
+    pub(crate) fn walk(
+        &self,
+        projections: Projections,
+        lengths: Option<Tensor<1, Int>>,
+        initial_hidden: Option<Tensor<2>>,
+        masks: &mut impl Masks,
+    ) -> GruOutput {
         let lengths = lengths_or_all(lengths, &projections);
-        let weight = drop_rows(self.recurrent_weight.val(), &self.recurrent_dropout);
+        let weight = masks.drop_rows(&self.recurrent_dropout, self.recurrent_weight.val());
         let bias = self.recurrent_bias.val();
         let direction = Direction::reversed(self.reverse);
         gru(

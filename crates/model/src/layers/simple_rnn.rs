@@ -2,13 +2,14 @@
 
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::nn::Dropout;
+use burn::tensor::{Device, Int, Tensor};
 use gatefold_kernels::{Direction, Projections, SimpleRnnOutput, linear, simple_rnn};
 use rand::Rng;
 
-use super::{drop_rows, lengths_or_all, project};
-use crate::initializers::{Initializers, device_rng};
+use super::{lengths_or_all, project, recurrent_dropout};
+use crate::dropout::{Masks, OfDevice};
+use crate::initializers::{FirstWeights, Initializers, device_rng};
 
 /// Configuration of a [`SimpleRnn`].
 #[derive(Config, Debug)]
@@ -47,23 +48,31 @@ pub struct SimpleRnn {
 
 impl SimpleRnnConfig {
     /// A layer on `device`; `device.seed(..)` before makes it reproducible.
+    ///
+    /// # Panics
+    /// If a size is 0, or the share dropped is outside [0, 1).
     pub fn init(&self, device: &Device) -> SimpleRnn {
         self.init_with(&mut device_rng(device), device)
     }
 
     /// A layer whose weights are drawn from `rng`: the same on every device.
+    ///
+    /// # Panics
+    /// If a size is 0, or the share dropped is outside [0, 1).
     pub fn init_with(&self, rng: &mut impl Rng, device: &Device) -> SimpleRnn {
+        self.layer(&mut FirstWeights::Drawn(self.initializers, rng), device)
+    }
+
+    pub(crate) fn layer(&self, weights: &mut FirstWeights, device: &Device) -> SimpleRnn {
+        let recurrent_dropout =
+            recurrent_dropout([self.d_input, self.d_hidden], self.recurrent_dropout);
         let (hidden, width) = (self.d_hidden, self.d_hidden);
-        let (input_weight, recurrent_weight) = self
-            .initializers
-            .recurrent([self.d_input, hidden, width], rng);
-        let bias = self.initializers.joint_bias(hidden, width, rng);
         SimpleRnn {
-            input_weight: Param::from_data(input_weight, device),
-            recurrent_weight: Param::from_data(recurrent_weight, device),
-            bias: Param::from_data(TensorData::new(bias, [width]), device),
+            input_weight: weights.input_weight([self.d_input, width], hidden, device),
+            recurrent_weight: weights.recurrent_weight([hidden, width], device),
+            bias: weights.joint_bias(width, hidden, 0..0, device),
             reverse: self.reverse,
-            recurrent_dropout: DropoutConfig::new(self.recurrent_dropout).init(),
+            recurrent_dropout,
         }
     }
 }
@@ -108,9 +117,19 @@ impl SimpleRnn {
         lengths: Option<Tensor<1, Int>>,
         initial_hidden: Option<Tensor<2>>,
     ) -> SimpleRnnOutput {
-        let projections = projections.into();
+        self.walk(projections.into(), lengths, initial_hidden, &mut OfDevice)
+    }
+
+    /// [`forward_projected`](Self::forward_projected) with these masks.
+    pub(crate) fn walk(
+        &self,
+        projections: Projections,
+        lengths: Option<Tensor<1, Int>>,
+        initial_hidden: Option<Tensor<2>>,
+        masks: &mut impl Masks,
+    ) -> SimpleRnnOutput {
         let lengths = lengths_or_all(lengths, &projections);
-        let weight = drop_rows(self.recurrent_weight.val(), &self.recurrent_dropout);
+        let weight = masks.drop_rows(&self.recurrent_dropout, self.recurrent_weight.val());
         let direction = Direction::reversed(self.reverse);
         simple_rnn(projections, weight, initial_hidden, lengths, direction)
             .unwrap_or_else(|error| panic!("{error}"))

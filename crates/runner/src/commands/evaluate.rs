@@ -19,7 +19,7 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     args.dataset.apply(&mut config.dataset);
     config.validate()?;
     let (_, device) = device::open(args.device.device)?;
-    let network = folder.network(&config, &device)?;
+    let network = folder.network(&config, &vocabulary, &device)?;
 
     let name = config.dataset.name.clone().unwrap_or_default();
     let data = dataset::load(&config.dataset, &mut progress::reading(&name))?;

@@ -19,7 +19,7 @@ pub fn run(args: ExplainArgs) -> Result<()> {
     let config = folder.config()?;
     let vocabulary = folder.vocabulary(&config)?;
     let (_, device) = device::open(args.device.device)?;
-    let network = folder.network(&config, &device)?;
+    let network = folder.network(&config, &vocabulary, &device)?;
     let explanation = explain(&network, &vocabulary, &config.training, &args.text, &device)?;
     if let Some(note) = explanation.cut_note() {
         eprintln!("{note}");

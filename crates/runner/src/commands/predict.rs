@@ -18,9 +18,10 @@ pub fn run(args: PredictArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let config = folder.config()?;
     let (_, device) = device::open(args.device.device)?;
+    let vocabulary = folder.vocabulary(&config)?;
     let predictor = Predictor {
-        vocabulary: folder.vocabulary(&config)?,
-        network: folder.network(&config, &device)?,
+        network: folder.network(&config, &vocabulary, &device)?,
+        vocabulary,
         config,
         device,
         format: args.format.format,

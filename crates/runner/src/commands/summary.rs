@@ -11,7 +11,7 @@ use crate::output::{self, Format};
 pub fn run(args: SummaryArgs) -> Result<()> {
     let mut config = SequenceClassifierConfig::default();
     args.model.apply(&mut config);
-    let network = config.init(0, &Device::flex())?;
+    let network = config.blank(&Device::flex())?;
     let layers = network.summary();
     if args.format.format == Format::Json {
         return layers.iter().try_for_each(output::json);

@@ -105,7 +105,9 @@ fn assert_whole(path: &Path) {
     folder.metrics().unwrap();
     folder.summary().unwrap();
     if path.join("model.safetensors").is_file() {
-        folder.network(&config, &Device::flex()).unwrap();
+        let vocabulary = folder.vocabulary(&config).unwrap();
+        let device = Device::flex();
+        folder.network(&config, &vocabulary, &device).unwrap();
     }
     let read = &mut |_| Ok(());
     let damaged = &mut |path: &Path, why: &anyhow::Error| panic!("{path:?}: {why:#}");
@@ -138,7 +140,10 @@ fn a_run_goes_on_after_any_operation_has_failed() {
         }
     }
     // Only a file that should be removed may stay without a word.
-    assert!(failures > 2 * operations * 3 / 4, "{failures} of {operations}");
+    assert!(
+        failures > 2 * operations * 3 / 4,
+        "{failures} of {operations}"
+    );
 }
 
 #[test]

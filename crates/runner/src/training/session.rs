@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use gatefold_model::{Moments, SequenceClassifier};
+use gatefold_model::SequenceClassifier;
 
 use super::schedule::learning_rate;
 use super::trainer::Trainer;
@@ -114,7 +114,8 @@ impl<'a> Session<'a> {
         let done = self.progress.epochs.len();
         let best = self.progress.best().map_or(0, |best| best.epoch);
         let patience = self.config.training.patience;
-        done >= self.config.training.epochs || patience.is_some_and(|most| done >= best.saturating_add(most))
+        done >= self.config.training.epochs
+            || patience.is_some_and(|most| done >= best.saturating_add(most))
     }
 
     /// The epoch under way, from 1.
@@ -132,10 +133,6 @@ impl<'a> Session<'a> {
         let first = self.progress.step;
         let mut start = Instant::now();
         for (step, indices) in plan.iter().enumerate().skip(first) {
-            if self.config.model.dropout > 0.0 || self.config.model.recurrent_dropout > 0.0 {
-                // Burn's generator can't be saved: every step starts it anew.
-                self.device.seed(step_seed(config.seed, epoch, step));
-            }
             let rate = self.learning_rate(epoch, step + 1);
             self.trainer.learning_rate = rate;
             let read = logits.is_due();
@@ -265,11 +262,7 @@ impl<'a> Session<'a> {
 
     /// Writes what an epoch leaves in the run's folder. Its checkpoint is there already: wherever these files
     /// are, the run can be gone on with.
-    fn keep_epoch(
-        &mut self,
-        metrics: EpochMetrics,
-        on_event: OnEvent,
-    ) -> Result<ControlFlow<()>> {
+    fn keep_epoch(&mut self, metrics: EpochMetrics, on_event: OnEvent) -> Result<ControlFlow<()>> {
         let best = self.is_best(metrics.epoch);
         if let Some(folder) = self.folder {
             if let Some(network) = self.best.as_ref().filter(|_| best) {
@@ -336,7 +329,7 @@ impl<'a> Session<'a> {
         let finite = moments.values().flatten().flatten().all(|m| m.is_finite());
         let (epoch, step) = (self.epoch(), self.progress.step);
         ensure!(finite, self.diverged(epoch, step));
-        let best = self.best.as_ref().map(SequenceClassifier::to_safetensors);
+        let best = self.best.as_ref().map(|best| best.to_safetensors(None));
         let checkpoint = Checkpoint {
             header: Header {
                 version: env!("CARGO_PKG_VERSION").into(),
@@ -345,7 +338,7 @@ impl<'a> Session<'a> {
                 progress: self.progress.clone(),
                 config: self.config.clone(),
             },
-            network: self.trainer.network().to_safetensors()?,
+            network: self.trainer.network().to_safetensors(None)?,
             best: best.transpose()?,
             moments,
         };
@@ -356,7 +349,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Goes back to where the folder's last checkpoint was written, if it has one.
+    /// Goes back to where the folder's last checkpoint was written, or draws first weights if it has none.
     ///
     /// # Errors
     /// If none is whole, though the folder holds what a training leaves: it would be overwritten. If one is of
@@ -372,7 +365,10 @@ impl<'a> Session<'a> {
             self.restore(checkpoint).map_err(Refused::Damaged)
         };
         let found = checkpoints.latest(&mut take, &mut |path, why| {
-            damaged.push(format!("the checkpoint {} is damaged ({why:#})", path.display()));
+            damaged.push(format!(
+                "the checkpoint {} is damaged ({why:#})",
+                path.display()
+            ));
         })?;
         self.checkpoints = Some(checkpoints);
         if found.is_none() {
@@ -387,10 +383,15 @@ impl<'a> Session<'a> {
                 },
                 kept.join(", ")
             );
+            let config = &self.config;
+            let network = config.model.init(config.training.seed, &self.device)?;
+            self.trainer = self.trainer_of(network);
             return Ok(());
         }
         for damaged in damaged {
-            let _ = on_event(Event::Message(format!("{damaged}; the one before it is used")));
+            let _ = on_event(Event::Message(format!(
+                "{damaged}; the one before it is used"
+            )));
         }
         // A run that ended in the middle of an epoch's files may lack them, or have written them already.
         if let Some(network) = &self.best {
@@ -414,6 +415,11 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    fn trainer_of(&self, network: SequenceClassifier) -> Trainer {
+        let tracked = self.device.clone().autodiff();
+        Trainer::of(network.train(), &self.config.training, tracked)
+    }
+
     /// Stands where `checkpoint` was written; as before if that can't be.
     fn restore(&mut self, checkpoint: Checkpoint) -> Result<()> {
         let Header {
@@ -423,7 +429,7 @@ impl<'a> Session<'a> {
         } = checkpoint.header;
         let behind = progress.epochs.len() * self.steps + progress.step;
         ensure!(
-            progress.step < self.steps
+            progress.step <= self.steps
                 && progress.epochs.len() <= self.config.training.epochs
                 && optimizer_steps == behind as u64,
             "{optimizer_steps} steps of the optimizer don't lead to step {} after {} epochs",
@@ -434,40 +440,15 @@ impl<'a> Session<'a> {
             checkpoint.best.is_some() != progress.epochs.is_empty(),
             "it holds a best epoch's weights and no epoch, or the other way round"
         );
-        let blank = self.trainer.network();
-        let network = blank.clone().with_safetensors(checkpoint.network)?;
-        let best = checkpoint.best.map(|bytes| blank.with_safetensors(bytes));
-        let best = best.transpose()?;
-        let moments = checkpoint.moments.into_iter().map(|(path, values)| {
-            let [first, second] = values.map(|values| Tensor::from_data(&values[..], &self.device));
-            (path, Moments { first, second })
-        });
-        let tracked = self.device.clone().autodiff();
-        let mut trainer = Trainer::of(network.train(), &self.config.training, tracked);
-        trainer.optimizer.restore(moments.collect(), optimizer_steps);
+        let load = |bytes| -> Result<SequenceClassifier> {
+            let blank = self.config.model.blank(&self.device)?;
+            Ok(blank.with_safetensors(bytes)?)
+        };
+        let network = load(checkpoint.network)?;
+        let best = checkpoint.best.map(load).transpose()?;
+        let mut trainer = self.trainer_of(network);
+        trainer.restore(checkpoint.moments, optimizer_steps)?;
         (self.trainer, self.best, self.progress) = (trainer, best, progress);
         Ok(())
-    }
-}
-
-/// A seed for one step: SplitMix64's mixing (Steele et al. 2014) of the run's seed and the position.
-fn step_seed(seed: u64, epoch: usize, step: usize) -> u64 {
-    let position = (epoch as u64) << 32 | step as u64;
-    let mut mixed = seed ^ position.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_step_has_a_seed_of_its_own() {
-        let seeds: std::collections::HashSet<u64> = (1..20)
-            .flat_map(|epoch| (0..200).map(move |step| step_seed(42, epoch, step)))
-            .collect();
-        assert_eq!(seeds.len(), 19 * 200);
     }
 }

@@ -1,11 +1,14 @@
 //! A network in training: one step.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Int, Tensor};
 use gatefold_data::Batch;
+use gatefold_data::random::{ChaCha8Rng, generator};
 use gatefold_model::{SequenceClassifier, Tokens};
 
 use super::clipping;
@@ -35,11 +38,17 @@ pub trait Classifier: Module {
     /// Logits `[B]` of token ids `[B, T]`, of which each row's first `lengths` `[B]` count.
     fn forward(&self, ids: Tensor<2, Int>, lengths: Tensor<1, Int>) -> Tensor<1>;
 
-    /// The logits `[B]` of a batch, on `device`, to learn from.
+    /// The logits `[B]` of a batch, on `device`, to learn from. Dropout draws from
+    /// `_masks`, where there is any.
     ///
     /// # Errors
     /// If a token is outside the network's vocabulary.
-    fn forward_training(&self, batch: &Batch, device: &Device) -> Result<Tensor<1>> {
+    fn forward_training(
+        &self,
+        batch: &Batch,
+        device: &Device,
+        _masks: &mut ChaCha8Rng,
+    ) -> Result<Tensor<1>> {
         let (ids, lengths) = to_device(batch, device);
         Ok(self.forward(ids, lengths))
     }
@@ -50,10 +59,15 @@ impl Classifier for SequenceClassifier {
         self.forward(ids, lengths)
     }
 
-    fn forward_training(&self, batch: &Batch, device: &Device) -> Result<Tensor<1>> {
+    fn forward_training(
+        &self,
+        batch: &Batch,
+        device: &Device,
+        masks: &mut ChaCha8Rng,
+    ) -> Result<Tensor<1>> {
         let words = self.vocabulary_size();
         let tokens = Tokens::sorted(&batch.ids, &batch.lengths, words, device)?;
-        Ok(self.forward_tokens(tokens)?)
+        Ok(self.forward_training(tokens, masks)?)
     }
 }
 
@@ -65,6 +79,8 @@ pub struct Trainer<N = SequenceClassifier> {
     pub(super) learning_rate: f64,
     clip_norm: Option<f64>,
     class_weights: Option<[f64; 2]>,
+    /// Settles dropout, together with the number of steps behind.
+    seed: u64,
     /// Whether steps measure the gradient's norm even where nothing is clipped.
     pub(super) measure_norm: bool,
     gradient_norm: Option<Tensor<1>>,
@@ -92,6 +108,7 @@ impl<N: Classifier> Trainer<N> {
             learning_rate: config.learning_rate,
             clip_norm: config.clip_norm,
             class_weights: config.class_weights,
+            seed: config.seed,
             measure_norm: false,
             gradient_norm: None,
             device,
@@ -107,6 +124,19 @@ impl<N: Classifier> Trainer<N> {
         self.network.as_ref().expect("it is there between steps")
     }
 
+    /// Puts the optimizer's state after `steps` steps back.
+    ///
+    /// # Errors
+    /// As [`Adam::restore`].
+    pub(super) fn restore(
+        &mut self,
+        moments: BTreeMap<String, [Vec<f32>; 2]>,
+        steps: u64,
+    ) -> Result<()> {
+        let network = self.network.as_ref().expect("it is there between steps");
+        self.optimizer.restore(network, moments, steps)
+    }
+
     /// The norm of the last step's gradient before it was clipped, `[1]`, if that was measured.
     pub(super) fn gradient_norm(&mut self) -> Option<Tensor<1>> {
         self.gradient_norm.take()
@@ -118,7 +148,10 @@ impl<N: Classifier> Trainer<N> {
     /// If a token is outside the network's vocabulary.
     pub fn step(&mut self, batch: &Batch) -> Result<Tensor<1>> {
         let labels = Tensor::<1>::from_data(&batch.labels[..], &self.device);
-        let tracked = self.current().forward_training(batch, &self.device)?;
+        let masks = &mut generator(*b"dropout\0", self.seed, self.optimizer.steps());
+        let tracked = self
+            .current()
+            .forward_training(batch, &self.device, masks)?;
         let logits = tracked.clone().inner();
         let mut losses = cross_entropies(tracked, labels.clone());
         if let Some([negative, positive]) = self.class_weights {
@@ -179,15 +212,22 @@ mod tests {
 
     /// The norm of the first step's gradient, and the weights after `steps` of them.
     fn trained(config: &RunConfig, steps: usize) -> (f64, Vec<u8>) {
+        trained_on(&batch(), config, steps)
+    }
+
+    fn trained_on(batch: &Batch, config: &RunConfig, steps: usize) -> (f64, Vec<u8>) {
         let mut trainer = Trainer::new(config, &Device::flex()).unwrap();
         trainer.measure_norm = true;
         let mut first = None;
         for _ in 0..steps {
-            trainer.step(&batch()).unwrap();
+            trainer.step(batch).unwrap();
             let norm = trainer.gradient_norm().unwrap().into_scalar::<f64>();
             first.get_or_insert(norm);
         }
-        (first.unwrap(), trainer.network().to_safetensors().unwrap())
+        (
+            first.unwrap(),
+            trainer.network().to_safetensors(None).unwrap(),
+        )
     }
 
     #[test]
@@ -217,16 +257,49 @@ mod tests {
     }
 
     #[test]
-    fn a_class_weight_of_two_counts_a_review_twice() {
-        let weighted = |weights| {
+    fn a_class_weight_counts_the_reviews_of_its_class_alone() {
+        let norm = |weights, labels: [f32; 3]| {
             let mut config = config();
             config.training.class_weights = weights;
-            trained(&config, 1).0
+            let batch = Batch {
+                labels: labels.to_vec(),
+                ..batch()
+            };
+            trained_on(&batch, &config, 1).0
         };
-        let plain = weighted(None);
-        assert_eq!(weighted(Some([1.0, 1.0])), plain);
-        assert!((weighted(Some([2.0, 2.0])) - 2.0 * plain).abs() < 1e-5 * plain);
-        assert_ne!(weighted(Some([1.0, 3.0])), plain);
+        // The first weight is the negative class's.
+        for (label, times) in [(0.0, 2.0), (1.0, 5.0)] {
+            let plain = norm(None, [label; 3]);
+            let weighted = norm(Some([2.0, 5.0]), [label; 3]);
+            assert!(
+                (weighted - times * plain).abs() < 1e-5 * weighted,
+                "{weighted} is not {times} times {plain}"
+            );
+        }
+        assert_eq!(
+            norm(Some([1.0, 1.0]), [1.0, 1.0, 0.0]),
+            norm(None, [1.0, 1.0, 0.0])
+        );
+    }
+
+    #[test]
+    fn two_trainings_with_dropout_at_once_give_what_each_gives_alone() {
+        let mut config = config();
+        config.model.layers = 2;
+        config.model.dropout = 0.5;
+        config.model.recurrent_dropout = 0.5;
+        let weights = |seed| {
+            let mut config = config.clone();
+            config.training.seed = seed;
+            trained(&config, 20).1
+        };
+        let alone = [1, 2].map(weights);
+        assert_ne!(alone[0], alone[1]);
+        let together = std::thread::scope(|scope| {
+            let threads = [1, 2].map(|seed| scope.spawn(move || weights(seed)));
+            threads.map(|thread| thread.join().unwrap())
+        });
+        assert!(together == alone, "they disturb each other");
     }
 
     #[test]
@@ -236,7 +309,7 @@ mod tests {
             config.training.weight_decay = decay;
             let mut trainer = Trainer::new(&config, &Device::flex()).unwrap();
             (0..5).for_each(|_| drop(trainer.step(&batch()).unwrap()));
-            let bytes = trainer.network().to_safetensors().unwrap();
+            let bytes = trainer.network().to_safetensors(None).unwrap();
             let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
             file.tensors()
                 .iter()
