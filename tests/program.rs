@@ -754,6 +754,30 @@ fn devices_always_have_the_cpu_and_one_that_auto_takes() {
 }
 
 #[test]
+fn a_simd_level_that_the_processor_lacks_is_an_error_before_anything_is_done() {
+    let sandbox = Sandbox::new();
+    for command in ["devices", "runs"] {
+        let mut command = sandbox.gatefold(&[command]);
+        command
+            .env("GATEFOLD_SIMD", "fast")
+            .assert()
+            .code(1)
+            .stderr(predicates::str::starts_with(
+                "error: GATEFOLD_SIMD is \"fast\", expected a level that this processor has: plain",
+            ));
+    }
+    let devices = sandbox.json_lines(&["devices", "--format", "json"]);
+    let cpu = devices.iter().find(|line| line["kind"] == "cpu").unwrap();
+    for level in cpu["simd_available"].as_array().unwrap() {
+        let level = level.as_str().unwrap();
+        let mut command = sandbox.gatefold(&["devices"]);
+        let shown = contains(format!("SIMD: {level} of plain"));
+        let assert = command.env("GATEFOLD_SIMD", level).assert();
+        assert.success().stdout(shown);
+    }
+}
+
+#[test]
 fn summary_counts_the_lessons_parameters() {
     let sandbox = Sandbox::new();
     for (cell, count) in [("lstm", "184961"), ("gru", "179969"), ("rnn", "169409")] {

@@ -5,6 +5,11 @@ use burn::tensor::Tensor;
 
 use crate::backend::{AdamTensors, RecurrentBackend};
 
+/// Below, gradients and their means have vanished, and are zero from there on: left alone they would shrink into
+/// the numbers below the normal range and stay there, with which a processor computes a hundred times slower.
+/// Means of squares, which are of another scale, are zero where they are no normal number.
+pub(crate) const VANISHED: f32 = 1e-30;
+
 /// The numbers of a step of Adam (Kingma and Ba 2015), with the decoupled weight decay of AdamW
 /// (Loshchilov and Hutter 2019):
 ///
@@ -12,6 +17,8 @@ use crate::backend::{AdamTensors, RecurrentBackend};
 /// m = β₁ m + (1 - β₁) g      v = β₂ v + (1 - β₂) g²
 /// p = (1 - η λ) p - η · m / (1 - β₁ᵗ) / (√(v / (1 - β₂ᵗ)) + ε)
 /// ```
+///
+/// A mean m below 1e-30, and a v below the normal range of 32-bit floats, becomes 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep {
     /// η.
@@ -61,13 +68,31 @@ pub struct Moments {
     pub second: Tensor<1>,
 }
 
-/// The parameter `[N]` and its moments after a step; all on one device, and outside any graph.
+/// The parameter `[N]` and its moments after a step; all of one size and type, on one device, and outside any
+/// graph.
+///
+/// # Panics
+/// If sizes, types or devices differ.
 pub fn adam(
     parameter: Tensor<1>,
     moments: Moments,
     gradient: Tensor<1>,
     step: AdamStep,
 ) -> (Tensor<1>, Moments) {
+    let Moments { first, second } = &moments;
+    let alike = |other: &Tensor<1>| {
+        other.dims() == parameter.dims()
+            && other.dtype() == parameter.dtype()
+            && other.device() == parameter.device()
+    };
+    assert!(
+        [&gradient, first, second].into_iter().all(alike),
+        "adam: parameter {:?}, gradient {:?} and moments {:?} and {:?} are not of one size, type and device",
+        parameter.dims(),
+        gradient.dims(),
+        first.dims(),
+        second.dims()
+    );
     let tensors = AdamTensors {
         parameter: parameter.into_dispatch(),
         first_moment: moments.first.into_dispatch(),
@@ -79,4 +104,47 @@ pub fn adam(
         second: Tensor::from_dispatch(tensors.second_moment),
     };
     (Tensor::from_dispatch(tensors.parameter), moments)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn step(parameter: usize, gradient: usize, first: usize, second: usize) {
+        let zeros = |count| Tensor::zeros([count], &Device::flex());
+        let moments = Moments {
+            first: zeros(first),
+            second: zeros(second),
+        };
+        let step = AdamStep {
+            learning_rate: 0.01,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-7,
+            weight_decay: 0.0,
+            number: 1,
+        };
+        adam(zeros(parameter), moments, zeros(gradient), step);
+    }
+
+    #[test]
+    fn sizes_that_differ_are_named() {
+        step(3, 3, 3, 3);
+        for [parameter, gradient, first, second] in
+            [[4, 3, 3, 3], [3, 4, 3, 3], [3, 3, 4, 3], [3, 3, 3, 4]]
+        {
+            let panic = std::panic::catch_unwind(|| step(parameter, gradient, first, second));
+            let panic = panic.expect_err("sizes that differ");
+            let message = panic.downcast_ref::<String>().expect("a message");
+            assert_eq!(
+                *message,
+                format!(
+                    "adam: parameter [{parameter}], gradient [{gradient}] and moments [{first}] and [{second}] \
+                     are not of one size, type and device"
+                )
+            );
+        }
+    }
 }

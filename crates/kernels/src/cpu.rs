@@ -8,6 +8,7 @@ mod embedding;
 mod linear;
 mod prefetch;
 mod product;
+mod simd;
 mod walk;
 
 use std::ops::Range;
@@ -27,6 +28,9 @@ use crate::backend::{
 use crate::reference;
 use cell::{Cell, Gru, Lstm, SimpleRnn};
 use walk::{BackwardRow, ForwardRow, RowInput, Sizes};
+
+pub use buffers::release_memory;
+pub use simd::{Simd, SimdError, SimdLevel, simd};
 
 type Float = FloatTensor<Flex>;
 
@@ -448,8 +452,10 @@ fn columns(matrix: Float, range: Range<usize>) -> Float {
 
 /// Each row's number of valid timesteps.
 fn read_lengths(lengths: IntTensor<Flex>, time: usize) -> Vec<usize> {
-    let clamped = |length: i32| length.clamp(0, time as i32) as usize;
-    integers(lengths).into_iter().map(clamped).collect()
+    let lengths = Flex::int_cast(lengths, IntDType::I64).to_contiguous();
+    let values = lengths.as_slice::<i64>().expect("contiguous integers");
+    let clamped = |length: &i64| usize::try_from(*length).unwrap_or(0).min(time);
+    values.iter().map(clamped).collect()
 }
 
 fn integers(tensor: IntTensor<Flex>) -> Vec<i32> {

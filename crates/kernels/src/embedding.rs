@@ -30,7 +30,13 @@ pub enum TokenError {
         /// The rows of the weight.
         words: usize,
     },
-    /// Too few or too many tokens.
+    /// More tokens than 32 bits number.
+    #[error("embedding: {found} tokens at once, at most {}", i32::MAX)]
+    TooMany {
+        /// How many there are.
+        found: usize,
+    },
+    /// Tokens that don't fill their shape.
     #[error("embedding: {found} tokens are not {rows} rows of one length")]
     Count {
         /// How many there are.
@@ -58,7 +64,7 @@ impl Tokens {
     ///   up, and has no part in the weight's gradient.
     ///
     /// # Errors
-    /// [`TokenError`] if an id is not below `words`, or B doesn't divide their number.
+    /// [`TokenError`] if an id is not below `words`, or B doesn't divide their number, or there are 2³¹ or more.
     pub fn sorted(
         ids: &[i32],
         lengths: &[i32],
@@ -68,6 +74,9 @@ impl Tokens {
         let (found, rows) = (ids.len(), lengths.len());
         if rows == 0 || found == 0 || found % rows != 0 {
             return Err(TokenError::Count { found, rows });
+        }
+        if i32::try_from(found).is_err() {
+            return Err(TokenError::TooMany { found });
         }
         let (positions, starts) = sort(ids, lengths, words)?;
         let ids = TensorData::new(ids.to_vec(), [rows, found / rows]);

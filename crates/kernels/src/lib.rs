@@ -42,6 +42,7 @@ mod wgsl;
 
 pub use adam::{AdamStep, Moments, adam};
 pub use backend::{Direction, RecurrentBackend};
+pub use cpu::{Simd, SimdError, SimdLevel, release_memory, simd};
 pub use embedding::{TokenError, Tokens, embedding};
 pub use linear::linear;
 pub use sequence::{

@@ -7,6 +7,7 @@ mod output;
 use std::process::ExitCode;
 
 use clap::Parser;
+use gatefold_model::simd;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
@@ -19,7 +20,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging(cli.verbose);
-    let done = match cli.command {
+    let done = simd().map_err(Into::into).and_then(|_| match cli.command {
         Command::Train(args) => commands::train::run(*args),
         Command::Compare(args) => commands::compare::run(*args),
         Command::Evaluate(args) => commands::evaluate::run(args),
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
         Command::Devices(args) => commands::devices::run(args),
         Command::Summary(args) => commands::summary::run(args),
         Command::Bench(args) => commands::bench::run(args),
-    };
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,

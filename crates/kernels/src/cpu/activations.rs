@@ -33,41 +33,59 @@ pub(super) fn divide<S: Simd, const N: usize>(
     values
 }
 
-/// 2^r for |r| ≤ ½, the highest power first: the polynomial through the Chebyshev points of degree 6. Its
-/// error is below 3e-9 of the value, and it is exact for 0.
-const EXP2: [f32; 7] = [
+/// (2^r - 1) / r for |r| ≤ ½, the highest power first: the polynomial through the Chebyshev points. 2^r is right to
+/// 3e-9 of its value with it, and 2^r - 1 near 0 too.
+const EXP2_M1: [f32; 6] = [
     0.000_154_614_45,
     0.001_340_042_8,
     0.009_618_057,
     0.055_503_27,
     0.240_226_5,
     std::f32::consts::LN_2,
-    1.0,
 ];
 
-/// 2^x for x ≤ 0: 2^n times 2^r.
+/// 2^x as 2^n · (1 + `quotient` · `r`).
+struct Exp2<S: Simd> {
+    r: S::f32s,
+    quotient: S::f32s,
+    /// n in the place of a number's exponent, to be added to it.
+    exponent: S::u32s,
+}
+
+/// 2^x for x ≤ 0.
 #[inline(always)]
-fn exp2_of_negative<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    // Below, there are no normal numbers. The second operand is what a NaN returns.
-    let x = simd.max_f32s(simd.splat_f32s(-125.0), x);
+fn exp2_of_negative<S: Simd>(simd: S, x: S::f32s) -> Exp2<S> {
+    // Below, there are no normal numbers. A comparison with NaN is false, so that it stays.
+    let lowest = simd.splat_f32s(-125.0);
+    let x = simd.select_f32s(simd.less_than_f32s(x, lowest), lowest, x);
     // Adding and taking away 1.5 · 2^23 rounds to a whole number, which then stands in the low bits.
     let magic = simd.splat_f32s(12_582_912.0);
     let shifted = simd.add_f32s(x, magic);
     let r = simd.sub_f32s(x, simd.sub_f32s(shifted, magic));
-    let mut value = simd.splat_f32s(EXP2[0]);
-    for coefficient in &EXP2[1..] {
-        value = simd.mul_add_f32s(value, r, simd.splat_f32s(*coefficient));
+    let mut quotient = simd.splat_f32s(EXP2_M1[0]);
+    for coefficient in &EXP2_M1[1..] {
+        quotient = simd.mul_add_e_f32s(quotient, r, simd.splat_f32s(*coefficient));
     }
-    // Times 2^n: n is added to the exponent.
-    let n = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
-    simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(value), n))
+    let exponent =
+        simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
+    Exp2 {
+        r,
+        quotient,
+        exponent,
+    }
+}
+
+/// `value` · 2^n
+#[inline(always)]
+fn scale<S: Simd>(simd: S, value: S::f32s, exponent: S::u32s) -> S::f32s {
+    simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(value), exponent))
 }
 
 const SIGN: u32 = 1 << 31;
 
 /// e^(-|x| · `factor`)
 #[inline(always)]
-fn decay<S: Simd>(simd: S, x: S::f32s, factor: f32) -> S::f32s {
+fn decay<S: Simd>(simd: S, x: S::f32s, factor: f32) -> Exp2<S> {
     let minus_size = simd.or_u32s(simd.transmute_u32s_f32s(x), simd.splat_u32s(SIGN));
     let minus_size = simd.transmute_f32s_u32s(minus_size);
     let scale = simd.splat_f32s(factor * std::f32::consts::LOG2_E);
@@ -79,6 +97,11 @@ fn decay<S: Simd>(simd: S, x: S::f32s, factor: f32) -> S::f32s {
 pub(super) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> Quotient<S> {
     let one = simd.splat_f32s(1.0);
     let decay = decay(simd, x, 1.0);
+    let decay = scale(
+        simd,
+        simd.mul_add_e_f32s(decay.quotient, decay.r, one),
+        decay.exponent,
+    );
     let negative = simd.less_than_f32s(x, simd.splat_f32s(0.0));
     Quotient {
         numerator: simd.select_f32s(negative, decay, one),
@@ -86,24 +109,29 @@ pub(super) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> Quotient<S> {
     }
 }
 
-/// (e^x - e^-x) / (e^x + e^-x)
+/// (e^x - e^-x) / (e^x + e^-x). Where n is 0, as it is near 0, the 1s of the numerator cancel before they are
+/// added to anything, so that small numbers keep all their digits.
 #[inline(always)]
 pub(super) fn tanh<S: Simd>(simd: S, x: S::f32s) -> Quotient<S> {
     let one = simd.splat_f32s(1.0);
     let decay = decay(simd, x, 2.0);
-    let size = simd.transmute_u32s_f32s(simd.sub_f32s(one, decay));
+    let power = scale(simd, one, decay.exponent);
+    let minus_one = simd.mul_f32s(decay.quotient, decay.r);
+    let size = simd.negate_mul_add_e_f32s(power, minus_one, simd.sub_f32s(one, power));
     let sign = simd.and_u32s(simd.transmute_u32s_f32s(x), simd.splat_u32s(SIGN));
+    let size = simd.transmute_u32s_f32s(size);
     Quotient {
         numerator: simd.transmute_f32s_u32s(simd.or_u32s(size, sign)),
-        denominator: simd.add_f32s(one, decay),
+        denominator: simd.mul_add_e_f32s(power, minus_one, simd.add_f32s(one, power)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use pulp::{Arch, WithSimd};
+    use pulp::WithSimd;
 
     use super::*;
+    use crate::cpu::simd::available;
 
     /// Both activations of every number.
     struct Both<'a>(&'a [f32]);
@@ -126,31 +154,63 @@ mod tests {
         }
     }
 
+    /// Both signs of sizes from 1e-37 to 100, 2000 in each power of two, then 0.01 apart to 120.
+    fn numbers() -> Vec<f32> {
+        let sizes = (1e-37f32.to_bits()..100f32.to_bits()).step_by(4001);
+        let sizes = sizes.map(f32::from_bits);
+        let sizes = sizes.chain((0..=12_000).map(|i| i as f32 * 0.01));
+        sizes.flat_map(|x| [x, -x]).collect()
+    }
+
     #[test]
-    fn activations_are_right_over_the_whole_range() {
-        let xs: Vec<f32> = (-1_200_000..=1_200_000).map(|i| i as f32 * 1e-4).collect();
-        for (x, (sigmoid, tanh)) in xs.iter().zip(Arch::new().dispatch(Both(&xs))) {
-            let exact = f64::from(*x);
-            let expected = 1.0 / (1.0 + (-exact).exp());
-            assert!((f64::from(sigmoid) - expected).abs() < 5e-7, "sigmoid {x}");
-            assert!((f64::from(tanh) - exact.tanh()).abs() < 5e-7, "tanh {x}");
+    fn activations_are_right_relative_to_their_size_at_every_level() {
+        let xs = numbers();
+        for (level, arch) in available() {
+            let mut largest = [0f64; 2];
+            for (x, (sigmoid, tanh)) in xs.iter().zip(arch.dispatch(Both(&xs))) {
+                let exact = f64::from(*x);
+                let off = |found: f32, expected: f64| {
+                    (f64::from(found) - expected).abs() / expected.abs().max(1e-38)
+                };
+                // It gets no smaller than 2^-125, and where it is small, it has the rounding of x in its exponent.
+                let expected = (1.0 / (1.0 + (-exact).exp())).max(2f64.powi(-125));
+                let of_sigmoid = off(sigmoid, expected) / (1.0 + exact.abs() / 8.0);
+                let of_tanh = off(tanh, exact.tanh());
+                assert!(
+                    of_sigmoid < 5e-7,
+                    "{level}: sigmoid of {x:e} is {sigmoid:e}"
+                );
+                assert!(of_tanh < 5e-7, "{level}: tanh of {x:e} is {tanh:e}");
+                largest = [largest[0].max(of_sigmoid), largest[1].max(of_tanh)];
+            }
+            eprintln!(
+                "{level}: largest relative error of sigmoid and tanh {:.1e} {:.1e}",
+                largest[0], largest[1]
+            );
         }
     }
 
     #[test]
-    fn extremes_saturate_and_nan_stays() {
+    fn extremes_saturate_and_nan_stays_at_every_level() {
         let xs = [
             f32::INFINITY,
             f32::NEG_INFINITY,
             f32::MAX,
             f32::MIN,
             f32::NAN,
+            0.0,
+            -0.0,
         ];
-        let found = Arch::new().dispatch(Both(&xs));
-        assert_eq!(found[0], (1.0, 1.0));
-        assert!(found[1].0 < 1e-37 && found[1].1 == -1.0, "{:?}", found[1]);
-        assert_eq!(found[2], (1.0, 1.0));
-        assert!(found[3].0 < 1e-37 && found[3].1 == -1.0, "{:?}", found[3]);
-        assert!(found[4].0.is_nan() && found[4].1.is_nan());
+        for (level, arch) in available() {
+            let found = arch.dispatch(Both(&xs));
+            for large in [0, 2] {
+                assert_eq!(found[large], (1.0, 1.0), "{level}");
+                let (sigmoid, tanh) = found[large + 1];
+                assert!(sigmoid < 1e-37 && tanh == -1.0, "{level}: {found:?}");
+            }
+            assert!(found[4].0.is_nan() && found[4].1.is_nan(), "{level}");
+            assert_eq!(found[5], (0.5, 0.0), "{level}");
+            assert_eq!(found[6], (0.5, 0.0), "{level}");
+        }
     }
 }

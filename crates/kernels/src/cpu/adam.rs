@@ -4,7 +4,7 @@ use burn::backend::Flex;
 use rayon::prelude::*;
 
 use super::{Float, slice};
-use crate::adam::AdamStep;
+use crate::adam::{AdamStep, VANISHED};
 use crate::backend::AdamTensors;
 
 /// Values that a thread takes at once.
@@ -34,8 +34,14 @@ pub(super) fn step(
         .zip(slice(&gradient).par_chunks(VALUES))
         .for_each(|(((parameter, first), second), gradient)| {
             for i in 0..gradient.len() {
-                first[i] = beta_1 * first[i] + rest_1 * gradient[i];
-                second[i] = beta_2 * second[i] + rest_2 * (gradient[i] * gradient[i]);
+                let mean = beta_1 * first[i] + rest_1 * gradient[i];
+                let square = beta_2 * second[i] + rest_2 * (gradient[i] * gradient[i]);
+                first[i] = if mean.abs() < VANISHED { 0.0 } else { mean };
+                second[i] = if square < f32::MIN_POSITIVE {
+                    0.0
+                } else {
+                    square
+                };
                 parameter[i] = keep * parameter[i] - rate * first[i] / (second[i].sqrt() + epsilon);
             }
         });

@@ -4,7 +4,7 @@
 //! page fault every few kilobytes, and a zero for every value that is then overwritten; together that
 //! took longer than the arithmetic. Freed buffers stay here with the values they held.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
@@ -12,22 +12,54 @@ use burn::backend::{Flex, TensorMetadata};
 /// More than a layer's training step frees at once, so that none of its buffers is lost; a network of many
 /// layers takes more, and gets the rest from the system.
 const KEPT: usize = 8;
+/// Values kept in all, 512 MiB: what a layer of 256 units frees in a training step of 128 rows of 256 tokens.
+const VALUES: usize = 1 << 27;
 /// Values below which the system's allocator is as fast.
 const SMALL: usize = 1 << 16;
 
-static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+static FREE: Mutex<Free> = Mutex::new(Free(Vec::new()));
+
+/// Buffers, the one that waited longest first.
+struct Free(Vec<Vec<f32>>);
+
+impl Free {
+    /// One that `length` values fill by half or more.
+    fn take(&mut self, length: usize) -> Option<Vec<f32>> {
+        let fitting = (0..self.0.len())
+            .filter(|&i| self.0[i].capacity() >= length && self.0[i].capacity() / 2 <= length)
+            .min_by_key(|&i| self.0[i].capacity());
+        fitting.map(|i| self.0.remove(i))
+    }
+
+    /// Sizes change with the length of a batch's reviews, so that those go which waited longest.
+    fn give(&mut self, buffer: Vec<f32>) {
+        self.0.push(buffer);
+        let mut values: usize = self.0.iter().map(Vec::capacity).sum();
+        while values > VALUES || self.0.len() > KEPT {
+            values -= self.0.remove(0).capacity();
+        }
+    }
+}
+
+fn free() -> MutexGuard<'static, Free> {
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives the memory back to the system that the recurrent operations on the CPU keep for the next step: at most
+/// 512 MiB for the whole process.
+pub fn release_memory() {
+    let released = std::mem::take(&mut free().0);
+    drop(released);
+}
 
 /// `length` values, of which nothing is known.
 pub(super) fn take(length: usize) -> Vec<f32> {
-    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-    let fitting = (0..free.len())
-        .filter(|&i| free[i].capacity() >= length && free[i].capacity() / 2 <= length)
-        .min_by_key(|&i| free[i].capacity());
-    let mut buffer = match fitting {
-        Some(i) if length >= SMALL => free.swap_remove(i),
-        _ => return vec![0.0; length],
+    if length < SMALL {
+        return vec![0.0; length];
+    }
+    let Some(mut buffer) = free().take(length) else {
+        return vec![0.0; length];
     };
-    drop(free);
     buffer.resize(length, 0.0);
     buffer
 }
@@ -38,14 +70,8 @@ pub(super) fn give(tensor: FloatTensor<Flex>) {
     if length < SMALL || !tensor.is_unique() || tensor.as_slice::<f32>().is_none() {
         return;
     }
-    let Ok(buffer) = tensor.into_data().try_into_vec::<f32>() else {
-        return;
-    };
-    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-    free.push(buffer);
-    if free.len() > KEPT {
-        // The one that waited longest: sizes change with the length of a batch's reviews.
-        free.remove(0);
+    if let Ok(buffer) = tensor.into_data().try_into_vec::<f32>() {
+        free().give(buffer);
     }
 }
 
@@ -54,8 +80,9 @@ mod tests {
     use super::super::tensor;
     use super::*;
 
+    /// Other tests of this process use the memory too.
     #[test]
-    fn memory_comes_back_unless_somebody_holds_it() {
+    fn memory_comes_back_unless_somebody_holds_it_or_it_was_released() {
         // A length of this test alone.
         let length = 100_003;
         let buffer = vec![7.0; length];
@@ -66,5 +93,29 @@ mod tests {
         let again = take(length - 1);
         assert_eq!((again.len(), again[0]), (length - 1, 7.0));
         assert_eq!(take(length)[0], 0.0);
+        give(tensor(again, [length - 1]));
+        release_memory();
+        assert_eq!(take(length - 1)[0], 0.0);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_the_oldest_goes_first() {
+        // Memory that nothing is written to takes no room.
+        let buffer = |values: usize| Vec::with_capacity(values);
+        let kept = |free: &Free| free.0.iter().map(Vec::capacity).collect::<Vec<_>>();
+        let mut free = Free(Vec::new());
+        for values in 1..=KEPT + 2 {
+            free.give(buffer(values));
+        }
+        assert_eq!(kept(&free), (3..=KEPT + 2).collect::<Vec<_>>());
+        free.give(buffer(VALUES / 2));
+        free.give(buffer(VALUES / 2));
+        assert_eq!(kept(&free), [VALUES / 2, VALUES / 2]);
+        free.give(buffer(VALUES + 1));
+        assert_eq!(kept(&free), [0; 0]);
+        free.give(buffer(10));
+        assert!(free.take(4).is_none() && free.take(11).is_none());
+        assert_eq!(free.take(5).map(|buffer| buffer.capacity()), Some(10));
+        assert!(free.take(5).is_none());
     }
 }

@@ -4,6 +4,7 @@
 use pulp::Simd;
 
 use super::activations::{divide, sigmoid, tanh};
+use crate::adam::VANISHED;
 
 /// What a step returns. Arrays are filled from the front, as far as the cell has gates or saves.
 pub(super) struct Step<S: Simd> {
@@ -67,7 +68,7 @@ fn sigmoid_slope<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
 
 #[inline(always)]
 fn tanh_slope<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
-    simd.negate_mul_add_f32s(value, value, simd.splat_f32s(1.0))
+    simd.negate_mul_add_e_f32s(value, value, simd.splat_f32s(1.0))
 }
 
 /// Gradients that have all but vanished are zero from here on: a processor computes a hundred times
@@ -75,8 +76,7 @@ fn tanh_slope<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
 #[inline(always)]
 fn flush<S: Simd>(simd: S, gradient: S::f32s) -> S::f32s {
     let zero = simd.splat_f32s(0.0);
-    let size = simd.max_f32s(simd.sub_f32s(zero, gradient), gradient);
-    let tiny = simd.less_than_f32s(size, simd.splat_f32s(1e-30));
+    let tiny = simd.less_than_f32s(simd.abs_f32s(gradient), simd.splat_f32s(VANISHED));
     simd.select_f32s(tiny, zero, gradient)
 }
 
@@ -102,7 +102,7 @@ impl Cell for Lstm {
                 sigmoid(simd, simd.add_f32s(x[3], u[3])),
             ],
         );
-        let cell = simd.mul_add_f32s(f, cell, simd.mul_f32s(i, g));
+        let cell = simd.mul_add_e_f32s(f, cell, simd.mul_f32s(i, g));
         let [tanh_cell] = divide(simd, [tanh(simd, cell)]);
         Step {
             hidden: simd.mul_f32s(o, tanh_cell),
@@ -154,9 +154,9 @@ impl Cell for Gru {
                 sigmoid(simd, simd.add_f32s(x[1], u[1])),
             ],
         );
-        let [n] = divide(simd, [tanh(simd, simd.mul_add_f32s(r, u[2], x[2]))]);
+        let [n] = divide(simd, [tanh(simd, simd.mul_add_e_f32s(r, u[2], x[2]))]);
         Step {
-            hidden: simd.mul_add_f32s(z, simd.sub_f32s(hidden, n), n),
+            hidden: simd.mul_add_e_f32s(z, simd.sub_f32s(hidden, n), n),
             cell,
             saved: [r, z, n, u[2], cell],
         }

@@ -139,9 +139,10 @@ fn panels_of<S: Simd, const ROWS: usize, const PANELS: usize>(
 
 #[cfg(test)]
 mod tests {
-    use pulp::{Arch, WithSimd};
+    use pulp::WithSimd;
 
     use super::*;
+    use crate::cpu::simd::available;
 
     /// `[count, K]` times `[K, N]`.
     struct Product<'a> {
@@ -175,13 +176,14 @@ mod tests {
                 let right: Vec<f32> = (0..k * n).map(whole).collect();
                 let (left, right) = (&left[..], &right[..]);
                 let sizes = [count, k, n];
-                let found = Arch::new().dispatch(Product { left, right, sizes });
-                for row in 0..count {
-                    for column in 0..n {
-                        let terms = (0..k).map(|i| left[row * k + i] * right[i * n + column]);
-                        let expected: f32 = terms.sum();
-                        assert_eq!(found[row * n + column], expected, "{sizes:?}");
-                    }
+                let sum = |row: usize, column: usize| {
+                    let terms = (0..k).map(|i| left[row * k + i] * right[i * n + column]);
+                    terms.sum::<f32>()
+                };
+                let expected: Vec<f32> = (0..count * n).map(|i| sum(i / n, i % n)).collect();
+                for (level, arch) in available() {
+                    let found = arch.dispatch(Product { left, right, sizes });
+                    assert_eq!(found, expected, "{level}, {sizes:?}");
                 }
             }
         }

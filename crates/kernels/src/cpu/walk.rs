@@ -4,12 +4,13 @@
 //! nothing is computed for a row past its length. A row's values depend on that row alone: neither the
 //! tiles nor the number of threads change a bit.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::cell::{Before, Cell};
 use super::prefetch::prefetch;
 use super::product::{Packed, product};
+use super::simd::arch;
 use crate::backend::Direction;
 
 /// The most rows of a tile: whole blocks of the product, and few enough that the gates of a step stay in the
@@ -111,7 +112,7 @@ pub(super) fn forward<C: Cell>(
     mut rows: Vec<ForwardRow<'_>>,
 ) {
     rows.sort_by_key(|row| std::cmp::Reverse(row.length));
-    let arch = Arch::new();
+    let arch = arch();
     let padded = sizes.padded();
     let width = C::GATES * sizes.hidden;
     let packed = arch.dispatch(Pack {
@@ -142,7 +143,7 @@ pub(super) fn forward<C: Cell>(
 /// Walks all rows back. `weight`: `[H, G·H]`.
 pub(super) fn backward<C: Cell>(sizes: Sizes, weight: &[f32], mut rows: Vec<BackwardRow<'_>>) {
     rows.sort_by_key(|row| std::cmp::Reverse(row.length));
-    let arch = Arch::new();
+    let arch = arch();
     let width = C::GATES * sizes.hidden;
     let packed = arch.dispatch(Pack {
         rows: width,

@@ -4,7 +4,7 @@ use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
 
 use super::array::Array;
-use crate::adam::AdamStep;
+use crate::adam::{AdamStep, VANISHED};
 use crate::backend::AdamTensors;
 
 pub(crate) fn step<B: Backend>(
@@ -17,8 +17,10 @@ pub(crate) fn step<B: Backend>(
     let squared = gradient.clone() * gradient.clone();
     let first_moment = Array::<B>(tensors.first_moment).times(factors.beta_1)
         + gradient.times(1.0 - factors.beta_1);
+    let first_moment = first_moment.flushed_below(VANISHED);
     let second_moment = Array::<B>(tensors.second_moment).times(factors.beta_2)
         + squared.times(1.0 - factors.beta_2);
+    let second_moment = second_moment.flushed_below(f32::MIN_POSITIVE);
     let root = B::float_add_scalar(
         B::float_sqrt(second_moment.0.clone()),
         factors.epsilon.into(),

@@ -2,8 +2,8 @@
 
 use std::ops::{Add, Mul, Range, Sub};
 
-use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, TensorMetadata};
+use burn::backend::tensor::{BoolTensor, FloatTensor};
+use burn::backend::{Backend, TensorMetadata, get_device_settings};
 use burn::tensor::{Shape, Slice};
 
 use crate::backend::OutputGradient;
@@ -34,18 +34,6 @@ impl<B: Backend> Array<B> {
         ))
     }
 
-    /// `[B]` integers as `[B, 1, 1]` floats of the type of `self`.
-    pub fn lengths_of(&self, lengths: IntTensor<B>) -> Self {
-        let batch = lengths.shape()[0];
-        Self(B::int_into_float(lengths, self.0.dtype().into())).reshape([batch, 1, 1])
-    }
-
-    /// 0, 1, … `time - 1` as `[1, T, 1]` floats of the type of `self`.
-    pub fn timesteps(&self, time: usize, lengths: &IntTensor<B>) -> Self {
-        let steps = B::int_arange(0..time as i64, &self.0.device(), lengths.dtype().into());
-        Self(B::int_into_float(steps, self.0.dtype().into())).reshape([1, time, 1])
-    }
-
     pub fn dims<const D: usize>(&self) -> [usize; D] {
         self.0.shape().dims()
     }
@@ -62,10 +50,7 @@ impl<B: Backend> Array<B> {
 
     /// A range of one dimension.
     pub fn narrow(&self, dim: usize, range: Range<usize>) -> Self {
-        let shape = self.0.shape();
-        let slices: Vec<Slice> = (0..shape.num_dims())
-            .map(|d| Slice::from(if d == dim { range.clone() } else { 0..shape[d] }))
-            .collect();
+        let slices = slices(self.0.shape(), dim, range);
         Self(B::float_slice(self.0.clone(), &slices))
     }
 
@@ -106,8 +91,22 @@ impl<B: Backend> Array<B> {
         Self(B::float_add_scalar(B::float_neg(self.0), 1.0.into()))
     }
 
-    pub fn clamp_to_unit(self) -> Self {
-        Self(B::float_clamp(self.0, 0.0.into(), 1.0.into()))
+    /// Zero where `mask` is true, whatever stood there: a product with zero would keep what is not finite.
+    pub fn zero_where(self, mask: &Mask<B>) -> Self {
+        Self(B::float_mask_fill(self.0, mask.0.clone(), 0.0.into()))
+    }
+
+    /// `other`, which is broadcast, where `mask` is true.
+    pub fn replaced_where(self, mask: &Mask<B>, other: Self) -> Self {
+        let mask = B::bool_expand(mask.0.clone(), self.0.shape());
+        Self(B::float_mask_where(self.0, mask, other.0))
+    }
+
+    /// Zero where it lies nearer to 0 than `least`.
+    pub fn flushed_below(self, least: f32) -> Self {
+        let bools = get_device_settings::<B>(&self.0.device()).bool_dtype;
+        let size = B::float_abs(self.0.clone());
+        self.zero_where(&Mask(B::float_lower_elem(size, least.into(), bools)))
     }
 
     /// The derivative of the sigmoid whose value `self` is.
@@ -118,6 +117,26 @@ impl<B: Backend> Array<B> {
     /// The derivative of the tanh whose value `self` is.
     pub fn tanh_slope(self) -> Self {
         (self.clone() * self).one_minus()
+    }
+}
+
+/// A range of one dimension, and all of the others.
+fn slices(shape: Shape, dim: usize, range: Range<usize>) -> Vec<Slice> {
+    (0..shape.num_dims())
+        .map(|d| Slice::from(if d == dim { range.clone() } else { 0..shape[d] }))
+        .collect()
+}
+
+/// Where something holds, of a shape that broadcasts to an [`Array`]'s.
+pub(super) struct Mask<B: Backend>(pub BoolTensor<B>);
+
+impl<B: Backend> Mask<B> {
+    /// Timestep `t` of `[B, T, 1]`, `[B, 1]`.
+    pub fn at(&self, t: usize) -> Self {
+        let shape = self.0.shape();
+        let batch = shape[0];
+        let step = B::bool_slice(self.0.clone(), &slices(shape, 1, t..t + 1));
+        Self(B::bool_reshape(step, Shape::from([batch, 1])))
     }
 }
 

@@ -14,8 +14,8 @@ pub(crate) fn backward<B: Backend>(
 ) -> FloatTensor<B> {
     let output_gradient = Array::<B>(output_gradient);
     let [batch, time, columns] = output_gradient.dims();
-    let timeline = Timeline::new(&output_gradient, tokens.lengths, Direction::Forward);
-    let counted = timeline.valid() * output_gradient.clone();
+    let timeline = Timeline::<B>::new(time, tokens.lengths, Direction::Forward);
+    let counted = output_gradient.clone().zero_where(timeline.padding());
     let ids = B::int_reshape(tokens.ids, [batch * time].into());
     let rows = counted.reshape([batch * time, columns]);
     let zeros = output_gradient.zeros([tokens.words, columns]);

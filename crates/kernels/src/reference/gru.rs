@@ -44,7 +44,8 @@ fn start<B: RecurrentBackend>(
     direction: Direction,
 ) -> (Array<B>, Timeline<B>) {
     let projections = Array(inputs.projections.clone().per_token());
-    let timeline = Timeline::new(&projections, inputs.lengths.clone(), direction);
+    let [_, time, _] = projections.dims();
+    let timeline = Timeline::new(time, inputs.lengths.clone(), direction);
     (projections, timeline)
 }
 
@@ -62,7 +63,7 @@ fn walk<B: Backend>(
 
     let mut hidden_states = Vec::new();
     for t in timeline.steps() {
-        let (valid, carried) = timeline.valid_and_carried_at(t);
+        let padding = timeline.padding().at(t);
         let x = timeline.at(&projections, t);
         let u = hidden.clone().matmul(weight.clone()) + bias.clone();
         let recurrent_candidate = u.columns(2 * size..3 * size);
@@ -72,9 +73,8 @@ fn walk<B: Backend>(
             (x.columns(2 * size..3 * size) + reset.clone() * recurrent_candidate.clone()).tanh();
 
         let new_hidden = candidate.clone() + update.clone() * (hidden.clone() - candidate.clone());
-        let visible = valid * new_hidden;
-        hidden = visible.clone() + carried * hidden;
-        hidden_states.push(visible);
+        hidden = new_hidden.clone().replaced_where(&padding, hidden);
+        hidden_states.push(new_hidden.zero_where(&padding));
         keep(vec![reset, update, candidate, recurrent_candidate]);
     }
     HiddenOutputs {
@@ -93,8 +93,8 @@ pub(crate) fn backward<B: Backend>(
     let hidden_states = Array::<B>(saved.hidden_states);
     let gates_and_candidate = Array::<B>(saved.gates_and_candidate);
     let weight = Array::<B>(saved.recurrent_weight).transpose();
-    let [_, _, size] = hidden_states.dims();
-    let timeline = Timeline::new(&hidden_states, saved.lengths, direction);
+    let [_, time, size] = hidden_states.dims();
+    let timeline = Timeline::new(time, saved.lengths, direction);
     let previous_hidden = timeline.previous(&hidden_states, Array(saved.initial_hidden));
 
     let d_hidden_states = Array::gradient(output_gradients.hidden_states, &hidden_states);
@@ -103,7 +103,7 @@ pub(crate) fn backward<B: Backend>(
 
     let mut steps = timeline.steps();
     while let Some(t) = steps.pop() {
-        let (valid, carried) = timeline.valid_and_carried_at(t);
+        let padding = timeline.padding().at(t);
         let step = timeline.at(&gates_and_candidate, t);
         let reset = step.columns(0..size);
         let update = step.columns(size..2 * size);
@@ -111,22 +111,17 @@ pub(crate) fn backward<B: Backend>(
         let recurrent_candidate = step.columns(3 * size..4 * size);
         let previous = timeline.at(&previous_hidden, t);
 
-        let d_new_hidden = valid.clone() * (d_hidden.clone() + timeline.at(&d_hidden_states, t));
+        let d_new_hidden = d_hidden.clone() + timeline.at(&d_hidden_states, t);
         let d_update =
             d_new_hidden.clone() * (previous - candidate.clone()) * update.clone().sigmoid_slope();
         let d_candidate =
             d_new_hidden.clone() * update.clone().one_minus() * candidate.tanh_slope();
         let d_reset = d_candidate.clone() * recurrent_candidate * reset.clone().sigmoid_slope();
-        let d_u = Array::concat(
-            vec![
-                d_reset.clone(),
-                d_update.clone(),
-                d_candidate.clone() * reset,
-            ],
-            1,
-        );
-        d_hidden = d_u.clone().matmul(weight.clone()) + d_new_hidden * update + carried * d_hidden;
-        d_projections.push(Array::concat(vec![d_reset, d_update, d_candidate], 1));
+        let gradient = |d_last| Array::concat(vec![d_reset.clone(), d_update.clone(), d_last], 1);
+        let d_u = gradient(d_candidate.clone() * reset).zero_where(&padding);
+        d_projections.push(gradient(d_candidate).zero_where(&padding));
+        let of_product = d_u.clone().matmul(weight.clone());
+        d_hidden = (of_product + d_new_hidden * update).replaced_where(&padding, d_hidden);
         d_recurrent.push(d_u);
     }
 

@@ -43,7 +43,8 @@ fn start<B: RecurrentBackend>(
     direction: Direction,
 ) -> (Array<B>, Timeline<B>) {
     let projections = Array(inputs.projections.clone().per_token());
-    let timeline = Timeline::new(&projections, inputs.lengths.clone(), direction);
+    let [_, time, _] = projections.dims();
+    let timeline = Timeline::new(time, inputs.lengths.clone(), direction);
     (projections, timeline)
 }
 
@@ -61,7 +62,7 @@ fn walk<B: Backend>(
 
     let mut hidden_states = Vec::new();
     for t in timeline.steps() {
-        let (valid, carried) = timeline.valid_and_carried_at(t);
+        let padding = timeline.padding().at(t);
         let z = timeline.at(&projections, t) + hidden.clone().matmul(weight.clone());
         let input = z.columns(0..size).sigmoid();
         let forget = z.columns(size..2 * size).sigmoid();
@@ -70,10 +71,9 @@ fn walk<B: Backend>(
 
         let new_cell = forget.clone() * cell.clone() + input.clone() * candidate.clone();
         let new_hidden = output.clone() * new_cell.clone().tanh();
-        cell = valid.clone() * new_cell + carried.clone() * cell;
-        let visible = valid * new_hidden;
-        hidden = visible.clone() + carried * hidden;
-        hidden_states.push(visible);
+        cell = new_cell.replaced_where(&padding, cell);
+        hidden = new_hidden.clone().replaced_where(&padding, hidden);
+        hidden_states.push(new_hidden.zero_where(&padding));
         keep(vec![input, forget, candidate, output, cell.clone()]);
     }
     LstmOutputs {
@@ -94,8 +94,8 @@ pub(crate) fn backward<B: Backend>(
     let gates_and_cell = Array::<B>(saved.gates_and_cell);
     let initial_cell = Array::<B>(saved.initial_cell);
     let weight = Array::<B>(saved.recurrent_weight).transpose();
-    let [_, _, size] = hidden_states.dims();
-    let timeline = Timeline::new(&hidden_states, saved.lengths, direction);
+    let [_, time, size] = hidden_states.dims();
+    let timeline = Timeline::new(time, saved.lengths, direction);
 
     let d_hidden_states = Array::gradient(output_gradients.hidden_states, &hidden_states);
     let mut d_hidden = Array::<B>(output_gradients.final_hidden);
@@ -104,7 +104,7 @@ pub(crate) fn backward<B: Backend>(
 
     let mut steps = timeline.steps();
     while let Some(t) = steps.pop() {
-        let (valid, carried) = timeline.valid_and_carried_at(t);
+        let padding = timeline.padding().at(t);
         let step = timeline.at(&gates_and_cell, t);
         let input = step.columns(0..size);
         let forget = step.columns(size..2 * size);
@@ -118,9 +118,9 @@ pub(crate) fn backward<B: Backend>(
             None => initial_cell.clone(),
         };
 
-        let d_new_hidden = valid.clone() * (d_hidden.clone() + timeline.at(&d_hidden_states, t));
-        let d_new_cell = valid.clone() * d_cell.clone()
-            + d_new_hidden.clone() * output.clone() * tanh_cell.clone().tanh_slope();
+        let d_new_hidden = d_hidden.clone() + timeline.at(&d_hidden_states, t);
+        let d_new_cell =
+            d_cell.clone() + d_new_hidden.clone() * output.clone() * tanh_cell.clone().tanh_slope();
         let d_z = Array::concat(
             vec![
                 d_new_cell.clone() * candidate.clone() * input.clone().sigmoid_slope(),
@@ -129,9 +129,11 @@ pub(crate) fn backward<B: Backend>(
                 d_new_hidden * tanh_cell * output.sigmoid_slope(),
             ],
             1,
-        );
-        d_cell = d_new_cell * forget + carried.clone() * d_cell;
-        d_hidden = d_z.clone().matmul(weight.clone()) + carried * d_hidden;
+        )
+        .zero_where(&padding);
+        d_cell = (d_new_cell * forget).replaced_where(&padding, d_cell);
+        let of_product = d_z.clone().matmul(weight.clone());
+        d_hidden = of_product.replaced_where(&padding, d_hidden);
         d_preactivations.push(d_z);
     }
 

@@ -16,16 +16,16 @@ pub(crate) fn forward<B: RecurrentBackend>(
     let projections = Array::<B>(inputs.projections.per_token());
     let weight = Array::<B>(inputs.recurrent_weight);
     let mut hidden = Array::<B>(inputs.initial_hidden);
-    let timeline = Timeline::new(&projections, inputs.lengths, direction);
+    let [_, time, _] = projections.dims();
+    let timeline = Timeline::new(time, inputs.lengths, direction);
 
     let mut hidden_states = Vec::new();
     for t in timeline.steps() {
-        let (valid, carried) = timeline.valid_and_carried_at(t);
+        let padding = timeline.padding().at(t);
         let new_hidden =
             (timeline.at(&projections, t) + hidden.clone().matmul(weight.clone())).tanh();
-        let visible = valid * new_hidden;
-        hidden = visible.clone() + carried * hidden;
-        hidden_states.push(visible);
+        hidden = new_hidden.clone().replaced_where(&padding, hidden);
+        hidden_states.push(new_hidden.zero_where(&padding));
     }
     HiddenOutputs {
         hidden_states: timeline.stack(hidden_states).0,
@@ -42,7 +42,8 @@ pub(crate) fn backward<B: Backend>(
 ) -> SimpleRnnGradients<B> {
     let hidden_states = Array::<B>(saved.hidden_states);
     let weight = Array::<B>(saved.recurrent_weight).transpose();
-    let timeline = Timeline::new(&hidden_states, saved.lengths, direction);
+    let [_, time, _] = hidden_states.dims();
+    let timeline = Timeline::new(time, saved.lengths, direction);
 
     let d_hidden_states = Array::gradient(output_gradients.hidden_states, &hidden_states);
     let mut d_hidden = Array::<B>(output_gradients.final_hidden);
@@ -50,10 +51,12 @@ pub(crate) fn backward<B: Backend>(
 
     let mut steps = timeline.steps();
     while let Some(t) = steps.pop() {
-        let (valid, carried) = timeline.valid_and_carried_at(t);
-        let d_new_hidden = valid.clone() * (d_hidden.clone() + timeline.at(&d_hidden_states, t));
+        let padding = timeline.padding().at(t);
+        let d_new_hidden = d_hidden.clone() + timeline.at(&d_hidden_states, t);
         let d_z = d_new_hidden * timeline.at(&hidden_states, t).tanh_slope();
-        d_hidden = d_z.clone().matmul(weight.clone()) + carried * d_hidden;
+        let d_z = d_z.zero_where(&padding);
+        let of_product = d_z.clone().matmul(weight.clone());
+        d_hidden = of_product.replaced_where(&padding, d_hidden);
         d_preactivations.push(d_z);
     }
 

@@ -1,26 +1,36 @@
 //! The walk through time that the three cells share: its order, and which rows are valid when.
 
-use burn::backend::Backend;
 use burn::backend::tensor::IntTensor;
+use burn::backend::{Backend, TensorMetadata, get_device_settings};
+use burn::tensor::Shape;
 
-use super::array::Array;
+use super::array::{Array, Mask};
 use crate::backend::Direction;
 
 pub(super) struct Timeline<B: Backend> {
-    /// See [`valid`](Self::valid).
-    valid: Array<B>,
+    /// See [`padding`](Self::padding).
+    padding: Mask<B>,
+    /// Where the timestep after is padding or past T, `[B, T, 1]`.
+    last: Mask<B>,
     direction: Direction,
     time: usize,
 }
 
 impl<B: Backend> Timeline<B> {
-    /// `like`: any float `[B, T, _]` of the operation.
-    pub fn new(like: &Array<B>, lengths: IntTensor<B>, direction: Direction) -> Self {
-        let [_, time, _] = like.dims();
-        let steps = like.timesteps(time, &lengths);
-        let valid = (like.lengths_of(lengths) - steps).clamp_to_unit();
+    pub fn new(time: usize, lengths: IntTensor<B>, direction: Direction) -> Self {
+        let device = lengths.device();
+        let bools = get_device_settings::<B>(&device).bool_dtype;
+        let [batch] = lengths.shape().dims();
+        let from = |first: i64| {
+            let steps = first..first + time as i64;
+            let steps = B::int_arange(steps, &device, lengths.dtype().into());
+            let steps = B::int_reshape(steps, Shape::from([1, time, 1]));
+            let lengths = B::int_reshape(lengths.clone(), Shape::from([batch, 1, 1]));
+            Mask(B::int_greater_equal(steps, lengths, bools))
+        };
         Self {
-            valid,
+            padding: from(0),
+            last: from(1),
             direction,
             time,
         }
@@ -34,16 +44,9 @@ impl<B: Backend> Timeline<B> {
         }
     }
 
-    /// 1 where a timestep of a row is valid and 0 elsewhere, `[B, T, 1]`.
-    pub fn valid(&self) -> Array<B> {
-        self.valid.clone()
-    }
-
-    /// Two factors `[B, 1]` for timestep `t`: 1 where a row is valid, and 1 where it is not and so
-    /// carries its state on.
-    pub fn valid_and_carried_at(&self, t: usize) -> (Array<B>, Array<B>) {
-        let valid = self.at(&self.valid, t);
-        (valid.clone(), valid.one_minus())
+    /// Where a timestep lies past its row's length, `[B, T, 1]`.
+    pub fn padding(&self) -> &Mask<B> {
+        &self.padding
     }
 
     /// The part of a `[B, T, N]` sequence at timestep `t`, `[B, N]`.
@@ -67,25 +70,27 @@ impl<B: Backend> Timeline<B> {
         Array::concat(parts, 1)
     }
 
-    /// What each valid timestep starts from: the state `[B, T, H]` of the timestep walked before,
-    /// and `initial` `[B, H]` at a row's first valid one. Elsewhere the value has no meaning.
+    /// What each timestep starts from: the state `[B, T, H]` of the timestep walked before, and `initial`
+    /// `[B, H]` at a row's first valid one; zero in the padding.
     pub fn previous(&self, states: &Array<B>, initial: Array<B>) -> Array<B> {
         let [batch, width] = initial.dims();
-        let started = self.shift(&self.valid);
-        self.shift(states) + started.one_minus() * initial.reshape([batch, 1, width])
-    }
-
-    /// The sequence moved one step along the walk; the first step is zero.
-    fn shift(&self, sequence: &Array<B>) -> Array<B> {
-        let [batch, time, width] = sequence.dims();
-        let zero = sequence.zeros([batch, 1, width]);
-        if time == 1 {
-            return zero;
+        let initial = initial.reshape([batch, 1, width]);
+        let rest = match self.direction {
+            Direction::Forward => 0..self.time - 1,
+            Direction::Reverse => 1..self.time,
+        };
+        let mut parts = vec![initial.clone()];
+        if !rest.is_empty() {
+            parts.push(states.narrow(1, rest));
         }
-        match self.direction {
-            Direction::Forward => Array::concat(vec![zero, sequence.narrow(1, 0..time - 1)], 1),
-            Direction::Reverse => Array::concat(vec![sequence.narrow(1, 1..time), zero], 1),
-        }
+        let previous = match self.direction {
+            Direction::Forward => Array::concat(parts, 1),
+            Direction::Reverse => {
+                parts.reverse();
+                Array::concat(parts, 1).replaced_where(&self.last, initial)
+            }
+        };
+        previous.zero_where(&self.padding)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use gatefold::device::{Adapter, DeviceChoice, Selected, adapters, select};
+use gatefold_model::{Simd, SimdLevel, simd};
 use serde::Serialize;
 
 use crate::cli::DevicesArgs;
@@ -20,12 +21,17 @@ struct Line<'a> {
 struct CpuLine {
     name: &'static str,
     kind: &'static str,
+    /// The vector instructions in use, and those that `GATEFOLD_SIMD` may name.
+    simd: String,
+    simd_available: Vec<String>,
     auto: bool,
 }
 
 pub fn run(args: DevicesArgs) -> Result<()> {
     let adapters = adapters();
     let auto = select(DeviceChoice::Auto, &adapters)?;
+    let Simd { level, available } = simd()?;
+    let available: Vec<String> = available.iter().map(SimdLevel::to_string).collect();
     let is_auto = |adapter: &Adapter| matches!(&auto, Selected::Adapter(taken) if taken == adapter);
     if args.format.format == Format::Json {
         for adapter in &adapters {
@@ -35,6 +41,8 @@ pub fn run(args: DevicesArgs) -> Result<()> {
         return output::json(&CpuLine {
             name: "CPU",
             kind: "cpu",
+            simd: level.to_string(),
+            simd_available: available,
             auto: auto == Selected::Cpu,
         });
     }
@@ -61,7 +69,7 @@ pub fn run(args: DevicesArgs) -> Result<()> {
         String::new(),
         String::new(),
         "CPU".into(),
-        String::new(),
+        format!("SIMD: {level} of {}", available.join(", ")),
     ]);
     output::table(&["", "device", "kind", "API", "name", "driver"], rows, 6)
 }
