@@ -333,17 +333,17 @@ mod unix {
     }
 
     #[test]
-    fn ctrl_c_saves_and_says_how_to_go_on() {
+    fn a_signal_saves_and_says_how_to_go_on() {
         let sandbox = Sandbox::new();
         finish(sandbox.begin("whole"));
-        for name in ["INT", "TERM"] {
+        for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
             let run = format!("stopped-by-{name}");
             let child = sandbox.begin(&run).spawn().unwrap();
             sandbox.wait_for_checkpoint(&run);
             signal(&child, name);
             let output = child.wait_with_output().unwrap();
             let said = errors(&output);
-            assert_eq!(output.status.code(), Some(130), "{said}");
+            assert_eq!(output.status.code(), Some(code), "{said}");
             assert!(said.contains(&format!("--resume {run}")), "{said}");
             finish(sandbox.train(&["--resume", &run]));
             assert_eq!(sandbox.result(&run), sandbox.result("whole"));
