@@ -1345,7 +1345,7 @@ mod unix {
 
     /// Compares on a table that takes a while.
     fn comparing(sandbox: &Sandbox, more: &str) -> Child {
-        sandbox.table("films.csv", 4000);
+        sandbox.table("films.csv", 12_000);
         let compare =
             "compare --dataset films.csv --device cpu --hidden-size 32 --batch-size 8 --run cells";
         let compare: Vec<&str> = compare.split(' ').chain(more.split(' ')).collect();
@@ -1459,11 +1459,7 @@ mod unix {
     #[cfg(target_os = "linux")]
     #[test]
     fn the_terminal_is_given_back_whatever_ends_the_program() {
-        for (signals, code) in [
-            (&["TERM", "TERM"][..], 143),
-            (&["TERM", "INT"], 130),
-            (&["HUP"], 129),
-        ] {
+        for (signals, code) in [(&["TERM", "TERM"][..], 143), (&["HUP"], 129)] {
             let (found, seen) = on_a_terminal(signals);
             assert_eq!(found, Some(code), "{signals:?}: {seen:?}");
             let (_, after) = seen
@@ -1474,8 +1470,9 @@ mod unix {
                 "the cursor is shown: {after:?}"
             );
             assert!(!after.contains("\u{1b}[?1049h"));
-            for mode in [" icanon", " echo ", " isig"] {
-                assert!(after.contains(mode), "{mode}: {after:?}");
+            let modes: Vec<_> = after.split_whitespace().collect();
+            for mode in ["icanon", "echo", "isig"] {
+                assert!(modes.contains(&mode), "{mode}: {after:?}");
             }
         }
     }

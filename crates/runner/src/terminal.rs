@@ -1,8 +1,8 @@
 //! Text on a terminal: what comes from a file can't steer it, and nobody has to be there to read it.
 
 use std::borrow::Cow;
-use std::fmt::{Arguments, Write as _};
-use std::io::{Write as _, stderr};
+use std::fmt::Arguments;
+use std::io::{Write, stderr};
 
 /// Bytes of a message, at most.
 const MOST: usize = 2048;
@@ -31,45 +31,39 @@ fn steers(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-fn escaped(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
+/// `text` with every character that steers, unless it `stays`, in the form that `written` gives it.
+fn escaped(text: &str, stays: fn(char) -> bool, written: fn(char) -> String) -> Cow<'_, str> {
     if text.chars().all(|c| stays(c) || !steers(c)) {
         return text.into();
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match steers(c) && !stays(c) {
-            true => safe.extend(c.escape_unicode()),
+            true => safe += &written(c),
             false => safe.push(c),
         }
     }
     safe.into()
 }
 
+fn as_in_rust(c: char) -> String {
+    c.escape_unicode().to_string()
+}
+
 /// `text` with what would steer a terminal written as `\u{1b}`, in the lines and columns that it has.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    escaped(text, |c| matches!(c, '\n' | '\t'))
+    escaped(text, |c| matches!(c, '\n' | '\t'), as_in_rust)
 }
 
 /// The same for text within a line: a name, a table's cell, a word.
 pub fn within_line(text: &str) -> Cow<'_, str> {
-    escaped(text, |_| false)
+    escaped(text, |_| false, as_in_rust)
 }
 
 /// JSON as it was, but for characters that JSON may hold as they are and a terminal obeys.
 pub fn printable_json(json: &str) -> Cow<'_, str> {
-    if !json.chars().any(steers) {
-        return json.into();
-    }
-    let mut safe = String::with_capacity(json.len() + 16);
-    for c in json.chars() {
-        // They stand in strings alone, and all of them lie below U+10000.
-        let written = match steers(c) {
-            true => write!(safe, "\\u{:04x}", u32::from(c)),
-            false => safe.write_char(c),
-        };
-        written.expect("a string takes all that is written");
-    }
-    safe.into()
+    // They stand in strings alone, and all of them lie below U+10000.
+    escaped(json, |_| false, |c| format!("\\u{:04x}", u32::from(c)))
 }
 
 /// `text` as a message: printable, and cut where it is longer than anybody reads.
