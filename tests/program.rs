@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use assert_cmd::Command;
 use gatefold::device::{DeviceChoice, find};
@@ -548,38 +549,75 @@ fn wrong_datasets_are_named() {
 #[test]
 fn wrong_values_are_refused_before_anything_is_written() {
     let sandbox = Sandbox::new();
-    for (arguments, code, message) in [
-        (["--epochs", "0"], 1, "epochs must be at least 1"),
-        (["--hidden-size", "4294967296"], 1, "parameters, more than"),
-        (["--max-length", "18446744073709551615"], 1, "tokens a step"),
-        (
-            ["--dropout", "1"],
-            1,
-            "dropout must be at least 0 and below 1",
-        ),
+    for (arguments, message) in [
+        (["--epochs", "0"], "epochs must be at least 1"),
+        (["--hidden-size", "4294967296"], "parameters, more than"),
+        (["--max-length", "18446744073709551615"], "tokens a step"),
+        (["--dropout", "1"], "dropout must be at least 0 and below 1"),
         (
             ["--vocabulary-size", "2"],
-            1,
             "vocabulary_size must be at least 4",
         ),
-        (["--learning-rate", "-1"], 2, "unexpected argument"),
+        (["--learning-rate", "-1"], "unexpected argument"),
+        (["--learning-rate", "nan"], "learning_rate must be above 0"),
         (
-            ["--learning-rate", "nan"],
-            1,
-            "learning_rate must be above 0",
+            ["--checkpoint-minutes", "nan"],
+            "checkpoint_minutes must be above 0",
         ),
-        (["--cell", "tanh"], 2, "rnn, lstm and gru"),
-        (["--device", "cuda"], 2, "software"),
-        (["--epoch", "3"], 2, "--epochs"),
+        (
+            ["--patience", "18446744073709551615"],
+            "patience may be at most",
+        ),
+        (
+            ["--warm-up", "18446744073709551615"],
+            "warm_up may be at most",
+        ),
+        (
+            ["--epochs", "18446744073709551615"],
+            "epochs may be at most",
+        ),
+        (["--seed", "18446744073709551615"], "seed may be at most"),
+        (["--cell", "tanh"], "rnn, lstm and gru"),
+        (["--device", "cuda"], "software"),
+        (["--epoch", "3"], "--epochs"),
     ] {
         let mut train = vec!["train", "--dataset", "reviews", "--run", "run"];
         train.extend(arguments);
         sandbox
             .gatefold(&train)
             .assert()
-            .code(code)
+            .code(2)
             .stderr(contains(message));
         assert!(!sandbox.path("run").exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_value_of_a_file_is_the_files_fault_unless_a_flag_replaces_it() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path("run.toml"), "[training]\nepochs = 0\n").unwrap();
+    sandbox.table("films.csv", 80);
+    let small = ["--config", "run.toml", "--hidden-size", "4", "--run", "run"];
+    sandbox
+        .train_on_films(&small)
+        .assert()
+        .code(1)
+        .stderr("error: in the configuration run.toml: epochs must be at least 1\n");
+    sandbox
+        .train_on_films(&[&small[..], &["--epochs", "1"]].concat())
+        .assert()
+        .success();
+    let wrong_share = ["evaluate", "run", "--device", "cpu", "--test-fraction", "7"];
+    for arguments in [
+        &wrong_share[..],
+        &["train", "--resume", "run", "--checkpoint-minutes", "0"],
+        &["compare", "--layers", "2"],
+        &["summary", "--dropout", "1"],
+    ] {
+        // A finished run is not resumed at all.
+        let _ = fs::remove_file(sandbox.path("run/summary.json"));
+        let command = sandbox.gatefold(arguments).assert().code(2);
+        command.stderr(contains("must").or(contains("leave layers")));
     }
 }
 
@@ -734,7 +772,7 @@ fn fetching_what_is_not_the_published_file_leaves_nothing() {
         .gatefold(&["dataset", "fetch", "imdb", "--url", &url])
         .assert()
         .code(1)
-        .stderr(contains("84125825").or(contains("84 125 825")));
+        .stderr(contains("sends 5 bytes where 84125825 are published"));
     serving.join().unwrap();
     assert!(!sandbox.path("data/aclImdb_v1.tar.gz").exists());
 }
@@ -917,5 +955,549 @@ fn bench_refuses_what_it_cannot_measure() {
             .code(2)
             .stdout("")
             .stderr(contains(said));
+    }
+}
+
+/// Words, names and keys as nobody means them, and what is left of them on a terminal.
+const STEERING: &str = "\u{1b}[31m\u{7}\u{9b}2J\u{202e}";
+
+/// Whether nothing but text reaches a terminal.
+fn assert_printable(output: &std::process::Output) {
+    for stream in [&output.stdout, &output.stderr] {
+        let text = std::str::from_utf8(stream).unwrap();
+        let steers =
+            |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!text.contains(steers), "{text:?}");
+    }
+}
+
+#[test]
+fn nothing_from_a_file_steers_the_terminal() {
+    let sandbox = Sandbox::new();
+    let name = if cfg!(windows) {
+        "films.csv"
+    } else {
+        "films\u{1b}[31m.csv"
+    };
+    let mut table = String::from("text,label\n");
+    for i in 0..80 {
+        writeln!(
+            table,
+            "{STEERING} {} film,{}",
+            ["bad", "good"][i % 2],
+            i % 2
+        )
+        .unwrap();
+    }
+    fs::write(sandbox.path(name), table).unwrap();
+    let key = "[training]\n\"\\u001b]0;owned\\u0007\" = 1\n";
+    fs::write(sandbox.path("key.toml"), key).unwrap();
+    fs::write(
+        sandbox.path("raw.toml"),
+        format!("[training]\n# {STEERING}\n"),
+    )
+    .unwrap();
+    let run = if cfg!(windows) {
+        "run"
+    } else {
+        "runs/\u{1b}[2J"
+    };
+    let train = [
+        "train",
+        "--dataset",
+        name,
+        "--device",
+        "cpu",
+        "--epochs",
+        "1",
+    ];
+    let small = ["--hidden-size", "4", "--batch-size", "16", "--run", run];
+    let answer = |arguments: &[&str], code: i32, shown: &str| {
+        let output = sandbox.gatefold(arguments).assert().code(code);
+        let output = output.get_output();
+        assert_printable(output);
+        let said = [&output.stdout[..], &output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains(shown), "{arguments:?}: {said}");
+    };
+    answer(&[&train[..], &small].concat(), 0, "test: loss");
+    answer(&["dataset", "info", name], 0, "\\u{9b}2j\\u{202e}");
+    answer(
+        &["dataset", "info", name, "--format", "json"],
+        0,
+        "\\u009b2j",
+    );
+    answer(
+        &["explain", run, STEERING, "--device", "cpu"],
+        0,
+        "\\u{9b}2j",
+    );
+    answer(&["evaluate", run, "--device", "cpu"], 0, "accuracy");
+    answer(
+        &["train", "--config", "key.toml"],
+        1,
+        "has no key `\\u{1b}]0;owned\\u{7}`",
+    );
+    answer(&["train", "--config", "raw.toml"], 1, "raw.toml");
+
+    let summary = sandbox.path(run).join("summary.json");
+    let mut values: Value = serde_json::from_str(&fs::read_to_string(&summary).unwrap()).unwrap();
+    values["device"] = format!("{STEERING}\nGPU").into();
+    fs::write(&summary, values.to_string()).unwrap();
+    answer(&["runs", run], 0, "\\u{202e}\\u{a}GPU");
+    answer(&["runs", run, "--format", "json"], 0, "\\u202e\\nGPU");
+}
+
+#[test]
+fn a_file_that_is_no_configuration_is_refused_in_a_few_words() {
+    let sandbox = Sandbox::new();
+    let nines = "9".repeat(900_000);
+    let deep = "a.".repeat(100_000) + "a = 1\n";
+    for (name, text) in [
+        ("long.toml", format!("[training]\nepochs = = {nines}\n")),
+        ("type.toml", format!("[training]\nepochs = \"{nines}\"\n")),
+        ("key.toml", format!("[training]\n{nines} = 1\n")),
+        ("keys.toml", deep),
+        ("lists.toml", "a = ".to_string() + &"[".repeat(100_000)),
+        ("large.toml", nines.repeat(2)),
+    ] {
+        fs::write(sandbox.path(name), text).unwrap();
+        let output = sandbox
+            .gatefold(&["train", "--config", name])
+            .assert()
+            .code(1);
+        let said = &output.get_output().stderr;
+        assert!(said.len() < 4096, "{name}: {} bytes", said.len());
+        assert!(String::from_utf8_lossy(said).contains(name), "{name}");
+    }
+    fs::create_dir(sandbox.path("folder.toml")).unwrap();
+    sandbox
+        .gatefold(&["train", "--config", "folder.toml"])
+        .assert()
+        .code(1)
+        .stderr(contains("folder.toml: it is no regular file"));
+}
+
+#[test]
+fn a_step_that_takes_more_memory_than_there_is_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.table("films.csv", 80);
+    // A quarter of the most parameters: 4 GB of weights, gradients and moments, and 2 TB of states.
+    let step = [
+        "bench",
+        "--device",
+        "cpu",
+        "--cells",
+        "lstm",
+        "--hiddens",
+        "7900",
+    ];
+    sandbox
+        .gatefold(&[&step[..], &["--batches", "65536", "--times", "256"]].concat())
+        .assert()
+        .code(1)
+        .stderr(contains("would take about").and(contains("lower batch_size")));
+}
+
+#[test]
+fn a_weight_that_overflows_makes_no_answer() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]).assert().success();
+    let path = sandbox.path("run/model.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    for number in bytes[header..].chunks_exact_mut(4) {
+        number.copy_from_slice(&3e38f32.to_le_bytes());
+    }
+    fs::write(path, bytes).unwrap();
+    for arguments in [
+        &["predict", "run", "a good film"][..],
+        &["predict", "run", "a good film", "--format", "json"],
+        &["explain", "run", "a good film"],
+        &["evaluate", "run"],
+    ] {
+        sandbox
+            .gatefold(&[arguments, &["--device", "cpu"]].concat())
+            .assert()
+            .code(1)
+            .stdout("")
+            .stderr(contains("no finite number").and(contains("lower learning rate")));
+    }
+}
+
+/// The program as a process beside the test.
+fn start(sandbox: &Sandbox, arguments: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gatefold"));
+    command
+        .args(arguments)
+        .current_dir(sandbox.folder.path())
+        .env("GATEFOLD_DATA", sandbox.path("data"))
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn predict_answers_whoever_waits_for_the_answer() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]).assert().success();
+    let mut predict = start(&sandbox, &["predict", "run", "--device", "cpu"]);
+    let mut predict = predict.spawn().unwrap();
+    let mut questions = predict.stdin.take().unwrap();
+    let mut answers = BufReader::new(predict.stdout.take().unwrap()).lines();
+    for (question, label) in [
+        // What comes after the line may be the beginning of the next one.
+        ("a good film\na b", "positive"),
+        ("ad film\n", "negative"),
+        ("a good film\r\n", "positive"),
+    ] {
+        questions.write_all(question.as_bytes()).unwrap();
+        let answer = answers.next().unwrap().unwrap();
+        assert!(answer.ends_with(label), "{question:?}: {answer}");
+    }
+    questions.write_all(b"a bad film\na good film").unwrap();
+    drop(questions);
+    let rest: Vec<_> = answers.map(Result::unwrap).collect();
+    assert!(rest[0].ends_with("negative") && rest[1].ends_with("positive"));
+    assert_eq!(rest.len(), 2);
+    assert!(predict.wait().unwrap().success());
+}
+
+#[test]
+fn predict_refuses_a_line_without_an_end() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]).assert().success();
+    let long = "film ".repeat(1 << 19);
+    sandbox
+        .gatefold(&["predict", "run", "--device", "cpu"])
+        .write_stdin(format!("a good film\n{long}"))
+        .assert()
+        .code(1)
+        .stdout(contains("positive"))
+        .stderr(contains(
+            "line 2 of standard input: it has more than 1048576 bytes",
+        ));
+    let many = "a good film\n".repeat(1000);
+    let answers = sandbox
+        .gatefold(&["predict", "run", "--device", "cpu"])
+        .write_stdin(many)
+        .assert()
+        .success();
+    let lines = answers
+        .get_output()
+        .stdout
+        .split(|&byte| byte == b'\n')
+        .count();
+    assert_eq!(
+        lines, 1001,
+        "a line for every line, and the end of the last"
+    );
+}
+
+#[test]
+fn compare_trains_every_cell_and_reports_on_all() {
+    let sandbox = Sandbox::new();
+    sandbox.table("films.csv", 80);
+    let compare = "compare --dataset films.csv --device cpu --epochs 2 --hidden-size 4 --batch-size 16 \
+                   --no-memory-tasks --run cells";
+    let compare: Vec<&str> = compare.split_whitespace().collect();
+    let cells = ["--cells", "gru,rnn,gru", "--format", "json"];
+    let lines = sandbox.json_lines(&[&compare[..], &cells].concat());
+    let found: Vec<_> = lines.iter().map(|line| &line["cell"]).collect();
+    assert_eq!(found, ["gru", "rnn"], "each once, as they were named");
+    for line in &lines {
+        let run = format!("cells/{}", line["cell"].as_str().unwrap());
+        assert_eq!(sandbox.metrics(&run).len(), 2);
+        let evaluate = ["evaluate", &run, "--device", "cpu", "--format", "json"];
+        let evaluated = sandbox.json_lines(&evaluate);
+        assert_eq!(evaluated[0]["loss"], line["test_loss"]);
+        assert_eq!(evaluated[0]["accuracy"], line["test_accuracy"]);
+    }
+    let page = sandbox.read("cells/report.html");
+    assert!(page.contains("gru") && page.contains("rnn") && !page.contains("lstm"));
+    assert!(!page.contains("recall"), "no task was tried");
+    sandbox
+        .gatefold(&compare)
+        .assert()
+        .code(1)
+        .stderr(contains("cells is not empty"));
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::process::Child;
+    use std::thread::sleep;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+        let patience = Instant::now() + Duration::from_secs(60);
+        while !is_so() {
+            assert!(Instant::now() < patience, "{what} never came");
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn signal(id: &str, name: &str) {
+        let sent = std::process::Command::new("kill")
+            .args(["-s", name, id])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Runs a line of shell, in which `$G` is the program.
+    fn shell(sandbox: &Sandbox, line: &str) -> Command {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", line])
+            .current_dir(sandbox.folder.path())
+            .env("G", env!("CARGO_BIN_EXE_gatefold"))
+            .env("GATEFOLD_DATA", sandbox.path("data"))
+            .env_remove("RUST_LOG");
+        command
+    }
+
+    const TRAIN: &str = "$G train --dataset films.csv --device cpu --plain --epochs 3 --hidden-size 4 --batch-size 16";
+
+    #[test]
+    fn training_needs_nobody_to_read_what_it_says() {
+        let sandbox = Sandbox::new();
+        sandbox.table("films.csv", 80);
+        for (i, redirected) in [
+            // `true` ends before it reads anything.
+            "{ TRAIN 2>&1; echo $? >code; } | true",
+            "{ TRAIN 2>&1; echo $? >code; } | head -n 1",
+            "TRAIN 2>&-; echo $? >code",
+            #[cfg(target_os = "linux")]
+            "TRAIN 2>/dev/full; echo $? >code",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let train = format!("{TRAIN} --run run-{i}");
+            let line = redirected.replace("TRAIN", &train);
+            shell(&sandbox, &line).assert().success();
+            wait_until("its end", || {
+                sandbox.path("code").exists() && sandbox.read("code") != ""
+            });
+            assert_eq!(sandbox.read("code").trim(), "0", "{line}");
+            assert!(
+                sandbox.path(&format!("run-{i}/report.html")).is_file(),
+                "{line}"
+            );
+            fs::remove_file(sandbox.path("code")).unwrap();
+        }
+        shell(&sandbox, "$G predict nowhere x 2>&-")
+            .assert()
+            .code(1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_behind_standard_output_is_named() {
+        let sandbox = Sandbox::new();
+        shell(&sandbox, "$G summary >/dev/full")
+            .assert()
+            .code(1)
+            .stderr(contains("cannot write to standard output: No space left"));
+        shell(&sandbox, "$G summary >&-").assert().success();
+        shell(&sandbox, "$G summary --format json | true")
+            .assert()
+            .success()
+            .stderr("");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_machine_without_a_desktop_is_no_error() {
+        Sandbox::new()
+            .gatefold(&["devices"])
+            .env_remove("XDG_RUNTIME_DIR")
+            .assert()
+            .success()
+            .stderr(contains("XDG_RUNTIME_DIR").not());
+    }
+
+    #[test]
+    fn runs_reads_no_pipes_devices_or_giants() {
+        let sandbox = Sandbox::new();
+        for run in ["fifo", "giant", "numbers", "sound"] {
+            run_files(&sandbox, &format!("runs/{run}"), &[(0.5, 0.75)]);
+            run_summary(&sandbox, &format!("runs/{run}"));
+        }
+        fs::remove_file(sandbox.path("runs/fifo/metrics.jsonl")).unwrap();
+        shell(&sandbox, "mkfifo runs/fifo/metrics.jsonl")
+            .assert()
+            .success();
+        let giant = fs::File::options()
+            .write(true)
+            .open(sandbox.path("runs/giant/metrics.jsonl"));
+        giant.unwrap().set_len(8 << 30).unwrap();
+        let numbers = sandbox
+            .read("runs/numbers/metrics.jsonl")
+            .replace("0.5", "1e308");
+        fs::write(sandbox.path("runs/numbers/metrics.jsonl"), numbers).unwrap();
+        fs::remove_file(sandbox.path("runs/numbers/summary.json")).unwrap();
+        run_files(&sandbox, "runs/zero", &[(0.5, 0.75)]);
+        std::os::unix::fs::symlink("/dev/zero", sandbox.path("runs/zero/summary.json")).unwrap();
+
+        let runs = sandbox.json_lines(&["runs", "--format", "json"]);
+        let states: Vec<_> = runs
+            .iter()
+            .map(|run| run["state"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            states,
+            ["damaged", "damaged", "unfinished", "done", "damaged"]
+        );
+        let text = sandbox.output(&["runs"]);
+        for problem in [
+            "no regular file",
+            "more than the 16777216 that are read",
+            "1.0e308",
+        ] {
+            assert!(text.contains(problem), "{text}");
+        }
+        assert!(
+            text.lines().all(|line| line.chars().count() < 250),
+            "{text}"
+        );
+    }
+
+    /// Compares on a table that takes a while.
+    fn comparing(sandbox: &Sandbox, more: &str) -> Child {
+        sandbox.table("films.csv", 12_000);
+        let compare =
+            "compare --dataset films.csv --device cpu --hidden-size 32 --batch-size 8 --run cells";
+        let compare: Vec<&str> = compare.split(' ').chain(more.split(' ')).collect();
+        start(sandbox, &compare).spawn().unwrap()
+    }
+
+    fn ended(child: Child) -> (Option<i32>, String, String) {
+        let output = child.wait_with_output().unwrap();
+        let [stdout, stderr] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code(), stdout, stderr)
+    }
+
+    #[test]
+    fn compare_stops_in_any_of_its_networks_and_can_go_on_with_it() {
+        for (cell, name, code) in [("rnn", "TERM", 143), ("lstm", "INT", 130)] {
+            let sandbox = Sandbox::new();
+            let more = "--cells rnn,lstm --epochs 1 --no-memory-tasks";
+            let more = match cell {
+                "rnn" => more.replace("--epochs 1", "--epochs 1000"),
+                _ => more.into(),
+            };
+            let child = comparing(&sandbox, &more);
+            let config = sandbox.path(&format!("cells/{cell}/config.toml"));
+            wait_until("the network", || config.is_file());
+            signal(&child.id().to_string(), name);
+            let (found, answer, said) = ended(child);
+            assert_eq!(found, Some(code), "{said}");
+            let resume = format!("train --resume cells/{cell}");
+            assert!(
+                said.contains("stopped in epoch 1 after ") && said.contains(&resume),
+                "{said}"
+            );
+            let checkpoints = sandbox.path(&format!("cells/{cell}/checkpoints"));
+            assert_eq!(fs::read_dir(checkpoints).unwrap().count(), 1);
+            let has_rnn = cell == "lstm";
+            assert_eq!(answer.contains("rnn"), has_rnn, "{answer}");
+            assert_eq!(sandbox.path("cells/report.html").is_file(), has_rnn);
+        }
+    }
+
+    #[test]
+    fn compare_keeps_its_report_when_a_network_fails() {
+        let sandbox = Sandbox::new();
+        let child = comparing(&sandbox, "--cells rnn,lstm --epochs 1 --no-memory-tasks");
+        wait_until("the first network", || sandbox.path("cells/rnn").is_dir());
+        // The second one finds something in its place.
+        fs::write(sandbox.path("cells/lstm"), "").unwrap();
+        let (code, answer, said) = ended(child);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("cells/lstm"), "{said}");
+        assert!(answer.contains("rnn"), "{answer}");
+        assert!(sandbox.read("cells/report.html").contains("rnn"));
+    }
+
+    #[test]
+    fn compare_keeps_its_report_when_it_stops_in_the_memory_tasks() {
+        let sandbox = Sandbox::new();
+        let child = comparing(&sandbox, "--cells lstm --epochs 1 --max-length 4");
+        wait_until("the report", || sandbox.path("cells/report.html").is_file());
+        signal(&child.id().to_string(), "HUP");
+        let (code, answer, said) = ended(child);
+        assert_eq!(code, Some(129), "{said}");
+        assert!(said.contains("stopped in the memory tasks"), "{said}");
+        assert!(answer.contains("lstm"), "{answer}");
+        assert!(sandbox.read("cells/report.html").contains("lstm"));
+    }
+
+    /// What `train` leaves on a terminal after `signals`: the exit code, and all that the terminal saw.
+    #[cfg(target_os = "linux")]
+    fn on_a_terminal(signals: &[&str]) -> (Option<i32>, String) {
+        let sandbox = Sandbox::new();
+        // A step takes seconds: only a thread beside it hears the second signal in time.
+        let review = "word ".repeat(300);
+        let rows = (0..1000).map(|i| format!("{review},{}\n", i % 2));
+        fs::write(
+            sandbox.path("films.csv"),
+            "text,label\n".to_string() + &rows.collect::<String>(),
+        )
+        .unwrap();
+        let train = TRAIN
+            .replace("--plain", "")
+            .replace("--hidden-size 4 --batch-size 16", "");
+        let inside = format!(
+            "sh -c 'echo $$ >id; exec {train} --hidden-size 256 --batch-size 512 --max-length 300 --run run'; \
+             code=$?; stty -a; exit $code"
+        );
+        let mut script = std::process::Command::new("script");
+        script
+            .args(["-q", "-e", "-f", "-c", &inside, "seen"])
+            .current_dir(sandbox.folder.path())
+            .env("G", env!("CARGO_BIN_EXE_gatefold"))
+            .env("TERM", "xterm-256color")
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let mut script = script.spawn().unwrap();
+        let seen = || {
+            String::from_utf8_lossy(&fs::read(sandbox.path("seen")).unwrap_or_default())
+                .into_owned()
+        };
+        wait_until("the dashboard", || seen().contains("\u{1b}[?1049h"));
+        sleep(Duration::from_millis(300));
+        for name in signals {
+            signal(sandbox.read("id").trim(), name);
+            sleep(Duration::from_millis(200));
+        }
+        (script.wait().unwrap().code(), seen())
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_terminal_is_given_back_whatever_ends_the_program() {
+        for (signals, code) in [(&["TERM", "TERM"][..], 143), (&["HUP"], 129)] {
+            let (found, seen) = on_a_terminal(signals);
+            assert_eq!(found, Some(code), "{signals:?}: {seen:?}");
+            let (_, after) = seen
+                .rsplit_once("\u{1b}[?1049l")
+                .expect("the other screen is left");
+            assert!(
+                after.contains("\u{1b}[?25h"),
+                "the cursor is shown: {after:?}"
+            );
+            assert!(!after.contains("\u{1b}[?1049h"));
+            let modes: Vec<_> = after.split_whitespace().collect();
+            for mode in ["icanon", "echo", "isig"] {
+                assert!(modes.contains(&mode), "{mode}: {after:?}");
+            }
+        }
     }
 }

@@ -420,7 +420,7 @@ mod unix {
     }
 
     #[test]
-    fn ctrl_c_saves_and_says_how_to_go_on() {
+    fn a_signal_saves_and_says_how_to_go_on() {
         let sandbox = Sandbox::new();
         for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
             let run = format!("stopped-by-{name}");

@@ -27,6 +27,7 @@ use self::timing::Timing;
 use crate::config::RunConfig;
 use crate::device::Selected;
 use crate::evaluation::to_device;
+use crate::memory::{ensure_fits, training_step};
 use crate::training::{Classifier, Trainer};
 
 /// Whose recurrent layer, embedding and dense layers.
@@ -183,6 +184,8 @@ pub fn measure(
     steps: usize,
 ) -> Result<Vec<Record>> {
     let config = workload.config()?;
+    let bytes = training_step(&config.model, workload.batch, workload.time);
+    ensure_fits("a training step", bytes, selected)?;
     let batch = workload.batch(config.model.vocabulary_size);
     let mut records = Vec::new();
     for pass in [Pass::Forward, Pass::Train] {

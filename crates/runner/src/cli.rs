@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Context, Result};
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, value_parser};
 use gatefold::bench::{Implementation, Workload};
@@ -10,7 +11,7 @@ use gatefold::device::DeviceChoice;
 use gatefold_model::{Cell, Initializers, SequenceClassifierConfig};
 use itertools::iproduct;
 
-use crate::output::Format;
+use crate::output::{End, Format};
 
 /// Recurrent networks on the GPU that you already have.
 #[derive(Debug, Parser)]
@@ -376,17 +377,61 @@ fn set<T>(field: &mut T, flag: Option<T>) {
     }
 }
 
+impl Command {
+    /// Whether it asks which graphics adapters there are.
+    pub fn looks_for_adapters(&self) -> bool {
+        let device = match self {
+            Self::Train(args) => args.device.device,
+            Self::Compare(args) => args.device.device,
+            Self::Evaluate(args) => args.device.device,
+            Self::Predict(args) => args.device.device,
+            Self::Explain(args) => args.device.device,
+            Self::Bench(args) => args.device.unwrap_or(DeviceChoice::Auto),
+            Self::Devices(_) => DeviceChoice::Auto,
+            Self::Runs(_) | Self::Dataset(_) | Self::Summary(_) => DeviceChoice::Cpu,
+        };
+        device != DeviceChoice::Cpu
+    }
+}
+
+/// `settings` with flags applied to them. What `check` finds wrong then is the flags' fault, unless it was wrong
+/// before.
+pub fn with_flags<T: Clone>(
+    settings: T,
+    apply: impl FnOnce(&mut T),
+    check: impl Fn(&T) -> Result<()>,
+) -> Result<T> {
+    let mut changed = settings.clone();
+    apply(&mut changed);
+    let Err(error) = check(&changed) else {
+        return Ok(changed);
+    };
+    match check(&settings) {
+        Err(before) if before.to_string() == error.to_string() => Err(error),
+        _ => Err(End::Misused(error).into()),
+    }
+}
+
 impl SettingsArgs {
-    /// The file's settings, or the lesson's, with the flags over them.
-    pub fn into_config(self) -> anyhow::Result<RunConfig> {
-        let mut config = match &self.config {
+    /// The file's settings, or the lesson's, with the flags over them, in which `check` finds nothing wrong.
+    pub fn into_config(self, check: impl Fn(&RunConfig) -> Result<()>) -> Result<RunConfig> {
+        let path = self.config;
+        let settings = match &path {
             Some(path) => RunConfig::read(path)?,
             None => RunConfig::default(),
         };
-        self.dataset.apply(&mut config.dataset);
-        self.model.apply(&mut config.model);
-        self.training.apply(&mut config.training);
-        Ok(config)
+        let apply = |config: &mut RunConfig| {
+            self.dataset.apply(&mut config.dataset);
+            self.model.apply(&mut config.model);
+            self.training.apply(&mut config.training);
+        };
+        let config = with_flags(settings, apply, check);
+        match (&config, path) {
+            (Err(error), Some(path)) if !error.is::<End>() => {
+                config.with_context(|| format!("in the configuration {}", path.display()))
+            }
+            _ => config,
+        }
     }
 }
 
@@ -561,11 +606,26 @@ mod tests {
         else {
             panic!("train was asked for");
         };
-        let config = args.settings.into_config().unwrap();
+        let config = args.settings.into_config(RunConfig::validate).unwrap();
         assert_eq!(config.dataset.name.as_deref(), Some("imdb"));
         assert_eq!(config.model.cell, Cell::Gru);
         assert_eq!((config.training.epochs, config.training.seed), (2, 42));
         assert_eq!(config.training.class_weights, Some([1.0, 2.5]));
         assert!(!config.training.mask);
+    }
+
+    #[test]
+    fn only_what_flags_break_is_their_fault() {
+        let broken = |file: usize, flag: Option<usize>| {
+            let mut settings = RunConfig::default();
+            settings.training.epochs = file;
+            let apply = |config: &mut RunConfig| set(&mut config.training.epochs, flag);
+            with_flags(settings, apply, RunConfig::validate)
+        };
+        assert_eq!(broken(0, Some(2)).unwrap().training.epochs, 2);
+        assert!(!broken(0, None).unwrap_err().is::<End>());
+        for file in [3, usize::MAX] {
+            assert!(broken(file, Some(0)).unwrap_err().is::<End>());
+        }
     }
 }

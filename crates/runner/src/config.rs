@@ -9,8 +9,19 @@ use gatefold_data::{Batching, Padding};
 use gatefold_model::SequenceClassifierConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::reading::read_text;
+
 /// Tokens in a padded batch; its hidden states alone would take gigabytes.
 const MOST_TOKENS: usize = 1 << 24;
+
+/// Epochs, and steps of a warm-up: products of two such counts stay countable.
+const MOST_COUNTED: usize = 1_000_000_000;
+
+/// The largest number that TOML holds.
+const MOST_SEED: u64 = i64::MAX as u64;
+
+/// Bytes of a configuration file; a whole one has a kilobyte.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// A run's configuration, as `config.toml` holds it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -146,7 +157,23 @@ impl RunConfig {
     pub fn validate(&self) -> Result<()> {
         let training = &self.training;
         self.model.validate()?;
-        ensure!(training.epochs >= 1, "epochs must be at least 1");
+        for (name, count, least) in [
+            ("epochs", Some(training.epochs), 1),
+            ("warm_up", Some(training.warm_up), 0),
+            ("patience", training.patience, 1),
+        ] {
+            let count = count.unwrap_or(least);
+            ensure!(count >= least, "{name} must be at least {least}");
+            ensure!(
+                count <= MOST_COUNTED,
+                "{name} may be at most {MOST_COUNTED}, not {count}"
+            );
+        }
+        ensure!(
+            training.seed <= MOST_SEED,
+            "seed may be at most {MOST_SEED}, not {}",
+            training.seed
+        );
         ensure!(training.batch_size >= 1, "batch_size must be at least 1");
         ensure!(training.max_length >= 1, "max_length must be at least 1");
         let tokens = training.batch_size.checked_mul(training.max_length);
@@ -158,10 +185,6 @@ impl RunConfig {
             training.learning_rate > 0.0 && training.learning_rate.is_finite(),
             "learning_rate must be above 0, not {}",
             training.learning_rate
-        );
-        ensure!(
-            training.patience != Some(0),
-            "patience must be at least 1; without it every epoch is run"
         );
         let clip_norm = training.clip_norm.map(|norm| ("clip_norm", norm));
         let checkpoint_minutes = ("checkpoint_minutes", training.checkpoint_minutes);
@@ -196,7 +219,7 @@ impl RunConfig {
     /// # Errors
     /// Names the file, and for what it can't read the line, the key and what was probably meant.
     pub fn read(path: &std::path::Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
+        let text = read_text(path, MOST_BYTES)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
         hint::parse(&text, path)
     }
@@ -254,5 +277,37 @@ mod tests {
         config = RunConfig::default();
         config.training.learning_rate = f64::NAN;
         assert!(config.validate().is_err());
+    }
+
+    #[test]
+    fn counts_that_overflow_are_refused() {
+        let refused = |change: fn(&mut TrainingConfig)| {
+            let mut config = RunConfig::default();
+            change(&mut config.training);
+            config.validate().unwrap_err().to_string()
+        };
+        let most = usize::MAX;
+        for (error, expected) in [
+            (refused(|training| training.epochs = usize::MAX), "epochs"),
+            (refused(|training| training.warm_up = usize::MAX), "warm_up"),
+            (
+                refused(|training| training.patience = Some(usize::MAX)),
+                "patience",
+            ),
+        ] {
+            assert_eq!(
+                error,
+                format!("{expected} may be at most 1000000000, not {most}")
+            );
+        }
+        assert!(refused(|training| training.seed = u64::MAX).starts_with("seed may be at most"));
+        assert_eq!(
+            refused(|training| training.patience = Some(0)),
+            "patience must be at least 1"
+        );
+        let mut config = RunConfig::default();
+        config.training.seed = MOST_SEED;
+        config.validate().unwrap();
+        config.to_toml().unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use gatefold_data::{Batch, Batching, Example};
 use gatefold_model::SequenceClassifier;
@@ -118,6 +118,19 @@ pub fn probability(logit: f32) -> f64 {
     1.0 / (1.0 + (-f64::from(logit)).exp())
 }
 
+/// Whether all logits are numbers that answer something.
+///
+/// # Errors
+/// If one is infinite or no number, with what to do.
+pub fn ensure_finite(logits: &[f32]) -> Result<()> {
+    ensure!(
+        logits.iter().all(|logit| logit.is_finite()),
+        "the network's answer is no finite number: its weights are too large, or damaged; train it again with a \
+         lower learning rate, or with --clip-norm 1"
+    );
+    Ok(())
+}
+
 /// A batch's ids `[B, T]` and lengths `[B]` on a device.
 pub(crate) fn to_device(batch: &Batch, device: &Device) -> (Tensor<2, Int>, Tensor<1, Int>) {
     let ids = TensorData::new(batch.ids.clone(), [batch.size, batch.time]);
@@ -181,6 +194,15 @@ pub fn evaluate(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_finite_number_is_no_answer() {
+        ensure_finite(&[0.0, -3.5, f32::MAX]).unwrap();
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let error = ensure_finite(&[1.0, bad]).unwrap_err().to_string();
+            assert!(error.contains("train it again"), "{error}");
+        }
+    }
 
     #[test]
     fn cross_entropy_is_minus_the_log_of_the_probability() {

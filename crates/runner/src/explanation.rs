@@ -10,7 +10,10 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::config::TrainingConfig;
-use crate::evaluation::{evaluate, probability, to_device};
+use crate::evaluation::{ensure_finite, evaluate, probability, to_device};
+
+/// Tokens of a text that is explained; time and memory grow with their square.
+const MOST_TOKENS: usize = 1 << 14;
 
 /// What stands for the token that begins every text.
 const START: &str = "(start)";
@@ -43,7 +46,7 @@ pub struct Word {
 /// Runs a network over every beginning of a text, word by word longer.
 ///
 /// # Errors
-/// If the text has no words, or the device fails.
+/// If the text has no words or too many, the device fails, or an answer is no finite number.
 pub fn explain(
     network: &SequenceClassifier,
     vocabulary: &Vocabulary,
@@ -52,14 +55,18 @@ pub fn explain(
     device: &Device,
 ) -> Result<Explanation> {
     let mut words = vec![START.to_string()];
-    tokenizer::for_each_word(text, |word| {
-        words.push(word.replace(char::is_control, "\u{fffd}"))
-    });
+    tokenizer::for_each_word(text, |word| words.push(word.to_string()));
     ensure!(
         words.len() > 1,
         "the text has no words: there is nothing to explain"
     );
     let ids = vocabulary.encode(text, training.max_length);
+    ensure!(
+        ids.len() <= MOST_TOKENS,
+        "the network would read {} tokens, and every beginning of them: a text of at most {MOST_TOKENS} can be \
+         explained",
+        ids.len()
+    );
     let cut = words.len() - ids.len();
     words.drain(..cut);
 
@@ -72,6 +79,7 @@ pub fn explain(
         .collect();
     let batching = training.batching();
     let (logits, _) = evaluate(network, &beginnings, &batching, device, &mut |_, _| {})?;
+    ensure_finite(&logits)?;
     let whole = batching.batch(&beginnings, &[ids.len() - 1]);
     let (batch_ids, lengths) = to_device(&whole, device);
     let mut gates = vec![Vec::new(); ids.len()];
@@ -279,6 +287,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_text_whose_beginnings_would_fill_the_memory_is_an_error() {
+        let long = |training: &mut TrainingConfig| training.max_length = 1 << 20;
+        let error = explained(Cell::Rnn, long, &"a ".repeat(MOST_TOKENS)).unwrap_err();
+        assert!(error.to_string().contains("at most 16384"), "{error}");
+    }
+
     fn word(word: &str, change: Option<f64>) -> Word {
         Word {
             word: word.into(),
@@ -321,7 +336,10 @@ mod tests {
     fn the_page_shows_the_words_tinted_and_escaped() {
         let mut explanation = explained(Cell::Lstm, |_| (), "a b <zorg> c").unwrap();
         explanation.words[3].word = "<b>&\"".into();
+        explanation.words[1].word = "\u{1b}[31m\u{202e}".into();
         let page = explanation.page().unwrap();
+        assert!(page.contains("\\u{1b}[31m\\u{202e}"), "{page}");
+        assert!(!page.contains(['\u{1b}', '\u{202e}']), "{page}");
         assert!(page.contains("&lt;b&gt;&amp;&quot;<sup>?</sup>"), "{page}");
         assert!(!page.contains("<b>") && !page.contains("<script"), "{page}");
         assert!(

@@ -16,9 +16,13 @@
 //! | [`report`] | runs and comparisons as pages of HTML |
 //! | [`mod@bench`] | how fast a network runs, with our layers and with Burn's |
 //! | [`tensorboard`] | the files that TensorBoard draws a run's curves from |
-//! | [`interrupt`] | Ctrl-C that lets work come to a good end |
+//! | [`interrupt`] | signals that let work come to a good end |
 //! | [`files`] | files that are there as a whole or not at all |
+//! | [`memory`] | how much memory a step takes, told before it is taken |
 //! | [`progress`] | how long work shows itself |
+//! | [`terminal`] | text that can't steer the terminal that shows it |
+
+#![warn(clippy::print_stderr, clippy::print_stdout)] // They panic where nobody reads: `say!`.
 
 pub mod bench;
 pub mod checkpoint;
@@ -31,10 +35,13 @@ pub mod explanation;
 pub mod files;
 pub mod gradient_reach;
 pub mod interrupt;
+pub mod memory;
 pub mod memory_tasks;
 pub mod optimizer;
 pub mod progress;
+mod reading;
 pub mod report;
 pub mod run_folder;
 pub mod tensorboard;
+pub mod terminal;
 pub mod training;

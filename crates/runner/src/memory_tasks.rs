@@ -9,9 +9,10 @@
 //! A simple RNN solves both while the sequences are short; an LSTM or a GRU where they are long too.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::optim::GradientsParams;
@@ -106,7 +107,7 @@ pub struct TaskResult {
     /// Timesteps a sequence.
     pub length: usize,
     /// On held-out sequences, at the end: the mean squared error of the adding problem, the accuracy of
-    /// first-token recall.
+    /// first-token recall. NaN, `null` in JSON, if the training diverged: its loss was no finite number.
     pub score: f64,
     /// The score of the best answer that reads nothing.
     pub chance: f64,
@@ -126,22 +127,31 @@ impl TaskResult {
             Task::Recall => "accuracy",
         }
     }
+
+    /// How it ended: `solved`, `failed` or `diverged`.
+    pub fn verdict(&self) -> &'static str {
+        match self.solved {
+            true => "solved",
+            false if self.score.is_nan() => "diverged",
+            false => "failed",
+        }
+    }
 }
 
 /// Trains a network of one recurrent layer and a linear one on its final hidden state until it solves `task`
-/// at `length` timesteps, or until the steps are used up. `on_step` hears the steps behind, the steps at most,
-/// and the step's loss.
+/// at `length` timesteps, until the steps are used up, or until the loss is no longer finite. `on_step` hears the
+/// steps behind, the steps at most, and the step's loss; [`ControlFlow::Break`] ends it without a result.
 ///
 /// # Errors
-/// If the configuration or the length is too small, if the device fails, or if the loss is no longer finite.
+/// If the configuration or the length is too small, or if the device fails.
 pub fn run(
     task: Task,
     cell: Cell,
     length: usize,
     config: &TaskConfig,
     device: &Device,
-    on_step: &mut dyn FnMut(usize, usize, f64),
-) -> Result<TaskResult> {
+    on_step: &mut dyn FnMut(usize, usize, f64) -> ControlFlow<()>,
+) -> Result<Option<TaskResult>> {
     ensure!(
         length >= SHORTEST,
         "the {task} needs a length of at least {SHORTEST}, not {length}"
@@ -167,20 +177,23 @@ pub fn run(
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         network = optimizer.step(network, gradients, None, config.learning_rate);
         steps += 1;
-        let loss: f64 = loss.into_scalar();
-        ensure!(
-            loss.is_finite(),
-            "the loss of the {task} is no longer finite after {steps} steps; a learning rate below {} may help",
-            config.learning_rate
-        );
-        on_step(steps, config.steps, loss);
+        let loss = loss.try_into_data();
+        let loss = loss.context("the device failed while it computed")?;
+        let loss = loss.iter::<f64>().sum::<f64>();
+        if on_step(steps, config.steps, loss).is_break() {
+            return Ok(None);
+        }
+        if !loss.is_finite() {
+            score = f64::NAN;
+            break;
+        }
         if steps % STEPS_PER_SCORE == 0 || steps == config.steps {
             score = network
                 .valid()
                 .score(task, &held_out, &device.clone().inner())?;
         }
     }
-    Ok(TaskResult {
+    Ok(Some(TaskResult {
         task,
         cell,
         length,
@@ -189,7 +202,7 @@ pub fn run(
         solved: task.is_solved_by(score),
         steps,
         seconds: start.elapsed().as_secs_f64(),
-    })
+    }))
 }
 
 #[derive(Module, Debug)]
@@ -263,6 +276,7 @@ mod tests {
         let mut note = |step, steps, loss| {
             losses.push(loss);
             assert_eq!((step, steps), (losses.len(), config.steps));
+            ControlFlow::Continue(())
         };
         let result = run(
             Task::Recall,
@@ -271,9 +285,8 @@ mod tests {
             config,
             &Device::flex(),
             &mut note,
-        )
-        .unwrap();
-        (result, losses)
+        );
+        (result.unwrap().expect("nobody stopped it"), losses)
     }
 
     #[test]
@@ -297,9 +310,9 @@ mod tests {
             10,
             &config,
             &Device::flex(),
-            &mut |_, _, _| (),
+            &mut |_, _, _| ControlFlow::Continue(()),
         );
-        let result = result.unwrap();
+        let result = result.unwrap().expect("nobody stopped it");
         assert!(result.solved && result.score < 0.01, "{result:?}");
     }
 
@@ -317,6 +330,45 @@ mod tests {
     }
 
     #[test]
+    fn a_training_that_diverges_is_a_result() {
+        let config = TaskConfig {
+            learning_rate: 1e30,
+            ..TaskConfig::default()
+        };
+        let mut last = 0.0;
+        let mut note = |_, _, loss| {
+            last = loss;
+            ControlFlow::Continue(())
+        };
+        let (task, cell, device) = (Task::Adding, Cell::Rnn, Device::flex());
+        let result = run(task, cell, 10, &config, &device, &mut note);
+        let result = result.unwrap().expect("nobody stopped it");
+        assert_eq!((result.verdict(), result.solved), ("diverged", false));
+        assert!(result.steps < config.steps && !f64::is_finite(last));
+        assert!(serde_json::to_value(&result).unwrap()["score"].is_null());
+    }
+
+    #[test]
+    fn a_training_can_be_stopped_after_any_step() {
+        let mut left = 3;
+        let result = run(
+            Task::Recall,
+            Cell::Rnn,
+            10,
+            &TaskConfig::default(),
+            &Device::flex(),
+            &mut |_, _, _| {
+                left -= 1;
+                match left {
+                    0 => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                }
+            },
+        );
+        assert_eq!((result.unwrap(), left), (None, 0));
+    }
+
+    #[test]
     fn a_configuration_without_work_is_refused() {
         let refused = |length, config| {
             run(
@@ -325,7 +377,7 @@ mod tests {
                 length,
                 &config,
                 &Device::flex(),
-                &mut |_, _, _| (),
+                &mut |_, _, _| ControlFlow::Continue(()),
             )
             .unwrap_err()
             .to_string()

@@ -1,12 +1,30 @@
 //! Answers, on standard output: text for people, or JSON, an object a line. All else that the program
 //! says goes to standard error.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 
 use anyhow::Result;
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
+use gatefold::terminal::{printable, printable_json, within_line};
 use serde::Serialize;
+use thiserror::Error;
+
+/// An end with an exit code of its own.
+#[derive(Debug, Error)]
+pub enum End {
+    /// By a signal, or by Ctrl-C as a key; all is said. With the exit code.
+    #[error("stopped")]
+    Stopped(u8),
+    /// A flag's value can't be followed.
+    #[error("{0:#}")]
+    Misused(anyhow::Error),
+}
+
+/// An answer that can't be written.
+#[derive(Debug, Error)]
+#[error("cannot write to standard output")]
+struct WriteError(#[from] io::Error);
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -17,16 +35,20 @@ pub enum Format {
     Json,
 }
 
-/// Writes a line of an answer.
+/// Writes a line of an answer, or several.
 pub fn line(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}")?;
-    Ok(out.flush()?)
+    write(&printable(text))
 }
 
 /// Writes one JSON object.
 pub fn json(value: &impl Serialize) -> Result<()> {
-    line(&serde_json::to_string(value)?)
+    write(&printable_json(&serde_json::to_string(value)?))
+}
+
+fn write(line: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    Ok(written.map_err(WriteError)?)
 }
 
 /// Writes a table; the columns after the first `left` ones hold numbers.
@@ -44,7 +66,9 @@ pub fn render_table(header: &[&str], rows: Vec<Vec<String>>, left: usize, style:
     let mut table = Table::new();
     table.load_preset(style);
     table.set_header(header.to_vec());
-    table.add_rows(rows);
+    // Escaped before the columns' widths are measured.
+    let safe = |cell: &String| within_line(cell).into_owned();
+    table.add_rows(rows.iter().map(|row| row.iter().map(safe)));
     for column in table.column_iter_mut().skip(left) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -54,6 +78,32 @@ pub fn render_table(header: &[&str], rows: Vec<Vec<String>>, left: usize, style:
 /// Whether standard output was closed by its reader, as `head` does: no failure of ours.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
-        .downcast_ref::<std::io::Error>()
-        .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+        .downcast_ref::<WriteError>()
+        .is_some_and(|WriteError(error)| error.kind() == ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_cells_stay_in_their_columns() {
+        let row = |word: &str| vec![word.to_string(), "1".into()];
+        let rows = vec![row("plain"), row("\u{1b}[31m\nb")];
+        let table = render_table(&["word", "count"], rows, 1, presets::ASCII_FULL_CONDENSED);
+        assert!(table.contains("\\u{1b}[31m\\u{a}b"), "{table}");
+        let mut widths = table.lines().map(|line| line.chars().count());
+        let first = widths.next().unwrap();
+        assert!(widths.all(|width| width == first), "{table}");
+    }
+
+    #[test]
+    fn only_standard_output_may_be_gone() {
+        let gone = || io::Error::from(ErrorKind::BrokenPipe);
+        assert!(is_broken_pipe(&WriteError(gone()).into()));
+        assert!(!is_broken_pipe(&gone().into()));
+        let full = WriteError(ErrorKind::StorageFull.into()).into();
+        assert!(!is_broken_pipe(&full));
+        assert!(format!("{full:#}").starts_with("cannot write to standard output: "));
+    }
 }

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 use gatefold_data::{Progress, Unit};
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
+use crate::say;
+use crate::terminal::within_line;
+
 /// How often work speaks where there is no terminal.
 const SPEAK_EVERY: Duration = Duration::from_secs(10);
 
@@ -48,7 +51,7 @@ impl Bar {
 
     /// Something else begins.
     pub fn restart(&mut self, what: &str) {
-        self.what = what.into();
+        self.what = within_line(what).into_owned();
         self.start = Instant::now();
         self.spoken = Instant::now();
         self.bar.reset();
@@ -63,7 +66,7 @@ impl Bar {
         if self.bar.is_hidden() && self.spoken.elapsed() >= SPEAK_EVERY && done > 0 {
             self.spoken = Instant::now();
             let left = total.saturating_sub(done) as f64 / done as f64;
-            eprintln!(
+            say!(
                 "{}: {} %, {:#} left",
                 self.what,
                 100 * done / total.max(1),
@@ -74,12 +77,12 @@ impl Bar {
 
     /// What to show behind the bar.
     pub fn message(&self, message: String) {
-        self.bar.set_message(message);
+        self.bar.set_message(within_line(&message).into_owned());
     }
 
     /// A line for people, above the bar.
     pub fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| say!("{line}"));
     }
 
     /// Takes the bar off the terminal.

@@ -93,7 +93,7 @@ pub struct TaskRow {
     pub length: usize,
     /// The network's cell.
     pub cell: String,
-    /// On sequences that it was not trained on, in `unit`.
+    /// On sequences that it was not trained on, in `unit`; NaN if the training diverged.
     pub score: f64,
     /// What an answer without memory scores.
     pub chance: f64,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::Checkpoints;
 use crate::config::RunConfig;
 use crate::files::{self, Lock};
+use crate::reading::read_text;
 
 const CONFIG: &str = "config.toml";
 const VOCABULARY: &str = "vocabulary.json";
@@ -22,6 +23,9 @@ const METRICS: &str = "metrics.jsonl";
 const SUMMARY: &str = "summary.json";
 const REPORT: &str = "report.html";
 const CHECKPOINTS: &str = "checkpoints";
+
+/// Bytes of the metrics or the summary that are read: those of a hundred thousand epochs.
+const MOST_BYTES: u64 = 1 << 24;
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -383,7 +387,7 @@ impl RunFolder {
 
     fn read_if_there(&self, name: &str) -> Result<Option<String>> {
         let path = self.path.join(name);
-        match fs::read_to_string(&path) {
+        match read_text(&path, MOST_BYTES) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),

@@ -4,27 +4,20 @@ mod page;
 mod report;
 
 use anyhow::{Result, ensure};
-use clap::CommandFactory;
-use clap::error::ErrorKind;
 use gatefold::bench::measure;
 use gatefold::bench::peaks::Peaks;
 use gatefold::device::{AdapterKind, Selected, adapters, find};
-use gatefold::files;
+use gatefold::{files, say};
 use itertools::Itertools;
 
 use self::report::{LEGEND, Report};
-use crate::cli::{BenchArgs, Cli};
-use crate::output::{self, Format};
+use crate::cli::BenchArgs;
+use crate::output::{self, End, Format};
 
 pub fn run(args: BenchArgs) -> Result<()> {
     let workloads = args.workloads();
-    if let Some(error) = workloads
-        .iter()
-        .find_map(|workload| workload.config().err())
-    {
-        Cli::command()
-            .error(ErrorKind::ValueValidation, format!("{error:#}"))
-            .exit();
+    for workload in &workloads {
+        workload.config().map_err(End::Misused)?;
     }
     let devices = match args.device {
         Some(choice) => vec![find(choice)?],
@@ -47,14 +40,14 @@ pub fn run(args: BenchArgs) -> Result<()> {
         let device = selected.open()?;
         let for_people = format == Format::Text || args.markdown.is_some();
         let peaks = if for_people && selected != Selected::Cpu {
-            eprintln!("measuring the peaks of {selected}");
+            say!("measuring the peaks of {selected}");
             Peaks::measure(&device)
         } else {
             Peaks::default()
         };
         let mut records = Vec::new();
         for workload in &workloads {
-            eprintln!("measuring {selected}: {workload}, {steps} steps of each kind");
+            say!("measuring {selected}: {workload}, {steps} steps of each kind");
             match measure(workload, &implementations, (&selected, &device), steps) {
                 Ok(measured) => {
                     if format == Format::Json {
@@ -64,7 +57,7 @@ pub fn run(args: BenchArgs) -> Result<()> {
                 }
                 // What was measured before, and what follows, is worth having without it.
                 Err(error) => {
-                    eprintln!("error: {workload}: {error:#}");
+                    say!("error: {workload}: {error:#}");
                     failures += 1;
                 }
             }

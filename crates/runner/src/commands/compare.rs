@@ -1,134 +1,189 @@
 //! `gatefold compare`
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::exit;
 
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use gatefold::config::RunConfig;
 use gatefold::dataset::{self, Prepared};
-use gatefold::device;
-use gatefold::files;
+use gatefold::device::{self, Selected};
+use gatefold::interrupt::Interrupt;
+use gatefold::memory::ensure_training_fits;
 use gatefold::memory_tasks::{self, LENGTHS, Task, TaskConfig, TaskResult};
 use gatefold::progress::{self, Bar};
 use gatefold::report::{self, RunSection, TaskRow};
 use gatefold::run_folder::RunFolder;
 use gatefold::training::{self, Outcome};
+use gatefold::{files, say};
 use gatefold_model::Cell;
 use itertools::{Itertools, iproduct};
 use serde::Serialize;
 
 use super::train::dashboard::Run;
-use super::train::display::Display;
-use super::train::{INTERRUPTED, found, run_name};
+use super::train::display::{self, Display};
+use super::train::{found, program, run_name, say_how_to_go_on};
 use crate::cli::CompareArgs;
-use crate::output::{self, Format};
+use crate::output::{self, End, Format};
 
 pub fn run(args: CompareArgs) -> Result<()> {
-    let mut config = args.settings.into_config()?;
+    let mut config = args.settings.into_config(check)?;
+    let cells: Vec<Cell> = args.cells.into_iter().unique().collect();
+    config.dataset = found(config.dataset)?;
+    let name = config.dataset.name.clone().unwrap_or_default();
+    let (selected, device) = device::open(args.device.device)?;
+    say!("device: {selected}");
+    let data = Prepared::new(
+        &dataset::load(&config.dataset, &mut progress::reading(&name))?,
+        &config,
+    )?;
+    for &cell in &cells {
+        config.model.cell = cell;
+        ensure_training_fits(&config, &data, &selected)?;
+    }
+    let parent = match &args.run {
+        Some(path) => RunFolder::create(path)?,
+        None => RunFolder::create_numbered(&format!("compare-{}", run_name(&name)))?,
+    };
+    say!("runs: {}", parent.path().display());
+
+    let mut comparison = Comparison {
+        folder: parent.path(),
+        cells: &cells,
+        device: &device,
+        interrupt: display::listen()?,
+        sections: Vec::new(),
+        tasks: Vec::new(),
+    };
+    let ended = comparison
+        .train(&mut config, &data, &selected)
+        .and_then(|()| match args.no_memory_tasks {
+            true => Ok(()),
+            false => comparison.try_memory(config.training.seed),
+        });
+    // However it ended, what was learned until then is worth having.
+    if !comparison.sections.is_empty() {
+        let path = comparison.write_report()?;
+        comparison.show(args.format.format)?;
+        say!("report: {}", path.display());
+    }
+    ended
+}
+
+fn check(config: &RunConfig) -> Result<()> {
     config.validate()?;
     ensure!(
         config.model.layers == 1 && !config.model.bidirectional,
         "compare measures how far the gradient reaches, in networks of one layer in one direction: leave \
          layers and bidirectional out"
     );
-    let cells: Vec<Cell> = args.cells.into_iter().unique().collect();
-    config.dataset = found(config.dataset)?;
-    let name = config.dataset.name.clone().unwrap_or_default();
-    let (selected, device) = device::open(args.device.device)?;
-    eprintln!("device: {selected}");
-    let data = Prepared::new(
-        &dataset::load(&config.dataset, &mut progress::reading(&name))?,
-        &config,
-    )?;
-    let parent = match &args.run {
-        Some(path) => RunFolder::create(path)?,
-        None => RunFolder::create_numbered(&format!("compare-{}", run_name(&name)))?,
-    };
-    eprintln!("runs: {}", parent.path().display());
-
-    let mut sections = Vec::new();
-    for cell in cells.iter().copied() {
-        config.model.cell = cell;
-        let folder = RunFolder::create(&parent.path().join(cell.to_string()))?;
-        eprintln!("{cell}:");
-        let on = (&selected, &device);
-        sections.push(train(&config, &data, on, &folder)?);
-    }
-    let tasks = match args.no_memory_tasks {
-        true => Vec::new(),
-        false => memory_tasks(&cells, config.training.seed, &device)?,
-    };
-    let path = write_report(parent.path(), &sections, &tasks)?;
-    match args.format.format {
-        Format::Text => show(&sections, &tasks)?,
-        Format::Json => {
-            for section in &sections {
-                output::json(&Compared::of(section))?;
-            }
-            for task in &tasks {
-                output::json(task)?;
-            }
-        }
-    }
-    eprintln!("report: {}", path.display());
     Ok(())
 }
 
-fn train(
-    config: &RunConfig,
-    data: &Prepared,
-    on: (&device::Selected, &Device),
-    folder: &RunFolder,
-) -> Result<RunSection> {
-    let epochs = config.training.epochs;
-    let mut display = Display::start(Run::of(config, on.0, folder), true)?;
-    let outcome = training::train(config, data, on, folder, &mut |event| {
-        display.show(event, epochs)
-    });
-    display.finish();
-    match outcome? {
-        Outcome::Finished(section) => Ok(*section),
-        Outcome::Stopped { epoch, step } => {
-            eprintln!("stopped in epoch {epoch} after {step} steps; nothing was compared");
-            exit(INTERRUPTED);
-        }
-    }
+/// A comparison under way.
+struct Comparison<'a> {
+    folder: &'a Path,
+    cells: &'a [Cell],
+    device: &'a Device,
+    interrupt: Interrupt,
+    /// The networks that are trained and tested.
+    sections: Vec<RunSection>,
+    /// The memory tasks that are done.
+    tasks: Vec<TaskResult>,
 }
 
-/// Every cell on every task, at growing lengths.
-fn memory_tasks(cells: &[Cell], seed: u64, device: &Device) -> Result<Vec<TaskResult>> {
-    let config = TaskConfig {
-        seed,
-        ..TaskConfig::default()
-    };
-    let mut bar = Bar::new("", "steps");
-    let mut results = Vec::new();
-    for (task, length, &cell) in iproduct!([Task::Adding, Task::Recall], LENGTHS, cells) {
-        bar.restart(&format!("{task}, {length} timesteps, {cell}"));
-        let result = memory_tasks::run(
-            task,
-            cell,
-            length,
-            &config,
-            device,
-            &mut |step, steps, loss| {
+impl Comparison<'_> {
+    /// Trains a network of each cell.
+    fn train(
+        &mut self,
+        config: &mut RunConfig,
+        data: &Prepared,
+        selected: &Selected,
+    ) -> Result<()> {
+        for &cell in self.cells {
+            self.stop_if_asked("before the next network")?;
+            config.model.cell = cell;
+            let run = RunFolder::create(&self.folder.join(cell.to_string()))?;
+            say!("{cell}:");
+            let epochs = config.training.epochs;
+            let shown = Run::of(config, selected, &run);
+            let mut display = Display::start(shown, true, &self.interrupt)?;
+            let on = (selected, self.device);
+            let outcome = training::train(config, data, on, &run, &mut |event| {
+                display.show(event, epochs)
+            });
+            display.finish();
+            if outcome.is_err() {
+                say_how_to_go_on(&run);
+            }
+            match outcome? {
+                Outcome::Finished(section) => self.sections.push(*section),
+                Outcome::Stopped { epoch, step } => {
+                    let (program, run) = (program(), run.path().display());
+                    self.stop_if_asked(&format!(
+                        "in epoch {epoch} after {step} steps; to go on with this network: {program} train --resume {run}"
+                    ))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries every cell on every memory task, at growing lengths.
+    fn try_memory(&mut self, seed: u64) -> Result<()> {
+        self.write_report()?;
+        let config = TaskConfig {
+            seed,
+            ..TaskConfig::default()
+        };
+        let mut bar = Bar::new("", "steps");
+        for (task, length, &cell) in iproduct!([Task::Adding, Task::Recall], LENGTHS, self.cells) {
+            bar.restart(&format!("{task}, {length} timesteps, {cell}"));
+            let mut on_step = |step, steps, loss| {
                 bar.update(step as u64, steps as u64);
                 bar.message(format!("loss {loss:.3}"));
-            },
-        )?;
-        results.push(result);
+                match self.interrupt.exit_code() {
+                    Some(_) => ControlFlow::Break(()),
+                    None => ControlFlow::Continue(()),
+                }
+            };
+            let result = memory_tasks::run(task, cell, length, &config, self.device, &mut on_step)?;
+            self.tasks.extend(result);
+            self.stop_if_asked("in the memory tasks")
+                .inspect_err(|_| bar.finish())?;
+        }
+        bar.finish();
+        Ok(())
     }
-    bar.finish();
-    Ok(results)
-}
 
-fn write_report(folder: &Path, sections: &[RunSection], tasks: &[TaskResult]) -> Result<PathBuf> {
-    let rows: Vec<TaskRow> = tasks.iter().map(TaskRow::from).collect();
-    let path = folder.join("report.html");
-    files::replace(&path, report::comparison_page(sections, &rows)?.as_bytes())?;
-    Ok(path)
+    /// Says where it stopped, and ends, if a signal asked for that.
+    fn stop_if_asked(&self, place: &str) -> Result<()> {
+        if let Some(code) = self.interrupt.exit_code() {
+            say!("stopped {place}");
+            return Err(End::Stopped(code).into());
+        }
+        Ok(())
+    }
+
+    fn write_report(&self) -> Result<PathBuf> {
+        let rows: Vec<TaskRow> = self.tasks.iter().map(TaskRow::from).collect();
+        let path = self.folder.join("report.html");
+        let page = report::comparison_page(&self.sections, &rows)?;
+        files::replace(&path, page.as_bytes())?;
+        Ok(path)
+    }
+
+    fn show(&self, format: Format) -> Result<()> {
+        if format == Format::Text {
+            return show(&self.sections, &self.tasks);
+        }
+        let sections = self.sections.iter().map(Compared::of);
+        sections
+            .into_iter()
+            .try_for_each(|line| output::json(&line))?;
+        self.tasks.iter().try_for_each(output::json)
+    }
 }
 
 /// A network's line of the answer.
@@ -194,7 +249,7 @@ fn show(sections: &[RunSection], tasks: &[TaskResult]) -> Result<()> {
             result.measure().to_string(),
             format!("{:.4}", result.score),
             format!("{:.4}", result.chance),
-            if result.solved { "solved" } else { "failed" }.into(),
+            result.verdict().into(),
         ]
     });
     let header = [

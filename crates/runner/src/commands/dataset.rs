@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use gatefold::config::DatasetConfig;
 use gatefold::progress::{self, Bar};
-use gatefold::{dataset, download};
+use gatefold::{dataset, download, say};
 use gatefold_data::{DatasetInfo, SplitInfo};
 use itertools::Itertools;
 
@@ -87,7 +87,7 @@ fn fetch(url: Option<String>) -> Result<()> {
         published.url = url;
     }
     let folder = dataset::data_directory()?;
-    eprintln!("from {} into {}", published.url, folder.display());
+    say!("from {} into {}", published.url, folder.display());
     let mut bar = Bar::new("fetching", "bytes");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -97,7 +97,7 @@ fn fetch(url: Option<String>) -> Result<()> {
         bar.update(done, total);
     }))?;
     bar.finish();
-    eprintln!(
+    say!(
         "{} is complete, size and MD5 as published. `gatefold train` reads it now",
         path.display()
     );

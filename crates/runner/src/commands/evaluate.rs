@@ -1,37 +1,43 @@
 //! `gatefold evaluate`
 
 use anyhow::{Result, ensure};
+use gatefold::config::RunConfig;
+use gatefold::memory::ensure_answers_fit;
 use gatefold::progress::{self, Bar};
 use gatefold::run_folder::RunFolder;
 use gatefold::{dataset, device, evaluation};
 use gatefold_data::encode_all;
 
-use crate::cli::EvaluateArgs;
+use crate::cli::{EvaluateArgs, with_flags};
 use crate::output::{self, Format};
 
 pub fn run(args: EvaluateArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
-    let mut config = folder.config()?;
+    let config = folder.config()?;
     let vocabulary = folder.vocabulary(&config)?;
-    if let Some(name) = &args.dataset.dataset {
-        config.dataset = dataset::all_of(name);
-    }
-    args.dataset.apply(&mut config.dataset);
-    config.validate()?;
-    let (_, device) = device::open(args.device.device)?;
+    let apply = |config: &mut RunConfig| {
+        if let Some(name) = &args.dataset.dataset {
+            config.dataset = dataset::all_of(name);
+        }
+        args.dataset.apply(&mut config.dataset);
+    };
+    let config = with_flags(config, apply, RunConfig::validate)?;
+    let (selected, device) = device::open(args.device.device)?;
     let network = folder.network(&config, &vocabulary, &device)?;
 
     let name = config.dataset.name.clone().unwrap_or_default();
     let data = dataset::load(&config.dataset, &mut progress::reading(&name))?;
     ensure!(!data.test.is_empty(), "{name} has no test reviews");
     let examples = encode_all(&data.test, &vocabulary, config.training.max_length);
+    ensure_answers_fit(&config, &examples, &selected)?;
     let mut bar = Bar::new("testing", "batches");
     let batching = config.training.batching();
-    let (_, evaluation) =
+    let (logits, evaluation) =
         evaluation::evaluate(&network, &examples, &batching, &device, &mut |done, all| {
             bar.update(done as u64, all as u64)
         })?;
     bar.finish();
+    evaluation::ensure_finite(&logits)?;
     match args.format.format {
         Format::Json => output::json(&evaluation),
         Format::Text => output::line(&format!(

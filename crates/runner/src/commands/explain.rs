@@ -2,8 +2,10 @@
 
 use anyhow::Result;
 use gatefold::explanation::{Explanation, Word, explain};
+use gatefold::memory::ensure_answers_fit;
 use gatefold::run_folder::RunFolder;
-use gatefold::{device, files};
+use gatefold::{device, files, say};
+use gatefold_data::Example;
 use itertools::Itertools;
 
 use crate::cli::ExplainArgs;
@@ -18,15 +20,22 @@ pub fn run(args: ExplainArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let config = folder.config()?;
     let vocabulary = folder.vocabulary(&config)?;
-    let (_, device) = device::open(args.device.device)?;
+    let (selected, device) = device::open(args.device.device)?;
+    let whole = Example {
+        ids: vocabulary.encode(&args.text, config.training.max_length),
+        positive: false,
+    };
+    // As many beginnings as tokens.
+    let beginnings = std::iter::repeat_n(&whole, whole.ids.len());
+    ensure_answers_fit(&config, beginnings, &selected)?;
     let network = folder.network(&config, &vocabulary, &device)?;
     let explanation = explain(&network, &vocabulary, &config.training, &args.text, &device)?;
     if let Some(note) = explanation.cut_note() {
-        eprintln!("{note}");
+        say!("{note}");
     }
     if let Some(path) = args.html {
         files::write_output(&path, explanation.page()?.as_bytes())?;
-        eprintln!("the page is {}", path.display());
+        say!("the page is {}", path.display());
     }
     match args.format.format {
         Format::Json => explanation.words.iter().try_for_each(output::json),

@@ -1,9 +1,11 @@
 //! `gatefold runs`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use gatefold::run_folder::RunFolder;
+use gatefold::say;
+use gatefold::terminal::message;
 use gatefold_model::Cell;
 use serde::Serialize;
 
@@ -27,7 +29,7 @@ enum State {
 /// A run's key figures, as far as they can be read.
 #[derive(Debug, Serialize)]
 struct Line {
-    run: PathBuf,
+    run: String,
     state: State,
     dataset: Option<String>,
     cell: Option<Cell>,
@@ -54,7 +56,7 @@ pub fn run(args: RunsArgs) -> Result<()> {
         lines.extend(RunFolder::list(folder)?.iter().map(line));
     }
     if lines.is_empty() {
-        eprintln!(
+        say!(
             "there are no runs yet; `gatefold train` makes one, in the folder runs unless --run names another"
         );
     }
@@ -107,7 +109,7 @@ fn line(run: &RunFolder) -> Line {
     let best = summary.as_ref().map(|summary| &summary.best).or(best);
     let model = config.as_ref().map(|config| &config.model);
     Line {
-        run: run.path().into(),
+        run: run.path().display().to_string(),
         state,
         dataset: config
             .as_ref()
@@ -131,7 +133,7 @@ fn line(run: &RunFolder) -> Line {
 
 /// What was read, or else nothing, and a problem more.
 fn keep<T>(read: Result<T>, problems: &mut Vec<String>) -> Option<T> {
-    read.map_err(|error| problems.push(format!("{error:#}").trim_end().into()))
+    read.map_err(|error| problems.push(message(format!("{error:#}").trim_end())))
         .ok()
 }
 
@@ -143,8 +145,7 @@ impl Line {
             name.unwrap_or_default().to_owned()
         };
         let count = |count: Option<usize>| count.map(|count| count.to_string()).unwrap_or_default();
-        let share =
-            |share: Option<f64>| share.map(|share| format!("{share:.4}")).unwrap_or_default();
+        let share = |share: Option<f64>| share.map(|share| number(share, 4)).unwrap_or_default();
         // A table's path, as datasets go, is too long.
         let dataset = self
             .dataset
@@ -152,7 +153,7 @@ impl Line {
             .map(Path::new)
             .and_then(Path::file_name);
         vec![
-            self.run.display().to_string(),
+            self.run.clone(),
             name(serde_json::to_value(self.state).ok()),
             dataset.unwrap_or_default().to_string_lossy().into_owned(),
             self.cell.map(|cell| cell.to_string()).unwrap_or_default(),
@@ -167,7 +168,15 @@ impl Line {
             share(self.validation_loss),
             share(self.validation_accuracy),
             share(self.test_accuracy),
-            format!("{:.1}", self.training_seconds),
+            number(self.training_seconds, 1),
         ]
+    }
+}
+
+/// A number of a file, which may have hundreds of digits.
+fn number(value: f64, decimals: usize) -> String {
+    match value.abs() {
+        0.0..1e9 => format!("{value:.decimals$}"),
+        _ => format!("{value:.1e}"),
     }
 }

@@ -5,12 +5,15 @@ use burn::module::Module;
 use burn::tensor::Device;
 use gatefold_model::SequenceClassifierConfig;
 
-use crate::cli::SummaryArgs;
+use crate::cli::{SummaryArgs, with_flags};
 use crate::output::{self, Format};
 
 pub fn run(args: SummaryArgs) -> Result<()> {
-    let mut config = SequenceClassifierConfig::default();
-    args.model.apply(&mut config);
+    let config = with_flags(
+        SequenceClassifierConfig::default(),
+        |config| args.model.apply(config),
+        |config| Ok(config.validate()?),
+    )?;
     let network = config.blank(&Device::flex())?;
     let layers = network.summary();
     if args.format.format == Format::Json {

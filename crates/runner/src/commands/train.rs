@@ -4,58 +4,55 @@ pub mod dashboard;
 pub mod display;
 
 use std::path::Path;
-use std::process::exit;
 
 use anyhow::Result;
-use gatefold::config::DatasetConfig;
+use gatefold::config::{DatasetConfig, RunConfig};
 use gatefold::dataset::{self, Prepared};
-use gatefold::device;
-use gatefold::progress;
+use gatefold::memory::ensure_training_fits;
 use gatefold::run_folder::{RunFolder, RunSummary};
 use gatefold::training::{self, Outcome};
+use gatefold::{device, progress, say};
 
 use self::dashboard::Run;
 use self::display::Display;
-use crate::cli::TrainArgs;
-
-/// As shells do for what Ctrl-C ended.
-pub const INTERRUPTED: i32 = 130;
+use crate::cli::{TrainArgs, with_flags};
+use crate::output::End;
 
 pub fn run(args: TrainArgs) -> Result<()> {
     let (config, resumed) = match &args.resume {
         Some(path) => {
             let folder = RunFolder::open_begun(path)?;
             if folder.is_finished() {
-                eprintln!("{} is finished; there is nothing to resume", path.display());
+                say!("{} is finished; there is nothing to resume", path.display());
                 return Ok(());
             }
-            let mut config = folder.config()?;
-            args.checkpoints.apply(&mut config.training);
-            config.validate()?;
+            let apply = |config: &mut RunConfig| args.checkpoints.apply(&mut config.training);
+            let config = with_flags(folder.config()?, apply, RunConfig::validate)?;
             (config, Some(folder))
         }
         None => {
-            let mut config = args.settings.into_config()?;
-            args.checkpoints.apply(&mut config.training);
-            config.validate()?;
+            let config = args.settings.into_config(RunConfig::validate)?;
+            let apply = |config: &mut RunConfig| args.checkpoints.apply(&mut config.training);
+            let mut config = with_flags(config, apply, RunConfig::validate)?;
             config.dataset = found(config.dataset)?;
             (config, None)
         }
     };
     let (selected, device) = device::open(args.device.device)?;
-    eprintln!("device: {selected}");
+    say!("device: {selected}");
     let name = config.dataset.name.clone().unwrap_or_default();
     let data = Prepared::new(
         &dataset::load(&config.dataset, &mut progress::reading(&name))?,
         &config,
     )?;
-    eprintln!(
+    say!(
         "reviews: {} to train on, {} to validate, {} to test; {} distinct words",
         data.train.len(),
         data.validation.len(),
         data.test.len(),
         data.vocabulary.distinct()
     );
+    ensure_training_fits(&config, &data, &selected)?;
     let folder = match (resumed, &args.run) {
         (Some(folder), _) => folder,
         (None, Some(path)) => RunFolder::create(path)?,
@@ -65,8 +62,10 @@ pub fn run(args: TrainArgs) -> Result<()> {
         }
     };
     let run = folder.path().display();
-    eprintln!("run: {run}");
-    let mut display = Display::start(Run::of(&config, &selected, &folder), args.plain)?;
+    say!("run: {run}");
+    let interrupt = display::listen()?;
+    let shown = Run::of(&config, &selected, &folder);
+    let mut display = Display::start(shown, args.plain, &interrupt)?;
     let outcome = training::train(
         &config,
         &data,
@@ -74,26 +73,34 @@ pub fn run(args: TrainArgs) -> Result<()> {
         &folder,
         &mut |event| display.show(event, config.training.epochs),
     );
-    let interrupted = display.finish();
-    if outcome.is_err() && folder.has_checkpoint() {
-        eprintln!(
-            "the last checkpoint is kept; to go on from it: {} train --resume {run}",
-            program()
-        );
+    let stopped = display.finish();
+    if outcome.is_err() {
+        say_how_to_go_on(&folder);
     }
     match outcome? {
         Outcome::Finished(section) => report(&section.summary, &folder),
         Outcome::Stopped { epoch, step } => {
-            eprintln!(
+            say!(
                 "stopped in epoch {epoch} after {step} steps; to go on: {} train --resume {run}",
                 program()
             );
-            if interrupted {
-                exit(INTERRUPTED);
+            if let Some(code) = stopped {
+                return Err(End::Stopped(code).into());
             }
         }
     }
     Ok(())
+}
+
+/// Of a run that an error ended.
+pub fn say_how_to_go_on(run: &RunFolder) {
+    if run.has_checkpoint() {
+        say!(
+            "the last checkpoint is kept; to go on from it: {} train --resume {}",
+            program(),
+            run.path().display()
+        );
+    }
 }
 
 /// The dataset of a run that begins: one that is there, said by name, with absolute paths.
@@ -103,7 +110,7 @@ pub fn found(dataset: DatasetConfig) -> Result<DatasetConfig> {
     let name = dataset.name.clone().unwrap_or_default();
     dataset::source(&dataset)?;
     let dataset = dataset::with_absolute_paths(dataset)?;
-    eprintln!("dataset: {name}");
+    say!("dataset: {name}");
     if !named {
         let other = match name.as_str() {
             "reviews" => format!(
@@ -112,7 +119,7 @@ pub fn found(dataset: DatasetConfig) -> Result<DatasetConfig> {
             ),
             _ => "from the data directory; the built-in reviews: --dataset reviews".into(),
         };
-        eprintln!("  ({other})");
+        say!("  ({other})");
     }
     Ok(dataset)
 }
@@ -125,7 +132,7 @@ pub fn run_name(dataset: &str) -> String {
 
 fn report(summary: &RunSummary, folder: &RunFolder) {
     let run = folder.path().display();
-    eprintln!(
+    say!(
         "test: loss {:.4}, accuracy {:.4} over {} reviews (epoch {}, the best by validation loss); trained in {:.1} s",
         summary.test_loss,
         summary.test_accuracy,
@@ -133,11 +140,11 @@ fn report(summary: &RunSummary, folder: &RunFolder) {
         summary.best_epoch,
         summary.training_seconds,
     );
-    eprintln!("report: {}", folder.report().display());
-    eprintln!("try it: {} predict {run} \"Not once dull.\"", program());
+    say!("report: {}", folder.report().display());
+    say!("try it: {} predict {run} \"Not once dull.\"", program());
 }
 
 /// How this program was called.
-fn program() -> String {
+pub fn program() -> String {
     std::env::args().next().unwrap_or_else(|| "gatefold".into())
 }

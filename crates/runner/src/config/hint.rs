@@ -12,6 +12,9 @@ use super::RunConfig;
 /// How alike a word must be to be taken for another, by Jaro and Winkler's measure: 1 is the same.
 const ALIKE: f64 = 0.8;
 
+/// Characters of a line or a value that are shown.
+const SHOWN: usize = 100;
+
 /// Reads `text`, the contents of the file at `path`.
 pub(super) fn parse(text: &str, path: &Path) -> Result<RunConfig> {
     let path = path.display();
@@ -20,11 +23,31 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<RunConfig> {
     }
     toml::from_str(text).map_err(|error| match explain(text, &error) {
         Some(what) => anyhow!("{path}, {what}"),
-        None => anyhow!(
-            "in the configuration {path}: {}",
-            error.to_string().trim_end()
-        ),
+        None => anyhow!("in the configuration {path}: {}", plainly(text, &error)),
     })
+}
+
+/// TOML's own complaint, with the line that it is about if that is one to look at.
+fn plainly(text: &str, error: &Error) -> String {
+    let shown = error.to_string();
+    match error.span() {
+        Some(span) if shown.lines().any(|line| line.chars().count() > SHOWN) => {
+            let line = line_of(text, &span);
+            let start = text[..span.start].rfind('\n').map_or(0, |end| end + 1);
+            let column = 1 + text[start..span.start].chars().count();
+            let message = shortened(error.message());
+            format!("TOML parse error at line {line}, column {column}: {message}")
+        }
+        _ => shown.trim_end().into(),
+    }
+}
+
+/// The beginning of what is too long to show.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text.into(),
+    }
 }
 
 /// Finds a list where a table belongs: serde would take its values for the table's, in their order.
@@ -45,11 +68,11 @@ fn explain(text: &str, error: &Error) -> Option<String> {
     let document = DeTable::parse(text).ok()?;
     let keys = keys_to(document.get_ref(), &span)?;
     let line = line_of(text, &span);
-    let found = text[span].lines().next().unwrap_or_default();
+    let found = &shortened(text[span].lines().next().unwrap_or_default());
     let what = wrong_key(error.message(), &keys)
         .or_else(|| wrong_choice(error.message(), &keys, found))
         .or_else(|| wrong_type(error.message(), &keys, found))
-        .unwrap_or_else(|| format!("{}: {}", said(&keys), error.message()));
+        .unwrap_or_else(|| format!("{}: {}", said(&keys), shortened(error.message())));
     Some(format!("line {line}: {what}"))
 }
 
@@ -76,7 +99,7 @@ fn wrong_key(message: &str, keys: &[String]) -> Option<String> {
     let (key, table) = keys.split_last()?;
     let there = match table {
         [] => "there is no key".into(),
-        _ => format!("[{}] has no key", table.join(".")),
+        _ => format!("[{}] has no key", shortened(&table.join("."))),
     };
     let mut known = keys_of_tables();
     known.extend(here.iter().map(|key| vec![key.clone()]));
@@ -84,7 +107,7 @@ fn wrong_key(message: &str, keys: &[String]) -> Option<String> {
         Some(keys) => format!("did you mean {}?", said(keys)),
         None => format!("the keys are {}", here.join(", ")),
     };
-    Some(format!("{there} `{key}`; {hint}"))
+    Some(format!("{there} `{}`; {hint}", shortened(key)))
 }
 
 fn wrong_choice(message: &str, keys: &[String], found: &str) -> Option<String> {
@@ -278,5 +301,29 @@ mod tests {
                 .starts_with("in the configuration run.toml: TOML parse error at line 2, column 8"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_is_too_long_to_read_is_cut() {
+        let long = "9".repeat(1 << 16);
+        for (text, expected) in [
+            (
+                format!("[training]\nepochs = = {long}"),
+                "TOML parse error at line 2, column 10: ",
+            ),
+            (
+                format!("[training]\nepochs = \"{long}\""),
+                "line 2: `epochs` in [training] must be a whole number from 0 up, not \"999",
+            ),
+            (
+                format!("[training]\n{long} = 1"),
+                "line 2: [training] has no key `999",
+            ),
+        ] {
+            let error = parse(&text, Path::new("run.toml")).unwrap_err();
+            let error = format!("{error:#}");
+            assert!(error.contains(expected), "{error}");
+            assert!(error.len() < 400, "{}", error.len());
+        }
     }
 }

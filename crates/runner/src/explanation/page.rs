@@ -6,6 +6,7 @@ use minijinja::{Value, context};
 use super::{Explanation, START, Word};
 use crate::report::page::{self, Table, figures, render, table};
 use crate::report::plots::{Line, Plot, Scale};
+use crate::terminal::printable;
 
 /// Words listed a side.
 const LISTED: usize = 5;
@@ -28,7 +29,8 @@ pub(super) fn page(explanation: &Explanation) -> Result<String> {
             numbers => table(numbers(words))?,
         },
     )?;
-    page::page("What the network did, word by word", body)
+    let page = page::page("What the network did, word by word", body)?;
+    Ok(printable(&page).into_owned())
 }
 
 fn tinted(words: &[Word]) -> Value {

@@ -48,6 +48,9 @@ fn table(of_task: Vec<&TaskRow>) -> Table {
 }
 
 fn verdict(row: &TaskRow) -> String {
+    if row.score.is_nan() {
+        return "✗ diverged".into();
+    }
     let verdict = if row.solved {
         "✓ solved"
     } else {

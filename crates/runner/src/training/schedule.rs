@@ -11,7 +11,8 @@ use crate::config::{Schedule, TrainingConfig};
 pub fn learning_rate(config: &TrainingConfig, step: usize, steps: usize) -> f64 {
     let full = config.learning_rate;
     if step < config.warm_up {
-        return full * (step + 1) as f64 / (config.warm_up + 1) as f64;
+        // As floats: a warm-up may be any number of steps.
+        return full * (step as f64 + 1.0) / (config.warm_up as f64 + 1.0);
     }
     match config.schedule {
         Schedule::Constant => full,
@@ -53,5 +54,22 @@ mod tests {
         assert!((rates[14] - 0.05).abs() < 1e-12, "half way: {}", rates[14]);
         assert!(rates[4..].is_sorted_by(|a, b| a >= b));
         assert!(rates[24] < 1e-12);
+    }
+
+    #[test]
+    fn no_count_of_steps_takes_the_rate_out_of_its_range() {
+        for schedule in [Schedule::Constant, Schedule::Cosine] {
+            for warm_up in [0, 1, usize::MAX - 1, usize::MAX] {
+                for step in [0, 1, usize::MAX - 1, usize::MAX] {
+                    for steps in [0, 1, usize::MAX] {
+                        let rate = learning_rate(&config(schedule, warm_up), step, steps);
+                        assert!(
+                            (0.0..=0.1).contains(&rate),
+                            "{schedule:?} {warm_up} {step} {steps}: {rate}"
+                        );
+                    }
+                }
+            }
+        }
     }
 }

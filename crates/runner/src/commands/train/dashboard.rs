@@ -6,7 +6,7 @@
 mod chart;
 mod draw;
 mod history;
-mod screen;
+pub mod screen;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -18,6 +18,7 @@ use anyhow::{Context, Result};
 use gatefold::config::RunConfig;
 use gatefold::device::Selected;
 use gatefold::run_folder::{EpochMetrics, RunFolder};
+use gatefold::terminal::within_line;
 use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -53,8 +54,8 @@ impl Run {
         let model = &config.model;
         let parameters = model.parameters();
         Self {
-            name: folder.path().display().to_string(),
-            device: selected.to_string(),
+            name: within_line(&folder.path().display().to_string()).into_owned(),
+            device: within_line(&selected.to_string()).into_owned(),
             network: format!(
                 "{} {}, {parameters} parameters",
                 model.cell, model.hidden_size
@@ -178,7 +179,7 @@ impl<B: Backend> Dashboard<B> {
 
     /// A line for people.
     pub fn message(&mut self, line: &str) {
-        self.state.message(line.into());
+        self.state.message(within_line(line).into_owned());
     }
 
     /// What the person wants by now. Call it after every step and batch: it reads the keys and draws, both
@@ -194,7 +195,7 @@ impl<B: Backend> Dashboard<B> {
     fn draw(&mut self) {
         let start = Instant::now();
         // A panic in another thread has given the terminal back already.
-        let ours = self.screen.as_ref().is_none_or(Screen::is_on);
+        let ours = self.screen.is_none() || Screen::is_on();
         if let Some(terminal) = &mut self.terminal
             && !(ours
                 && terminal

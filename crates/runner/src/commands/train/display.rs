@@ -8,16 +8,35 @@ use anyhow::Result;
 use gatefold::interrupt::Interrupt;
 use gatefold::progress::Bar;
 use gatefold::run_folder::EpochMetrics;
+use gatefold::say;
 use gatefold::training::Event;
 
-use super::INTERRUPTED;
+use super::dashboard::screen::{Screen, leave_for_good};
 use super::dashboard::{Console, Dashboard, Run, Step, Wish};
 
+/// As shells do for what Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// Listens for signals that stop what is displayed.
+///
+/// # Errors
+/// If the operating system lets nobody listen.
+pub fn listen() -> Result<Interrupt> {
+    let on_first = || {
+        // The dashboard shows it.
+        if !Screen::is_on() {
+            say!("stopping after this step; once more stops at once");
+        }
+    };
+    Interrupt::listen(on_first, leave_for_good)
+}
+
 /// What people see of a run, and how they stop it.
-pub struct Display {
+pub struct Display<'a> {
     view: View,
-    interrupt: Interrupt,
-    interrupted: bool,
+    interrupt: &'a Interrupt,
+    /// The exit code of what asked for the end.
+    stopped: Option<u8>,
 }
 
 enum View {
@@ -30,21 +49,16 @@ enum View {
     Plain(Bar),
 }
 
-impl Display {
+impl<'a> Display<'a> {
     /// The dashboard, if standard error is a terminal that can show it and nobody asked for `plain` lines.
+    /// A signal that `interrupt` hears stops the run.
     ///
     /// # Errors
     /// If the terminal can't be taken over.
-    pub fn start(run: Run, plain: bool) -> Result<Self> {
+    pub fn start(run: Run, plain: bool, interrupt: &'a Interrupt) -> Result<Self> {
         let terminal = stderr().is_terminal()
             && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb");
-        let plain = plain || !terminal;
-        let interrupt = Interrupt::listen(move || {
-            if plain {
-                eprintln!("stopping after this step; once more stops at once");
-            }
-        })?;
-        let view = if plain {
+        let view = if plain || !terminal {
             View::Plain(Bar::new("", "steps"))
         } else {
             View::Dashboard {
@@ -55,7 +69,7 @@ impl Display {
         Ok(Self {
             view,
             interrupt,
-            interrupted: false,
+            stopped: None,
         })
     }
 
@@ -74,19 +88,20 @@ impl Display {
             }
             View::Dashboard { .. } => {}
         }
-        self.interrupted |= wish == Wish::Interrupt || self.interrupt.requested();
+        let by_key = (wish == Wish::Interrupt).then_some(INTERRUPTED);
+        self.stopped = self.stopped.or(self.interrupt.exit_code()).or(by_key);
         match wish {
             Wish::StopNow => {
                 self.finish();
-                exit(INTERRUPTED);
+                exit(INTERRUPTED.into());
             }
-            Wish::Continue if !self.interrupted => ControlFlow::Continue(()),
+            Wish::Continue if self.stopped.is_none() => ControlFlow::Continue(()),
             _ => ControlFlow::Break(()),
         }
     }
 
-    /// Gives the terminal back. Whether Ctrl-C or a signal asked for the end.
-    pub fn finish(&mut self) -> bool {
+    /// Gives the terminal back. The exit code, if Ctrl-C or a signal asked for the end.
+    pub fn finish(&mut self) -> Option<u8> {
         match &mut self.view {
             View::Plain(bar) => bar.finish(),
             View::Dashboard {
@@ -94,10 +109,10 @@ impl Display {
                 afterwards,
             } => {
                 drop(dashboard.take());
-                afterwards.drain(..).for_each(|line| eprintln!("{line}"));
+                afterwards.drain(..).for_each(|line| say!("{line}"));
             }
         }
-        self.interrupted
+        self.stopped
     }
 }
 

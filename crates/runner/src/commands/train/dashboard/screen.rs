@@ -35,8 +35,8 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Whether no panic has given the terminal back.
-    pub fn is_on(&self) -> bool {
+    /// Whether the terminal is ours: a panic may have given it back.
+    pub fn is_on() -> bool {
         ON.load(Ordering::SeqCst)
     }
 }
@@ -52,5 +52,15 @@ fn leave() {
         // A terminal that is gone needs nothing.
         let _ = disable_raw_mode();
         let _ = execute!(stderr(), LeaveAlternateScreen, Show);
+    }
+}
+
+/// Gives the terminal back at the end of the process, and keeps those who draw from it until then.
+pub fn leave_for_good() {
+    if Screen::is_on() {
+        // First, because the line may be held by whoever draws on a terminal that does not take it.
+        let _ = disable_raw_mode();
+        std::mem::forget(stderr().lock());
+        leave();
     }
 }

@@ -1,0 +1,233 @@
+//! How much memory a step takes, told before it is taken: a process that takes more than there is, is killed
+//! without a word.
+
+use anyhow::{Result, ensure};
+use gatefold_data::{Example, Padding};
+use gatefold_model::{Cell, SequenceClassifierConfig};
+
+use crate::config::RunConfig;
+use crate::dataset::Prepared;
+use crate::device::{AdapterKind, Selected};
+
+/// Where nothing tells how much memory there is: more than most machines have.
+const ASSUMED: u64 = 64 << 30;
+
+/// Whether training and testing `config` on `data` fits into the memory of the machine, if that is where
+/// `device` computes; other devices tell it themselves.
+///
+/// # Errors
+/// Says how much it would take and what to lower.
+pub fn ensure_training_fits(config: &RunConfig, data: &Prepared, device: &Selected) -> Result<()> {
+    let [rows, time] = largest_batch(config, &data.train);
+    let bytes = training_step(&config.model, rows, time);
+    let what = format!("a training step of {rows} reviews of {time} tokens");
+    ensure_fits(&what, bytes, device)?;
+    ensure_answers_fit(config, data.validation.iter().chain(&data.test), device)
+}
+
+/// Whether asking the network of `config` about `examples` fits, as [`ensure_training_fits`] does.
+///
+/// # Errors
+/// Says how much it would take and what to lower.
+pub fn ensure_answers_fit<'a>(
+    config: &RunConfig,
+    examples: impl IntoIterator<Item = &'a Example>,
+    device: &Selected,
+) -> Result<()> {
+    let [rows, time] = largest_batch(config, examples);
+    let bytes = forward(&config.model, rows, time);
+    let what = format!("a batch of {rows} reviews of {time} tokens");
+    ensure_fits(&what, bytes, device)
+}
+
+/// The rows and timesteps of the largest batch there may be.
+fn largest_batch<'a>(
+    config: &RunConfig,
+    examples: impl IntoIterator<Item = &'a Example>,
+) -> [usize; 2] {
+    let (count, longest) = examples
+        .into_iter()
+        .fold((0, 0), |(count, longest), example| {
+            (count + 1, example.ids.len().max(longest))
+        });
+    let time = match config.training.batching().padding {
+        Padding::Longest => longest,
+        Padding::Fixed(time) => time,
+    };
+    [config.training.batch_size.min(count), time]
+}
+
+/// Whether `bytes` for `what` fit.
+///
+/// # Errors
+/// Says how much it would take and what to lower.
+pub fn ensure_fits(what: &str, bytes: f64, device: &Selected) -> Result<()> {
+    if let Selected::Adapter(adapter) = device
+        && adapter.kind != AdapterKind::Software
+    {
+        return Ok(());
+    }
+    let gib = |bytes: f64| bytes / f64::from(1 << 30);
+    let there = installed() as f64;
+    ensure!(
+        bytes <= there,
+        "{what} would take about {:.1} GiB of memory, and there are {:.1} GiB: lower batch_size, max_length or hidden_size",
+        gib(bytes),
+        gib(there)
+    );
+    Ok(())
+}
+
+/// What a cell keeps and makes for a unit and timestep, in numbers.
+struct PerUnit {
+    /// Gates: the width of a projection and of its gradient.
+    gates: f64,
+    /// What the walk forward keeps for the walk back, beside the hidden state.
+    saved: f64,
+    /// What the walk back makes, beside the projections' gradient.
+    back: f64,
+}
+
+impl PerUnit {
+    fn of(cell: Cell) -> Self {
+        let (gates, saved, back) = match cell {
+            Cell::Rnn => (1.0, 0.0, 1.0),
+            Cell::Lstm => (4.0, 5.0, 1.0),
+            Cell::Gru => (3.0, 4.0, 2.0),
+        };
+        Self { gates, saved, back }
+    }
+}
+
+/// The bytes of a 32-bit number.
+const NUMBER: f64 = 4.0;
+
+/// Bytes that a training step of `rows` reviews of `time` tokens takes, about: weights, gradients and moments;
+/// what every layer keeps for its walk back; and what one walk back makes beside that. Float, because no size
+/// overflows it.
+pub fn training_step(model: &SequenceClassifierConfig, rows: usize, time: usize) -> f64 {
+    let PerUnit { gates, saved, back } = PerUnit::of(model.cell);
+    let tokens = rows as f64 * time as f64;
+    let width = width(model);
+    let layers = model.layers as f64;
+    let kept = (1.0 + joined(model) + saved) * width * layers;
+    let below = (layers - 1.0).min(1.0);
+    let walk = (gates + back) * model.hidden_size as f64 + (gates + 1.0) * width * below;
+    let numbers = 4.0 * model.parameters() + (kept + walk) * tokens + input(model, tokens, gates);
+    NUMBER * numbers
+}
+
+/// Bytes that answering `rows` reviews of `time` tokens takes, about: weights, and two layers' states with the
+/// projections between them.
+pub fn forward(model: &SequenceClassifierConfig, rows: usize, time: usize) -> f64 {
+    let PerUnit { gates, .. } = PerUnit::of(model.cell);
+    let tokens = rows as f64 * time as f64;
+    let deeper = if model.layers > 1 { 1.0 + gates } else { 0.0 };
+    let states = (1.0 + joined(model) + deeper) * width(model);
+    NUMBER * (model.parameters() + states * tokens + input(model, tokens, gates))
+}
+
+/// The width of a layer's hidden states.
+fn width(model: &SequenceClassifierConfig) -> f64 {
+    let directions = if model.bidirectional { 2.0 } else { 1.0 };
+    directions * model.hidden_size as f64
+}
+
+/// How many copies of the states joining both directions makes.
+fn joined(model: &SequenceClassifierConfig) -> f64 {
+    f64::from(u8::from(model.bidirectional))
+}
+
+/// What the first layer reads, in numbers: a projection a word, or a vector and a projection a token.
+fn input(model: &SequenceClassifierConfig, tokens: f64, gates: f64) -> f64 {
+    let words = model.vocabulary_size as f64;
+    match words < tokens {
+        true => words * gates * width(model),
+        false => tokens * (model.embedding_size as f64 + gates * width(model)),
+    }
+}
+
+/// The memory that this process may have, in bytes: the machine's, or less where a container or a limit says so.
+#[cfg(target_os = "linux")]
+fn installed() -> u64 {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let number = |text: &str| text.split_whitespace().next()?.parse::<u64>().ok();
+    let after = |text: &str, name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        number(line)
+    };
+    let machine = after(&read("/proc/meminfo"), "MemTotal:");
+    let container = number(&read("/sys/fs/cgroup/memory.max"));
+    let process = after(&read("/proc/self/limits"), "Max address space");
+    [
+        machine.map(|kib| kib.saturating_mul(1024)),
+        container,
+        process,
+    ]
+    .into_iter()
+    .flatten()
+    .min()
+    .unwrap_or(ASSUMED)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn installed() -> u64 {
+    ASSUMED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lessons_step_takes_megabytes_and_a_giant_one_is_refused() {
+        let model = SequenceClassifierConfig::default();
+        let mib = |rows, time| training_step(&model, rows, time) / f64::from(1 << 20);
+        let lesson = mib(128, 256);
+        assert!((50.0..200.0).contains(&lesson), "{lesson}");
+        assert!(forward(&model, 128, 256) < training_step(&model, 128, 256) / 4.0);
+        ensure_fits("it", lesson, &Selected::Cpu).unwrap();
+
+        let giant = training_step(&model, usize::MAX, 256);
+        let error = ensure_fits("a step", giant, &Selected::Cpu).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("a step would take about"), "{error}");
+        assert!(error.contains("lower batch_size, max_length"), "{error}");
+    }
+
+    #[test]
+    fn every_size_counts() {
+        let lesson = SequenceClassifierConfig::default();
+        let larger = |change: fn(&mut SequenceClassifierConfig)| {
+            let mut model = lesson.clone();
+            change(&mut model);
+            [training_step, forward].map(|bytes| bytes(&model, 128, 256))
+        };
+        let plain = larger(|_| ());
+        for (change, least) in [
+            (larger(|model| model.hidden_size *= 2), 1.9),
+            (larger(|model| model.layers = 2), 1.5),
+            (larger(|model| model.bidirectional = true), 1.5),
+        ] {
+            for (bytes, plain) in change.into_iter().zip(plain) {
+                assert!(bytes >= least * plain, "{bytes} {plain}");
+            }
+        }
+        let [rnn, _] = larger(|model| model.cell = Cell::Rnn);
+        assert!(rnn < plain[0] / 2.0);
+    }
+
+    #[test]
+    fn a_batch_has_no_more_rows_than_there_are_and_their_longest_text() {
+        let example = |length| Example {
+            ids: vec![1; length],
+            positive: true,
+        };
+        let examples = [example(3), example(7), example(5)];
+        let mut config = RunConfig::default();
+        assert_eq!(largest_batch(&config, &examples), [3, 7]);
+        config.training.batch_size = 2;
+        config.training.mask = false;
+        assert_eq!(largest_batch(&config, &examples), [2, 256]);
+    }
+}

@@ -1,0 +1,124 @@
+//! Text on a terminal: what comes from a file can't steer it, and nobody has to be there to read it.
+
+use std::borrow::Cow;
+use std::fmt::Arguments;
+use std::io::{Write, stderr};
+
+/// Bytes of a message, at most.
+const MOST: usize = 2048;
+
+/// Says a line to people, formatted as `println!` does, on standard error.
+///
+/// Nothing in it steers the terminal, and standard error that is gone is no failure.
+#[macro_export]
+macro_rules! say {
+    ($($part:tt)*) => {
+        $crate::terminal::say(::std::format_args!($($part)*))
+    };
+}
+
+/// What [`say!`](crate::say) does.
+pub fn say(line: Arguments) {
+    let line = message(&line.to_string()) + "\n";
+    // Whoever read it may have gone, as `head` does.
+    let _ = stderr().lock().write_all(line.as_bytes());
+}
+
+/// Whether a terminal obeys `c` instead of showing it: control characters, and the marks, embeddings, overrides
+/// and isolates that turn the direction of writing.
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `text` with every character that steers, unless it `stays`, in the form that `written` gives it.
+fn escaped(text: &str, stays: fn(char) -> bool, written: fn(char) -> String) -> Cow<'_, str> {
+    if text.chars().all(|c| stays(c) || !steers(c)) {
+        return text.into();
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match steers(c) && !stays(c) {
+            true => safe += &written(c),
+            false => safe.push(c),
+        }
+    }
+    safe.into()
+}
+
+fn as_in_rust(c: char) -> String {
+    c.escape_unicode().to_string()
+}
+
+/// `text` with what would steer a terminal written as `\u{1b}`, in the lines and columns that it has.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| matches!(c, '\n' | '\t'), as_in_rust)
+}
+
+/// The same for text within a line: a name, a table's cell, a word.
+pub fn within_line(text: &str) -> Cow<'_, str> {
+    escaped(text, |_| false, as_in_rust)
+}
+
+/// JSON as it was, but for characters that JSON may hold as they are and a terminal obeys.
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    // They stand in strings alone, and all of them lie below U+10000.
+    escaped(json, |_| false, |c| format!("\\u{:04x}", u32::from(c)))
+}
+
+/// `text` as a message: printable, and cut where it is longer than anybody reads.
+pub fn message(text: &str) -> String {
+    const END: &str = " …";
+    // Before and after: escaping makes it longer, and need not see megabytes.
+    let safe = printable(beginning(text, MOST));
+    if safe.len().max(text.len()) <= MOST {
+        return safe.into_owned();
+    }
+    beginning(&safe, MOST - END.len()).to_owned() + END
+}
+
+/// As many whole characters of `text` as `most` bytes hold.
+fn beginning(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_is_left() {
+        let text = "a\u{1b}[31mb\u{7}\r\u{7f}\u{9b}2J\u{202e}c\u{2069}\u{200f}\u{61c}\n\té日本";
+        assert_eq!(
+            printable(text),
+            "a\\u{1b}[31mb\\u{7}\\u{d}\\u{7f}\\u{9b}2J\\u{202e}c\\u{2069}\\u{200f}\\u{61c}\n\té日本"
+        );
+        assert_eq!(within_line("a\n\tb"), "a\\u{a}\\u{9}b");
+        assert!(matches!(printable("plain\n"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn json_means_the_same() {
+        let value = "\u{1b}[31m \u{9b}2J \u{7f} \u{202e} é";
+        let json = serde_json::to_string(value).unwrap();
+        let safe = printable_json(&json);
+        assert!(!safe.chars().any(steers), "{safe}");
+        assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), value);
+    }
+
+    #[test]
+    fn a_message_is_cut_between_characters() {
+        assert_eq!(message("short"), "short");
+        let exact = "x".repeat(MOST);
+        assert_eq!(message(&exact), exact);
+        for text in [
+            "é".repeat(1 << 20),
+            "\u{1b}".repeat(MOST),
+            "x".repeat(MOST + 1),
+        ] {
+            let cut = message(&text);
+            assert!(cut.len() <= MOST && cut.ends_with('…'), "{}", cut.len());
+            assert!(cut.len() > MOST - 8);
+        }
+    }
+}
