@@ -495,7 +495,7 @@ async fn md5(file: &mut File) -> io::Result<String> {
 }
 
 /// The first byte and the file's size of `Content-Range: bytes 5-9/20`; a star stands for what a server doesn't say.
-fn content_range(headers: &HeaderMap) -> (Option<u64>, Option<u64>) {
+pub(crate) fn content_range(headers: &HeaderMap) -> (Option<u64>, Option<u64>) {
     let range = headers
         .get(CONTENT_RANGE)
         .and_then(|value| value.to_str().ok()?.strip_prefix("bytes "));

@@ -13,7 +13,7 @@ use crate::config::TrainingConfig;
 use crate::evaluation::{evaluate, probability, to_device};
 
 /// What stands for the token that begins every text.
-const START: &str = "(start)";
+pub(crate) const START: &str = "(start)";
 
 /// What a network did with a text.
 #[derive(Clone, Debug)]
