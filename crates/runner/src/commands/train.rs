@@ -32,6 +32,9 @@ pub fn run(args: TrainArgs) -> Result<()> {
             let mut config = folder.config()?;
             args.checkpoints.apply(&mut config.training);
             config.validate()?;
+            for path in dataset::paths_of_run(&config.dataset)? {
+                eprintln!("reading {}, which the run names", path.display());
+            }
             (config, Some(folder))
         }
         None => {
