@@ -37,11 +37,22 @@ test *args: adapter
 lint:
     cargo fmt --all --check
     cargo fmt --manifest-path tools/guide/Cargo.toml --check
+    cargo fmt --manifest-path fuzz/Cargo.toml --check
     cargo clippy --release --workspace --all-targets -- --deny warnings
 
+# Check licences, bans, sources and advisories of all dependencies (needs cargo-deny); may name some of them
+deny *args:
+    @cargo deny --version >/dev/null 2>&1 || { echo "error: cargo-deny is missing; this installs it: cargo install --locked cargo-deny" >&2; exit 1; }
+    for manifest in Cargo.toml fuzz/Cargo.toml tools/guide/Cargo.toml; do cargo deny --all-features --manifest-path $manifest check --config deny.toml "$@" || exit; done
+
+# Fuzz a parser (needs nightly Rust and cargo-fuzz): TARGET [SECONDS], `all [SECONDS]`, or nothing to list them
+fuzz *args:
+    @sh fuzz/run.sh "$@"
+
+# (With the features of the tests, for which `lint` has looked through Burn already.)
 # Build the documentation of the crates, and the guide; checks all links
 docs: guide
-    RUSTDOCFLAGS="--deny warnings" cargo doc --release --workspace --no-deps
+    RUSTDOCFLAGS="--deny warnings" cargo doc --release --workspace --no-deps --features gatefold-model/ndarray
 
 # Build the guide in docs/guide and check the links of all documentation
 guide:

@@ -41,7 +41,7 @@ if command -v apt-get >/dev/null 2>&1; then
         echo "error: the tests need a Vulkan adapter and there is none. A software one will do: sudo apt-get install $packages" >&2
         exit 1
     fi
-    echo "installing a software Vulkan adapter: $packages" >&2
+    echo "installing a software Vulkan adapter for the tests: ${as_root:+$as_root }apt-get install $packages" >&2
     $as_root apt-get update -q >&2
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -q -y $packages >&2
     exit 0

@@ -256,6 +256,78 @@ fn another_dataset_is_evaluated_without_the_runs_own_paths() {
 }
 
 #[test]
+fn another_table_is_read_by_the_runs_columns_and_the_runs_own_is_said() {
+    let sandbox = Sandbox::new();
+    sandbox.table("films.csv", 80);
+    let renamed = sandbox
+        .read("films.csv")
+        .replace("text,label", "review,stars");
+    fs::write(sandbox.path("films.csv"), &renamed).unwrap();
+    fs::write(sandbox.path("other.csv"), &renamed).unwrap();
+    let train = "--text-column review --label-column stars --epochs 1 --hidden-size 4 \
+                 --batch-size 16 --run run";
+    let train: Vec<&str> = train.split_whitespace().collect();
+    sandbox.train_on_films(&train).assert().success();
+    let evaluate = ["evaluate", "run", "--device", "cpu", "--format", "json"];
+    let evaluated = sandbox.json_lines(&[&evaluate[..], &["--dataset", "other.csv"]].concat());
+    assert_eq!(evaluated[0]["examples"], 80);
+    sandbox
+        .gatefold(&evaluate)
+        .assert()
+        .success()
+        .stderr(contains("films.csv, which the run names"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_is_no_utf8_leaves_nothing_behind() {
+    use std::os::unix::ffi::OsStrExt;
+    let sandbox = Sandbox::new();
+    sandbox.table("films.csv", 80);
+    let folder = sandbox
+        .path("")
+        .join(std::ffi::OsStr::from_bytes(b"bad\xff"));
+    for part in ["train/pos", "train/neg", "test/pos", "test/neg"] {
+        fs::create_dir_all(folder.join(part)).unwrap();
+        for index in 0..8 {
+            fs::write(folder.join(part).join(format!("{index}_7.txt")), "a film").unwrap();
+        }
+    }
+    fs::copy(sandbox.path("films.csv"), folder.join("films.csv")).unwrap();
+    let sizes = "--device cpu --epochs 1 --hidden-size 4 --batch-size 16".split(' ');
+    let train: Vec<&str> = ["train"].into_iter().chain(sizes).collect();
+    let refused = |command: &mut Command, run: &Path| {
+        command
+            .arg("--run")
+            .arg(run)
+            .assert()
+            .code(1)
+            .stderr(contains("is not UTF-8"));
+        assert!(!run.exists());
+    };
+    let run = sandbox.path("run");
+    refused(
+        sandbox
+            .gatefold(&[&train[..], &["--dataset", "imdb", "--data"]].concat())
+            .arg(&folder),
+        &run,
+    );
+    refused(
+        sandbox
+            .gatefold(&[&train[..], &["--dataset", "films.csv"]].concat())
+            .current_dir(&folder),
+        &run,
+    );
+    // A run may lie in such a folder: nothing names it.
+    sandbox
+        .gatefold(&[&train[..], &["--dataset", "films.csv"]].concat())
+        .arg("--run")
+        .arg(folder.join("run"))
+        .assert()
+        .success();
+}
+
+#[test]
 fn a_loss_that_is_not_finite_ends_the_run_and_keeps_no_such_weights() {
     let sandbox = Sandbox::new();
     sandbox.table("films.csv", 80);

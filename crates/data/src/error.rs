@@ -30,6 +30,29 @@ pub enum DataError {
         source: io::Error,
     },
 
+    /// Something other than a regular file has the name of one.
+    #[error(
+        "{path}: it is {kind}, and only regular files are read; put the file itself there, \
+         or name another one"
+    )]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What is there.
+        kind: &'static str,
+    },
+
+    /// A file, or something in it, is larger than anything of its kind.
+    #[error("{path}: {reason}; {remedy}")]
+    TooMuch {
+        /// The file or folder.
+        path: PathBuf,
+        /// What there is too much of, and the limit.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+
     /// A path was given for the IMDB reviews and holds them in no known form.
     #[error(
         "{path}: no IMDB reviews are here; \
@@ -196,5 +219,72 @@ impl DataError {
                 source,
             },
         }
+    }
+}
+
+/// A part of a file as a message may show it: at most `most` characters of it, and no character that
+/// a terminal acts upon or that changes the direction of the text.
+pub(crate) fn shown(text: &str, most: usize) -> String {
+    let mut shown = String::new();
+    for (index, character) in text.chars().enumerate() {
+        if index == most {
+            shown.push('…');
+            break;
+        }
+        match character {
+            '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' => shown.extend(character.escape_unicode()),
+            _ if character.is_control() => shown.extend(character.escape_unicode()),
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
+/// Names as a message may show them: the first ones, shortened, in backticks.
+pub(crate) fn shown_names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    const MOST: usize = 12;
+    let mut names = names;
+    let first: Vec<String> = names
+        .by_ref()
+        .take(MOST)
+        .map(|name| format!("`{}`", shown(name, SHOWN_NAME)))
+        .collect();
+    match (first.is_empty(), names.count()) {
+        (true, _) => "none".to_owned(),
+        (false, 0) => first.join(", "),
+        (false, more) => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+/// Characters of a name, a word or a label that a message shows.
+pub(crate) const SHOWN_NAME: usize = 40;
+
+/// Characters of another library's message that one of ours shows; it may cite the file.
+pub(crate) const SHOWN_REASON: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_message_shows_of_a_file_is_short_and_printable() {
+        assert_eq!(shown("don't \"é\"", 40), "don't \"é\"");
+        assert_eq!(
+            shown("\u{1b}]0;owned\u{7}\u{9b}\u{202e}\n", 40),
+            "\\u{1b}]0;owned\\u{7}\\u{9b}\\u{202e}\\u{a}"
+        );
+        assert_eq!(shown("abcdef", 5), "abcde…");
+        assert_eq!(shown("abcde", 5), "abcde");
+        let names: Vec<String> = (0..100_000)
+            .map(|index| format!("column-{index}"))
+            .collect();
+        let names = shown_names(names.iter().map(String::as_str));
+        assert!(names.starts_with("`column-0`, `column-1`, "), "{names}");
+        assert!(names.ends_with("`column-11` and 99988 more"), "{names}");
+        assert_eq!(shown_names(std::iter::empty()), "none");
     }
 }

@@ -26,6 +26,11 @@
 mod batches;
 mod dataset;
 mod error;
+pub mod files;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod limits;
 pub mod random;
 mod sources;
 mod statistics;

@@ -40,6 +40,23 @@ pub(crate) fn mix<T>(reviews: &mut [T]) {
     shuffle(reviews, &mut generator(*b"reviews\0", 0, 0));
 }
 
+/// What a test expects for all time.
+#[cfg(test)]
+pub(crate) mod golden {
+    /// FNV-1a with 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>).
+    pub(crate) fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+        bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
+    #[test]
+    fn the_hash_is_the_published_one() {
+        assert_eq!(hash(*b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(hash(*b"foobar"), 0x8594_4171_f739_67e8);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +66,17 @@ mod tests {
         let mut items: Vec<u32> = (0..12).collect();
         mix(&mut items);
         assert_eq!(items, [9, 11, 2, 7, 0, 5, 1, 8, 4, 6, 10, 3]);
+    }
+
+    #[test]
+    fn the_draws_of_a_seed_are_fixed_for_all_time() {
+        let mut generator = generator(*b"testing\0", 42, 3);
+        let draws = (0..1000).flat_map(|count| {
+            let place = below(count + 1, &mut generator) as u64;
+            let unit = unit(&mut generator).to_bits();
+            [place.to_le_bytes(), u64::from(unit).to_le_bytes()].concat()
+        });
+        assert_eq!(golden::hash(draws), 6_068_402_533_537_003_100);
     }
 
     #[test]

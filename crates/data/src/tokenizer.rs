@@ -36,6 +36,25 @@ pub fn for_each_word(text: &str, mut visit: impl FnMut(&str)) {
     }
 }
 
+/// The word that `text` is, in lower case; nothing if it is none, or several.
+///
+/// ```
+/// use gatefold_data::tokenizer::word;
+///
+/// assert_eq!(word("Don't").as_deref(), Some("don't"));
+/// assert_eq!(word("do not"), None);
+/// assert_eq!(word("?"), None);
+/// ```
+pub fn word(text: &str) -> Option<String> {
+    let mut words = Vec::new();
+    for_each_word(text, |word| words.push(word.len()));
+    // A separator before or after the one word is not part of it.
+    match words[..] {
+        [length] => Some(text.to_lowercase()).filter(|word| word.len() == length),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

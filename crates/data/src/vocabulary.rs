@@ -1,13 +1,13 @@
 //! Which word has which id.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{DataError, Result};
-use crate::tokenizer::for_each_word;
+use crate::error::{DataError, Result, SHOWN_NAME, SHOWN_REASON, shown};
+use crate::tokenizer::{self, for_each_word};
 
 /// Texts that one task counts: enough to keep the merging of counts small beside the counting.
 const TEXTS_PER_TASK: usize = 1024;
@@ -23,7 +23,8 @@ pub struct Vocabulary {
     size: usize,
     distinct: usize,
     words: Vec<String>,
-    ids: FxHashMap<String, u32>,
+    // Std's map hashes with a random key: no text can be written whose words collide.
+    ids: HashMap<String, u32>,
 }
 
 impl Vocabulary {
@@ -41,7 +42,7 @@ impl Vocabulary {
     pub fn build<'a>(texts: impl Iterator<Item = &'a str>, size: usize) -> Self {
         let texts: Vec<&str> = texts.collect();
         let counted: Vec<_> = texts.par_chunks(TEXTS_PER_TASK).map(count).collect();
-        let mut counts: FxHashMap<String, Count> = FxHashMap::default();
+        let mut counts: HashMap<String, Count> = HashMap::new();
         let mut earlier_words = 0;
         for part in counted {
             let words_here = part.values().map(|count| count.times).sum::<u64>();
@@ -120,8 +121,8 @@ impl Vocabulary {
         let mut ids = vec![Self::START];
         for_each_word(text, |word| ids.push(self.id(word)));
         let surplus = ids.len().saturating_sub(max_length);
-        ids.drain(..surplus);
-        ids
+        // A vector of its own, without the room that a long text took.
+        ids.split_off(surplus)
     }
 
     /// The vocabulary as readable JSON.
@@ -132,19 +133,22 @@ impl Vocabulary {
     /// Reads what [`Self::to_json`] wrote; `path` is for the message of an error.
     ///
     /// # Errors
-    /// [`DataError::Vocabulary`] if the text is no such JSON, a word occurs twice, or the number of
-    /// words does not follow from `size` and `distinct`.
+    /// [`DataError::Vocabulary`] if the text is no such JSON, a word occurs twice or is not one as
+    /// [`for_each_word`] gives it, or the number of words does not follow from `size` and `distinct`.
     pub fn from_json(json: &str, path: &Path) -> Result<Self> {
         serde_json::from_str(json).map_err(|error| DataError::Vocabulary {
             path: path.into(),
-            reason: error.to_string(),
+            reason: shown(&error.to_string(), SHOWN_REASON),
         })
     }
 }
 
-/// How many words have an id below `size`.
+/// How many words have an id below `size`; ids end where those of a batch do.
 fn kept(size: usize, distinct: usize) -> usize {
-    distinct.min(size.saturating_sub(Vocabulary::FIRST_WORD as usize))
+    distinct.min(
+        size.min(i32::MAX as usize)
+            .saturating_sub(Vocabulary::FIRST_WORD as usize),
+    )
 }
 
 /// How often a word occurs, and how many words of the text came before its first occurrence.
@@ -153,8 +157,8 @@ struct Count {
     first_seen: u64,
 }
 
-fn count(texts: &[&str]) -> FxHashMap<String, Count> {
-    let mut counts: FxHashMap<String, Count> = FxHashMap::default();
+fn count(texts: &[&str]) -> HashMap<String, Count> {
+    let mut counts: HashMap<String, Count> = HashMap::new();
     let mut seen = 0;
     for text in texts {
         for_each_word(text, |word| {
@@ -220,6 +224,15 @@ impl TryFrom<Saved> for Vocabulary {
                 words.len()
             ));
         }
+        let name = |word: &str| shown(word, SHOWN_NAME);
+        // What is no word of a text would never be met, and its id never be used.
+        let is_word = |word: &String| tokenizer::word(word).as_ref() == Some(word);
+        if let Some(other) = words.iter().find(|word| !is_word(word)) {
+            return Err(format!(
+                "`{}` is not one word in lower case, as texts are split into",
+                name(other)
+            ));
+        }
         let vocabulary = Self::from_words(size, distinct, words);
         match vocabulary
             .words
@@ -227,7 +240,7 @@ impl TryFrom<Saved> for Vocabulary {
             .zip(Self::FIRST_WORD..)
             .find(|(word, id)| vocabulary.id(word) != *id)
         {
-            Some((word, _)) => Err(format!("the word {word:?} is listed twice")),
+            Some((word, _)) => Err(format!("the word `{}` is listed twice", name(word))),
             None => Ok(vocabulary),
         }
     }
@@ -315,7 +328,7 @@ mod tests {
         let cases = [
             (
                 r#"{"size":6,"distinct":4,"words":["b","a","b"]}"#,
-                r#"the word "b" is listed twice"#,
+                "the word `b` is listed twice",
             ),
             (
                 r#"{"size":6,"distinct":4,"words":["b","a"]}"#,
@@ -327,6 +340,22 @@ mod tests {
             ),
             (r#"{"size":6,"distinct":4,"words":["#, "EOF while parsing"),
             (r#"{"size":6,"words":[]}"#, "missing field `distinct`"),
+            (
+                r#"{"size":6,"distinct":3,"words":["b","a c","d"]}"#,
+                "`a c` is not one word in lower case",
+            ),
+            (
+                r#"{"size":6,"distinct":3,"words":["b","","d"]}"#,
+                "`` is not one word",
+            ),
+            (
+                r#"{"size":6,"distinct":3,"words":["b","A","d"]}"#,
+                "`A` is not one word",
+            ),
+            (
+                r#"{"size":18446744073709551615,"distinct":18446744073709551615,"words":["b"]}"#,
+                "keeps 2147483644 of them, but 1 are listed",
+            ),
         ];
         for (json, reason) in cases {
             let message = Vocabulary::from_json(json, Path::new("runs/1/vocabulary.json"))
@@ -335,6 +364,46 @@ mod tests {
             assert!(message.starts_with("runs/1/vocabulary.json: "), "{message}");
             assert!(message.contains(reason), "{message}");
         }
+    }
+
+    #[test]
+    fn a_message_shows_little_of_a_damaged_file() {
+        let long = "x\u{7} ".repeat(100_000);
+        for json in [
+            format!("{{\"{}\": 1}}", long.replace('\u{7}', "\\u0007")),
+            serde_json::json!({"size": 6, "distinct": 1, "words": [long]}).to_string(),
+            serde_json::json!({"size": long}).to_string(),
+            "[".repeat(1_000_000),
+        ] {
+            let read = Vocabulary::from_json(&json, Path::new("vocabulary.json"));
+            let message = read.err().expect("it is damaged").to_string();
+            assert!(message.len() < 1000, "{} bytes", message.len());
+            assert!(!message.contains(char::is_control), "{message}");
+        }
+    }
+
+    /// Words whose hashes are all one where the hash has no random key: rustc-hash multiplies 16
+    /// bytes at a time, and these begin with a block that makes one factor 0.
+    #[test]
+    fn words_that_were_made_to_collide_take_no_longer_than_others() {
+        let words = |prefix: &str| -> Vec<String> {
+            let word = |index| format!("{prefix}{index:08}dddddddddddddddd");
+            (0..60_000).map(word).collect()
+        };
+        let time = |prefix| {
+            let text = words(prefix).join(" ");
+            let start = std::time::Instant::now();
+            let vocabulary = Vocabulary::build([text.as_str()].into_iter(), usize::MAX);
+            assert_eq!(vocabulary.encode(&text, usize::MAX).len(), 60_001);
+            start.elapsed()
+        };
+        let colliding = time("aaaaaaaazzklhcafbbbbbbbbcccccccco2y1l91'");
+        let others = time("aaaaaaaazzklhcafbbbbbbbbccccccccaaaaaaaa");
+        // Without a key it is some thousand times as long, half a minute.
+        assert!(
+            colliding < 50 * others + std::time::Duration::from_secs(5),
+            "{colliding:?} where others take {others:?}"
+        );
     }
 
     proptest! {

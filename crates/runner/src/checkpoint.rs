@@ -119,7 +119,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    fn to_bytes(&self) -> Result<Vec<u8>> {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         let network = SafeTensors::deserialize(&self.network)?;
         let best = self
             .best
@@ -155,7 +155,7 @@ impl Checkpoint {
         Ok(safetensors::serialize(views, Some(metadata))?)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, Refused> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Refused> {
         let header = Self::header(bytes)?;
         let (network, best, moments) = Self::tensors(bytes).map_err(Refused::Damaged)?;
         Ok(Self {

@@ -1,6 +1,6 @@
 //! Everything that shapes a run. The defaults are the lesson's.
 
-mod hint;
+pub(crate) mod hint;
 
 use std::path::PathBuf;
 

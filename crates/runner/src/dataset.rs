@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use directories::ProjectDirs;
 use gatefold_data::{
     Dataset, Example, Progress, Source, TableFormat, TableOptions, Vocabulary, encode_all,
@@ -40,26 +40,72 @@ pub fn with_name(mut config: DatasetConfig) -> DatasetConfig {
 /// `config` with absolute paths, so that a run can be evaluated from any folder.
 ///
 /// # Errors
-/// If the current folder is gone.
+/// If the current folder is gone, or a path is no UTF-8, which a run's `config.toml` is.
 pub fn with_absolute_paths(mut config: DatasetConfig) -> Result<DatasetConfig> {
     let absolute = |path: &Path| {
-        std::path::absolute(path)
-            .with_context(|| format!("cannot tell where {} lies", path.display()))
+        let path = std::path::absolute(path)
+            .with_context(|| format!("cannot tell where {} lies", path.display()))?;
+        path.into_os_string().into_string().map_err(|path| {
+            anyhow!(
+                "the path {} is not UTF-8, as the run's configuration has to be to name it: rename \
+                 the folder or file, or move it",
+                path.display()
+            )
+        })
     };
     if let Some(name) = config
         .name
         .as_mut()
         .filter(|name| table_format(name).is_some())
     {
-        *name = absolute(Path::new(name.as_str()))?.display().to_string();
+        *name = absolute(Path::new(name.as_str()))?;
     }
     for path in [&mut config.path, &mut config.test_path]
         .into_iter()
         .flatten()
     {
-        *path = absolute(path)?;
+        *path = absolute(path)?.into();
     }
     Ok(config)
+}
+
+/// The files and folders that a run's configuration names, of which a command that reads them says
+/// where they lie: whoever handed the run on chose them.
+///
+/// # Errors
+/// If one lies on another host: on Windows, even looking at it would send that host the user's name
+/// and the answer to its question for the password. `config` leaves out what a flag names instead.
+pub fn paths_of_run(config: &DatasetConfig) -> Result<Vec<PathBuf>> {
+    let table = config
+        .name
+        .as_deref()
+        .filter(|name| table_format(name).is_some());
+    let paths = [&config.path, &config.test_path].into_iter().flatten();
+    let paths: Vec<PathBuf> = table
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(paths.cloned())
+        .collect();
+    if let Some(path) = paths
+        .iter()
+        .find(|path| cfg!(windows) && names_a_host(&path.to_string_lossy()))
+    {
+        bail!(
+            "the run's configuration names {} for its data, on another host, which is not asked for \
+             it: where you trust it, give the share a drive letter and name that in config.toml, or \
+             with `evaluate`'s --dataset and --data",
+            path.display()
+        );
+    }
+    Ok(paths)
+}
+
+/// Whether Windows would ask another host, or a driver, for this path: `\\host\share`, with either
+/// slash, `\\?\UNC\host\share` and `\\.\device`, but not `\\?\C:\folder`.
+fn names_a_host(path: &str) -> bool {
+    let path = path.replace('/', "\\").to_lowercase();
+    path.strip_prefix(r"\\?\")
+        .map_or(path.starts_with(r"\\"), |rest| rest.starts_with(r"unc\"))
 }
 
 /// The source that a configuration means.
@@ -110,14 +156,19 @@ fn refuse_table_flags(why: &str, config: &DatasetConfig) -> Result<()> {
     )
 }
 
-/// The dataset `name` with nothing else set; a file is all test part.
-pub fn all_of(name: &str) -> DatasetConfig {
-    let is_table = table_format(name).is_some();
-    DatasetConfig {
+/// The dataset `name` in place of `of_run`, to test on; a file is all test part, and has the columns
+/// of the run's.
+pub fn all_of(name: &str, of_run: &DatasetConfig) -> DatasetConfig {
+    let mut config = DatasetConfig {
         name: Some(name.into()),
-        test_path: is_table.then(|| name.into()),
         ..DatasetConfig::default()
+    };
+    if table_format(name).is_some() {
+        config.test_path = Some(name.into());
+        config.text_column = of_run.text_column.clone();
+        config.label_column = of_run.label_column.clone();
     }
+    config
 }
 
 fn table_format(name: &str) -> Option<TableFormat> {
@@ -252,5 +303,83 @@ impl Prepared {
             bytes.extend(example.ids.iter().flat_map(|id| id.to_le_bytes()));
         }
         files::hash(&bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_told_from_folders() {
+        for path in [
+            r"\\host\share\films.csv",
+            "//host/share/films.csv",
+            r"\/host\share",
+            r"\\?\UNC\host\share",
+            "//?/unc/host/share",
+            r"\\.\pipe\name",
+        ] {
+            assert!(names_a_host(path), "{path}");
+        }
+        for path in [
+            r"C:\films.csv",
+            r"\\?\C:\films.csv",
+            "/films.csv",
+            r"\films.csv",
+            "films",
+        ] {
+            assert!(!names_a_host(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_paths_of_a_run_are_told() {
+        let mut config = DatasetConfig::default();
+        for name in ["reviews", "imdb"] {
+            config.name = Some(name.into());
+            assert_eq!(paths_of_run(&config).unwrap(), Vec::<PathBuf>::new());
+        }
+        config.path = Some("data".into());
+        assert_eq!(paths_of_run(&config).unwrap(), [Path::new("data")]);
+        config = DatasetConfig {
+            name: Some("films.csv".into()),
+            test_path: Some("test.csv".into()),
+            ..DatasetConfig::default()
+        };
+        let paths = paths_of_run(&config).unwrap();
+        assert_eq!(paths, [Path::new("films.csv"), Path::new("test.csv")]);
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_run_that_names_another_host_is_refused() {
+        let config = DatasetConfig {
+            name: Some(r"\\host\share\films.csv".into()),
+            ..DatasetConfig::default()
+        };
+        let error = paths_of_run(&config).unwrap_err().to_string();
+        assert!(error.contains("on another host"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_no_utf8_is_refused() {
+        use std::os::unix::ffi::OsStrExt;
+        let odd = Path::new(std::ffi::OsStr::from_bytes(b"bad\xff"));
+        let configs = [
+            DatasetConfig {
+                path: Some(odd.into()),
+                ..DatasetConfig::default()
+            },
+            DatasetConfig {
+                test_path: Some(odd.join("test.csv")),
+                ..DatasetConfig::default()
+            },
+        ];
+        for config in configs {
+            let error = with_absolute_paths(config).unwrap_err().to_string();
+            assert!(error.contains("is not UTF-8"), "{error}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 use md5::{Digest, Md5};
 use reqwest::{
     Client, ClientBuilder, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_RANGE, HeaderMap, RANGE},
+    header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE},
 };
 use tokio::{
     fs::{self, File},
@@ -101,6 +101,18 @@ pub enum DownloadError {
         url: String,
         /// The answer.
         status: StatusCode,
+    },
+
+    /// The server sends elsewhere, where nobody may be asked for the file.
+    #[error(
+        "{url} redirects in a way that is not followed: {reason}; an address that begins with https:// leads to others of \
+         that kind alone: try again later, or download the file elsewhere"
+    )]
+    Redirect {
+        /// What was asked for.
+        url: String,
+        /// The cause.
+        reason: String,
     },
 
     /// The connection broke, and no later try got the rest.
@@ -191,12 +203,17 @@ pub async fn fetch(
     folder: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<PathBuf, DownloadError> {
-    fetch_with(client(), &PAUSES, published, folder, progress).await
+    fetch_with(client(&published.url), &PAUSES, published, folder, progress).await
 }
 
-/// The client of real downloads. Nothing is asked of the system before it's built.
-fn client() -> ClientBuilder {
+/// The client of real downloads from `url`, which leads from HTTPS to HTTPS alone. Nothing is asked of the system
+/// before it's built.
+fn client(url: &str) -> ClientBuilder {
+    let is_plain = url
+        .get(..7)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
     Client::builder()
+        .https_only(!is_plain)
         .user_agent(concat!("gatefold/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(PATIENCE)
         .read_timeout(PATIENCE)
@@ -315,9 +332,11 @@ async fn request(
     }
     let mut response = request.send().await.map_err(|error| {
         let reason = root_cause(&error);
+        let url = published.url.clone();
         if error.is_builder() {
-            let url = published.url.clone();
             DownloadError::Unusable { url, reason }
+        } else if error.is_redirect() {
+            DownloadError::Redirect { url, reason }
         } else {
             part.broken(published, reason)
         }
@@ -333,7 +352,12 @@ async fn request(
     let (first, length) = match status {
         StatusCode::OK => (Some(0), response.content_length()),
         StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
-            content_range(response.headers())
+            let range = response.headers().get(CONTENT_RANGE);
+            content_range(
+                range
+                    .and_then(|value| value.to_str().ok())
+                    .unwrap_or_default(),
+            )
         }
         _ => return Err(DownloadError::Status { url, status }),
     };
@@ -495,10 +519,8 @@ async fn md5(file: &mut File) -> io::Result<String> {
 }
 
 /// The first byte and the file's size of `Content-Range: bytes 5-9/20`; a star stands for what a server doesn't say.
-fn content_range(headers: &HeaderMap) -> (Option<u64>, Option<u64>) {
-    let range = headers
-        .get(CONTENT_RANGE)
-        .and_then(|value| value.to_str().ok()?.strip_prefix("bytes "));
+pub(crate) fn content_range(value: &str) -> (Option<u64>, Option<u64>) {
+    let range = value.strip_prefix("bytes ");
     let Some((range, size)) = range.and_then(|range| range.split_once('/')) else {
         return (None, None);
     };

@@ -16,7 +16,7 @@ use crate::evaluation::{ensure_finite, evaluate, probability, to_device};
 const MOST_TOKENS: usize = 1 << 14;
 
 /// What stands for the token that begins every text.
-const START: &str = "(start)";
+pub(crate) const START: &str = "(start)";
 
 /// What a network did with a text.
 #[derive(Clone, Debug)]

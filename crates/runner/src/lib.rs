@@ -33,6 +33,9 @@ pub mod download;
 pub mod evaluation;
 pub mod explanation;
 pub mod files;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gradient_reach;
 pub mod interrupt;
 pub mod memory;

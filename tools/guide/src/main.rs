@@ -46,7 +46,8 @@ fn build() -> Result<ExitCode> {
     let mut problems = Vec::new();
     let mut linked_code = LinkedCode::default();
 
-    for path in ["README.md".into()]
+    for path in ["README.md", "SECURITY.md"]
+        .map(PathBuf::from)
         .into_iter()
         .chain(markdown_in(repository, "docs")?)
     {

@@ -5,7 +5,7 @@
 //! in `train/unsup`, are left out.
 
 use std::cell::Cell;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -14,14 +14,25 @@ use rayon::prelude::*;
 
 use super::{Progress, Unit, text};
 use crate::dataset::{Dataset, Review};
-use crate::error::{DataError, Result};
+use crate::error::{DataError, Result, shown};
+use crate::files::{check, open_regular, read_regular};
+use crate::limits::{Allowance, Bound, Limited, Limits, size};
 use crate::random::mix;
 
 /// The folders that hold the reviews.
-const FOLDERS: [&str; 4] = ["train/neg", "train/pos", "test/neg", "test/pos"];
+pub(super) const FOLDERS: [&str; 4] = ["train/neg", "train/pos", "test/neg", "test/pos"];
 
 /// Files or archive entries between two reports of progress.
 const REPORT_EVERY: usize = 512;
+
+/// What an entry's content is padded to in a tar archive.
+const TAR_BLOCK: u64 = 512;
+
+/// Characters of an entry's path that an error shows.
+const SHOWN_PATH: usize = 100;
+
+/// What to do about an archive or a folder that is larger than the published one could ever be.
+const NOT_PUBLISHED: &str = "this is not the published data set: fetch it again";
 
 /// A file of the data set.
 struct ReviewFile {
@@ -34,29 +45,36 @@ struct ReviewFile {
 }
 
 /// Reads the folder that holds `train/pos` and its siblings.
-pub(super) fn load_folder(root: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Dataset> {
+pub(super) fn load_folder(
+    root: &Path,
+    limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Dataset> {
     root.metadata().map_err(DataError::reading(root))?;
     let mut names = Vec::new();
+    let mut entries = 0;
     for folder in FOLDERS {
-        names.extend(
-            names_in(root, folder)?
-                .into_iter()
-                .map(|name| (folder, name)),
-        );
+        let here = names_in(root, folder, limits, &mut entries)?;
+        names.extend(here.into_iter().map(|name| (folder, name)));
     }
     let total = names.len() as u64;
     let mut files = Vec::with_capacity(names.len());
+    let mut bytes = 0;
     for part in names.chunks(REPORT_EVERY) {
         let read = part.par_iter().map(|(folder, name)| {
-            let path = root.join(folder).join(name);
-            let bytes = fs::read(&path).map_err(DataError::reading(&path))?;
             Ok(ReviewFile {
                 folder,
                 name: name.clone(),
-                bytes,
+                bytes: read_review(&root.join(folder).join(name), limits)?,
             })
         });
-        files.extend(read.collect::<Result<Vec<_>>>()?);
+        for file in read.collect::<Result<Vec<_>>>()? {
+            bytes += file.bytes.len() as u64;
+            files.push(file);
+        }
+        if bytes > limits.reviews {
+            return Err(too_much_text(root, limits));
+        }
         progress(Progress {
             done: files.len() as u64,
             total,
@@ -70,9 +88,24 @@ pub(super) fn load_folder(root: &Path, progress: &mut dyn FnMut(Progress)) -> Re
     )
 }
 
-fn names_in(root: &Path, folder: &'static str) -> Result<Vec<String>> {
+/// Reads a file of a folder, in which a link is no review: it could lead to any file.
+fn read_review(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
+    check(
+        path,
+        &path.symlink_metadata().map_err(DataError::reading(path))?,
+    )?;
+    read_regular(path, limits.review)
+}
+
+/// The names of a folder's reviews; `entries` counts the files of all folders.
+fn names_in(
+    root: &Path,
+    folder: &'static str,
+    limits: &Limits,
+    entries: &mut u64,
+) -> Result<Vec<String>> {
     let path = root.join(folder);
-    let entries = fs::read_dir(&path).map_err(|error| match error.kind() {
+    let files = fs::read_dir(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => DataError::MissingFolder {
             path: root.into(),
             folder,
@@ -83,17 +116,44 @@ fn names_in(root: &Path, folder: &'static str) -> Result<Vec<String>> {
         },
     })?;
     let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(DataError::reading(&path))?.file_name();
+    for file in files {
+        let name = file.map_err(DataError::reading(&path))?.file_name();
+        *entries += 1;
+        if *entries > limits.entries {
+            return Err(too_many_entries(root, "files", limits));
+        }
         // The published names are ASCII: a name that is no UTF-8 is none of them.
         names.extend(name.into_string().ok().filter(|name| is_review(name)));
     }
     Ok(names)
 }
 
+fn too_many_entries(path: &Path, what: &str, limits: &Limits) -> DataError {
+    DataError::TooMuch {
+        path: path.into(),
+        reason: format!("it holds more than {} {what}", limits.entries),
+        remedy: NOT_PUBLISHED,
+    }
+}
+
+fn too_much_text(path: &Path, limits: &Limits) -> DataError {
+    DataError::TooMuch {
+        path: path.into(),
+        reason: format!(
+            "its reviews have more than {} together",
+            size(limits.reviews)
+        ),
+        remedy: NOT_PUBLISHED,
+    }
+}
+
 /// Streams the compressed archive.
-pub(super) fn load_archive(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Dataset> {
-    let file = File::open(path).map_err(DataError::reading(path))?;
+pub(super) fn load_archive(
+    path: &Path,
+    limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Dataset> {
+    let file = open_regular(path)?;
     let total = file.metadata().map_err(DataError::reading(path))?.len();
     let done = Cell::new(0);
     let counting = Counting {
@@ -108,19 +168,17 @@ pub(super) fn load_archive(path: &Path, progress: &mut dyn FnMut(Progress)) -> R
             unit: Unit::Bytes,
         })
     };
-    let mut last_entry = None;
-    let files =
-        stream(MultiGzDecoder::new(compressed), &mut last_entry, report).map_err(|source| {
-            let place = match last_entry {
-                Some(name) => format!("after the entry `{name}`"),
-                None => "before its first entry".to_owned(),
-            };
-            DataError::Archive {
-                path: path.into(),
-                place,
-                source,
-            }
-        })?;
+    read_archive(path, MultiGzDecoder::new(compressed), limits, report)
+}
+
+/// Reads the unpacked archive.
+pub(crate) fn read_archive(
+    path: &Path,
+    archive: impl Read,
+    limits: &Limits,
+    report: impl FnMut(),
+) -> Result<Dataset> {
+    let files = stream(path, archive, limits, report)?;
     dataset(
         path,
         files,
@@ -131,32 +189,80 @@ pub(super) fn load_archive(path: &Path, progress: &mut dyn FnMut(Progress)) -> R
 /// Reads the reviews out of an archive to its very end, where the checksum of the whole is
 /// compared.
 fn stream(
-    mut archive: impl Read,
-    last_entry: &mut Option<String>,
+    path: &Path,
+    archive: impl Read,
+    limits: &Limits,
     mut report: impl FnMut(),
-) -> io::Result<Vec<ReviewFile>> {
+) -> Result<Vec<ReviewFile>> {
+    let too_much = |reason: String| DataError::TooMuch {
+        path: path.into(),
+        reason,
+        remedy: NOT_PUBLISHED,
+    };
+    let allowance = Allowance::new(limits.archive);
+    let failed = |place: &str, source| match allowance.exceeded() {
+        Some(Bound::All) => too_much(format!("it unpacks to more than {}", size(limits.archive))),
+        Some(Bound::Part) => too_much(format!(
+            "what describes an entry, {place}, is longer than {}",
+            size(limits.header)
+        )),
+        None => DataError::Archive {
+            path: path.into(),
+            place: place.into(),
+            source,
+        },
+    };
+    let mut place = "before its first entry".to_owned();
     let mut files = Vec::new();
+    let mut kept = 0;
+    let mut archive = Limited::new(archive, &allowance);
     let mut tar = tar::Archive::new(&mut archive);
-    for (index, entry) in tar.entries()?.enumerate() {
-        let mut entry = entry?;
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        if let Some((folder, name)) =
-            review_path(&path).filter(|_| entry.header().entry_type().is_file())
-        {
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes)?;
+    // The tar crate reads long names whole, whatever length they claim, before it shows an entry.
+    allowance.allow(limits.header);
+    let entries = tar.entries().map_err(|error| failed(&place, error))?;
+    for (index, entry) in (0..).zip(entries) {
+        let mut entry = entry.map_err(|error| failed(&place, error))?;
+        if index == limits.entries {
+            return Err(too_many_entries(path, "entries", limits));
+        }
+        let kind = entry.header().entry_type();
+        // A sparse file has fewer bytes in the archive than on a disk.
+        let bytes = match kind.is_gnu_sparse() {
+            true => entry.header().entry_size(),
+            false => Ok(entry.size()),
+        }
+        .map_err(|error| failed(&place, error))?;
+        allowance.allow(bytes.saturating_add(TAR_BLOCK + limits.header));
+        let entry_path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        if let Some((folder, name)) = review_path(&entry_path).filter(|_| kind.is_file()) {
+            if bytes > limits.review {
+                return Err(too_much(format!(
+                    "the entry `{}` is larger than any review ({})",
+                    shown(&entry_path, SHOWN_PATH),
+                    size(limits.review)
+                )));
+            }
+            kept += bytes + name.len() as u64;
+            if kept > limits.reviews {
+                return Err(too_much_text(path, limits));
+            }
+            let mut content = Vec::with_capacity(bytes as usize);
+            entry
+                .read_to_end(&mut content)
+                .map_err(|error| failed(&place, error))?;
             files.push(ReviewFile {
                 folder,
                 name: name.to_owned(),
-                bytes,
+                bytes: content,
             });
         }
-        *last_entry = Some(path);
-        if index % REPORT_EVERY == 0 {
+        place = format!("after the entry `{}`", shown(&entry_path, SHOWN_PATH));
+        if index % REPORT_EVERY as u64 == 0 {
             report();
         }
     }
-    io::copy(&mut archive, &mut io::sink())?;
+    allowance.allow(u64::MAX);
+    io::copy(&mut archive, &mut io::sink()).map_err(|error| failed(&place, error))?;
     report();
     Ok(files)
 }
@@ -298,15 +404,19 @@ mod tests {
     }
 
     fn load_bytes(bytes: &[u8]) -> Result<Dataset> {
+        load_within(&Limits::default(), bytes)
+    }
+
+    fn load_within(limits: &Limits, bytes: &[u8]) -> Result<Dataset> {
         let (_root, path) = saved(bytes);
-        load_archive(&path, &mut |_| {})
+        load_archive(&path, limits, &mut |_| {})
     }
 
     #[test]
     fn folder_and_archive_give_the_same_reviews_in_the_same_mixed_order() {
         let mut files = files();
         let folder = folder_of(&files);
-        let from_folder = load_folder(folder.path(), &mut |_| {}).unwrap();
+        let from_folder = load_folder(folder.path(), &Limits::default(), &mut |_| {}).unwrap();
         assert_eq!((from_folder.train.len(), from_folder.test.len()), (40, 40));
         assert!(
             from_folder
@@ -344,7 +454,10 @@ mod tests {
         let (_root, archive) = saved(&archive_of("aclImdb/", &files()));
         let total = archive.metadata().unwrap().len();
         let mut last = None;
-        load_archive(&archive, &mut |progress| last = Some(progress)).unwrap();
+        load_archive(&archive, &Limits::default(), &mut |progress| {
+            last = Some(progress)
+        })
+        .unwrap();
         assert_eq!(
             last,
             Some(Progress {
@@ -355,7 +468,10 @@ mod tests {
         );
 
         let folder = folder_of(&files());
-        load_folder(folder.path(), &mut |progress| last = Some(progress)).unwrap();
+        load_folder(folder.path(), &Limits::default(), &mut |progress| {
+            last = Some(progress)
+        })
+        .unwrap();
         assert_eq!(
             last,
             Some(Progress {
@@ -385,7 +501,7 @@ mod tests {
         for folder in FOLDERS {
             let root = folder_of(&files());
             fs::remove_dir_all(root.path().join(folder)).unwrap();
-            let message = load_folder(root.path(), &mut |_| {})
+            let message = load_folder(root.path(), &Limits::default(), &mut |_| {})
                 .unwrap_err()
                 .to_string();
             assert!(
@@ -413,7 +529,7 @@ mod tests {
             );
             let root = folder_of(&files);
             fs::create_dir_all(root.path().join(folder)).unwrap();
-            let message = load_folder(root.path(), &mut |_| {})
+            let message = load_folder(root.path(), &Limits::default(), &mut |_| {})
                 .unwrap_err()
                 .to_string();
             assert!(
@@ -460,5 +576,201 @@ mod tests {
         }
         let message = load_bytes(b"<html>404</html>").unwrap_err().to_string();
         assert!(message.contains("before its first entry"), "{message}");
+    }
+
+    /// The message for what is beyond a limit, of the archive and of the folder with these files.
+    fn too_much(limits: Limits, files: &[(String, Vec<u8>)]) -> [String; 2] {
+        let archive = load_within(&limits, &archive_of("aclImdb/", files));
+        let folder = folder_of(files);
+        let folder = load_folder(folder.path(), &limits, &mut |_| {});
+        [archive, folder].map(|result| result.unwrap_err().to_string())
+    }
+
+    #[test]
+    fn a_review_that_is_none_for_its_size_is_refused_by_its_name() {
+        let mut files = files();
+        files.push(("test/pos/99_9.txt".into(), vec![b'a'; 3000]));
+        let limits = Limits {
+            review: 2 << 10,
+            ..Limits::default()
+        };
+        let [archive, folder] = too_much(limits, &files);
+        assert!(
+            archive.contains(
+                "aclImdb_v1.tar.gz: the entry `aclImdb/test/pos/99_9.txt` \
+                 is larger than any review (2 KiB)"
+            ),
+            "{archive}"
+        );
+        assert!(
+            folder.contains("99_9.txt: it has more than 2 KiB"),
+            "{folder}"
+        );
+        files.pop();
+        assert!(load_within(&limits, &archive_of("", &files)).is_ok());
+    }
+
+    #[test]
+    fn reviews_and_entries_are_limited_together() {
+        let files = files();
+        let text: usize = FOLDERS.len() * 20 * 200;
+        let limits = Limits {
+            reviews: text as u64,
+            ..Limits::default()
+        };
+        for message in too_much(limits, &files) {
+            assert!(
+                message.contains("its reviews have more than 16000 bytes together"),
+                "{message}"
+            );
+        }
+        let limits = Limits {
+            entries: 60,
+            ..Limits::default()
+        };
+        let [archive, folder] = too_much(limits, &files);
+        assert!(
+            archive.contains("it holds more than 60 entries"),
+            "{archive}"
+        );
+        assert!(folder.contains("it holds more than 60 files"), "{folder}");
+        let exact = Limits {
+            entries: files.len() as u64,
+            ..Limits::default()
+        };
+        assert!(load_within(&exact, &archive_of("", &files)).is_ok());
+    }
+
+    #[test]
+    fn an_archive_that_unpacks_to_too_much_is_refused_wherever_it_is() {
+        let limits = Limits {
+            archive: 200 << 10,
+            ..Limits::default()
+        };
+        assert!(load_within(&limits, &archive_of("", &files())).is_ok());
+        let mut other = files();
+        other.insert(0, ("labeledBow.feat".into(), vec![0; 300 << 10]));
+        // What follows the archive's end is read too, for the checksum.
+        let mut after = tar::Builder::new(Vec::new());
+        for (path, bytes) in files() {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            after
+                .append_data(&mut header, path, bytes.as_slice())
+                .unwrap();
+        }
+        let mut after = after.into_inner().unwrap();
+        after.extend(vec![0; 300 << 10]);
+        for bytes in [archive_of("", &other), compressed(&after)] {
+            let message = load_within(&limits, &bytes).unwrap_err().to_string();
+            assert!(
+                message.contains("it unpacks to more than 200 KiB"),
+                "{message}"
+            );
+        }
+    }
+
+    fn compressed(bytes: &[u8]) -> Vec<u8> {
+        let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
+        io::copy(&mut &*bytes, &mut gz).unwrap();
+        gz.finish().unwrap()
+    }
+
+    /// A header of `kind` that claims `bytes` bytes of content.
+    fn header(name: &str, kind: tar::EntryType, bytes: u64) -> Vec<u8> {
+        let mut header = tar::Header::new_gnu();
+        header.set_path(name).unwrap();
+        header.set_entry_type(kind);
+        header.set_size(bytes);
+        header.set_cksum();
+        header.as_bytes().to_vec()
+    }
+
+    #[test]
+    fn names_and_records_without_end_are_refused_before_they_are_read() {
+        use tar::EntryType::{GNULongLink, GNULongName, GNUSparse, XHeader};
+        for kind in [GNULongName, GNULongLink, XHeader] {
+            for claimed in [200 << 10, 1 << 40] {
+                let mut tar = header("README", tar::EntryType::Regular, 0);
+                tar.extend(header("././@LongLink", kind, claimed));
+                tar.extend(vec![b'n'; 200 << 10]);
+                let message = load_bytes(&compressed(&tar)).unwrap_err().to_string();
+                assert!(
+                    message.contains(
+                        "aclImdb_v1.tar.gz: what describes an entry, after the entry `README`, \
+                         is longer than 64 KiB"
+                    ),
+                    "{message}"
+                );
+            }
+        }
+        // A sparse file's content is skipped, not the gigabyte of zeros that it stands for.
+        let mut sparse = tar::Header::new_gnu();
+        sparse.set_path("train/pos/1_9.txt").unwrap();
+        sparse.set_entry_type(GNUSparse);
+        sparse.set_size(0);
+        let fields = sparse.as_gnu_mut().unwrap();
+        fields.realsize = *b"10000000000\0";
+        fields.sparse[0].offset = *b"10000000000\0";
+        fields.sparse[0].numbytes = *b"00000000000\0";
+        sparse.set_cksum();
+        let mut tar = sparse.as_bytes().to_vec();
+        tar.extend(header("train/pos/0_9.txt", tar::EntryType::Regular, 0));
+        let message = load_bytes(&compressed(&tar)).unwrap_err().to_string();
+        assert!(message.contains("train/neg holds no reviews"), "{message}");
+    }
+
+    #[test]
+    fn long_names_within_the_limit_are_read() {
+        let mut files = files();
+        let long = format!("{}/train/pos/long_9.txt", "folder/".repeat(60));
+        files.push((long, b"found".to_vec()));
+        let dataset = load_bytes(&archive_of("aclImdb/", &files)).unwrap();
+        assert!(dataset.train.iter().any(|review| review.text == "found"));
+    }
+
+    #[test]
+    fn an_entrys_name_is_shown_without_what_a_terminal_acts_upon() {
+        let mut tar = header(
+            "a\u{1b}]0;owned\u{7}\u{1b}[31mread me",
+            tar::EntryType::Regular,
+            0,
+        );
+        tar.extend(b"no header".repeat(100));
+        let message = load_bytes(&compressed(&tar)).unwrap_err().to_string();
+        assert!(
+            message.contains(r"after the entry `a\u{1b}]0;owned\u{7}\u{1b}[31mread me`"),
+            "{message}"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_counts_only_regular_files() {
+        use std::os::unix::fs::symlink;
+        use std::process::Command;
+
+        let root = folder_of(&files());
+        let odd = root.path().join("train/pos/99_9.txt");
+        assert!(Command::new("mkfifo").arg(&odd).status().unwrap().success());
+        let message = || {
+            load_folder(root.path(), &Limits::default(), &mut |_| {})
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(
+            message().contains("99_9.txt: it is a pipe"),
+            "{}",
+            message()
+        );
+        for target in ["/dev/zero", "0_7.txt"] {
+            fs::remove_file(&odd).unwrap();
+            symlink(target, &odd).unwrap();
+            assert!(
+                message().contains("99_9.txt: it is a link"),
+                "{}",
+                message()
+            );
+        }
     }
 }

@@ -4,47 +4,70 @@
 //! ranks from 1, without start token or padding, and its label in `y_train.npy` and `y_test.npy` is
 //! 0 or 1. Ranks become words again, so that one way leads from text to ids, whatever the source.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::collections::HashMap;
+use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
-use rustc_hash::FxHashMap;
 use zip::ZipArchive;
 
 use super::npy::Npy;
 use super::pickle::read_lists;
 use super::{Progress, Unit};
 use crate::dataset::{Dataset, Review};
-use crate::error::{DataError, Result};
+use crate::error::{DataError, Result, SHOWN_NAME, SHOWN_REASON, shown, shown_names};
+use crate::files::{open_regular, read_regular};
+use crate::limits::{Limits, size};
+use crate::tokenizer;
 
-/// The most that an entry may unpack to; Keras's largest has 14 MB.
-const MAX_ENTRY: u64 = 256 << 20;
+/// What to do about a file that is larger than Keras's could ever be.
+const NOT_KERASS: &str = "give the `imdb.npz` that Keras publishes";
 
 /// Reads the reviews and their words.
 pub(super) fn load(
     npz: &Path,
     word_index: &Path,
+    limits: &Limits,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Dataset> {
-    let file = File::open(npz).map_err(DataError::reading(npz))?;
-    let words = WordIndex::read(word_index)?;
+    let file = open_regular(npz)?;
+    let words = WordIndex::read(word_index, limits)?;
     let total = file.metadata().map_err(DataError::reading(npz))?.len();
-    let zip = ZipArchive::new(BufReader::new(file)).map_err(|error| {
-        entry_error(
-            npz,
-            "as a whole",
-            format!("it is no sound zip file ({error})"),
-        )
+    read(npz, BufReader::new(file), total, &words, limits, progress)
+}
+
+/// Reads the reviews of a `.npz` of `total` bytes.
+pub(crate) fn read(
+    path: &Path,
+    file: impl Read + Seek,
+    total: u64,
+    words: &WordIndex,
+    limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Dataset> {
+    if total > limits.npz {
+        // Its list of entries alone would be kept in memory.
+        return Err(DataError::TooMuch {
+            path: path.into(),
+            reason: format!("it has more than {}", size(limits.npz)),
+            remedy: NOT_KERASS,
+        });
+    }
+    let zip = ZipArchive::new(file).map_err(|error| {
+        let error = shown(&error.to_string(), SHOWN_REASON);
+        let reason = format!("it is no sound zip file ({error})");
+        entry_error(path, "as a whole", reason)
     })?;
     let mut npz = Npz {
-        path: npz,
+        path,
         zip,
+        limits,
         read: 0,
         total,
+        text: 0,
         progress,
     };
-    let train = npz.split("x_train.npy", "y_train.npy", &words)?;
-    let test = npz.split("x_test.npy", "y_test.npy", &words)?;
+    let train = npz.split("x_train.npy", "y_train.npy", words)?;
+    let test = npz.split("x_test.npy", "y_test.npy", words)?;
     npz.report(total);
     Ok(Dataset {
         train,
@@ -62,17 +85,20 @@ fn entry_error(path: &Path, entry: &str, reason: String) -> DataError {
 }
 
 /// An open `.npz`.
-struct Npz<'a> {
+struct Npz<'a, R> {
     path: &'a Path,
-    zip: ZipArchive<BufReader<File>>,
+    zip: ZipArchive<R>,
+    limits: &'a Limits,
     /// Compressed bytes of the entries so far.
     read: u64,
     /// Bytes of the file.
     total: u64,
+    /// Bytes of the reviews so far, in words.
+    text: u64,
     progress: &'a mut dyn FnMut(Progress),
 }
 
-impl Npz<'_> {
+impl<R: Read + Seek> Npz<'_, R> {
     fn report(&mut self, done: u64) {
         (self.progress)(Progress {
             done,
@@ -94,17 +120,43 @@ impl Npz<'_> {
             return Err(entry_error(self.path, labels_entry, reason));
         }
         if labels.is_empty() {
-            let remedy = "give the `imdb.npz` that Keras publishes";
             return Err(DataError::Empty {
                 path: self.path.into(),
                 part: reviews_entry,
-                remedy,
+                remedy: NOT_KERASS,
             });
         }
         let review = |(ranks, positive): (Vec<u32>, bool)| {
-            words.text(&ranks).map(|text| Review { text, positive })
+            Ok(Review {
+                text: self.text(&ranks, words)?,
+                positive,
+            })
         };
         ranks.into_iter().zip(labels).map(review).collect()
+    }
+
+    /// A text that splits into the words of these ranks.
+    fn text(&mut self, ranks: &[u32], words: &WordIndex) -> Result<String> {
+        let mut text = String::new();
+        for &rank in ranks {
+            let word = words.word(rank)?;
+            self.text += 1 + word.len() as u64;
+            if self.text > self.limits.reviews {
+                return Err(DataError::TooMuch {
+                    path: self.path.into(),
+                    reason: format!(
+                        "its reviews have more than {} of text together",
+                        size(self.limits.reviews)
+                    ),
+                    remedy: NOT_KERASS,
+                });
+            }
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(word);
+        }
+        Ok(text)
     }
 
     fn ranks(&mut self, entry: &str) -> Result<Vec<Vec<u32>>> {
@@ -116,6 +168,11 @@ impl Npz<'_> {
                 entry,
                 "its elements are numbers instead of lists of word ranks".to_owned(),
             ));
+        }
+        if npy.count > self.limits.entries {
+            let (count, most) = (npy.count, self.limits.entries);
+            let reason = format!("its header claims {count} reviews, more than {most}");
+            return Err(entry_error(self.path, entry, reason));
         }
         read_lists(npy.body, npy.count).map_err(|refusal| DataError::Pickle {
             path: self.path.into(),
@@ -135,20 +192,13 @@ impl Npz<'_> {
 
     /// The uncompressed entry.
     fn bytes(&mut self, entry: &str) -> Result<Vec<u8>> {
-        let names = || {
-            let names: Vec<_> = self.zip.file_names().filter_map(|name| name.ok()).collect();
-            format!(
-                "there is no such entry; the file holds {}",
-                if names.is_empty() {
-                    "none".into()
-                } else {
-                    names.join(", ")
-                }
-            )
-        };
         let Some(index) = self.zip.index_for_name(entry) else {
-            return Err(entry_error(self.path, entry, names()));
+            let names: Vec<_> = self.zip.file_names().filter_map(|name| name.ok()).collect();
+            let names = shown_names(names.iter().map(AsRef::as_ref));
+            let reason = format!("there is no such entry; the file holds {names}");
+            return Err(entry_error(self.path, entry, reason));
         };
+        let most = self.limits.npz;
         let mut bytes = Vec::new();
         let compressed = self
             .zip
@@ -156,73 +206,89 @@ impl Npz<'_> {
             .map_err(io::Error::from)
             .and_then(|file| {
                 let compressed = file.compressed_size();
-                file.take(MAX_ENTRY + 1).read_to_end(&mut bytes)?;
+                file.take(most + 1).read_to_end(&mut bytes)?;
                 Ok(compressed)
             });
         let compressed = compressed.map_err(|error: io::Error| {
+            let error = shown(&error.to_string(), SHOWN_REASON);
             entry_error(self.path, entry, format!("the entry is damaged ({error})"))
         })?;
-        if bytes.len() as u64 > MAX_ENTRY {
-            return Err(entry_error(
-                self.path,
-                entry,
-                "it unpacks to far more than Keras's reviews have".to_owned(),
-            ));
+        if bytes.len() as u64 > most {
+            let reason = format!("it unpacks to more than {}", size(most));
+            return Err(entry_error(self.path, entry, reason));
         }
-        self.read += compressed;
+        self.read = self.read.saturating_add(compressed);
         self.report(self.read.min(self.total));
         Ok(bytes)
     }
 }
 
 /// The word of each rank.
-struct WordIndex<'a> {
+pub(crate) struct WordIndex<'a> {
     path: &'a Path,
-    words: FxHashMap<u32, String>,
+    words: HashMap<u32, String>,
 }
 
 impl<'a> WordIndex<'a> {
-    fn read(path: &'a Path) -> Result<Self> {
+    fn read(path: &'a Path, limits: &Limits) -> Result<Self> {
+        let json = read_regular(path, limits.word_index).map_err(|error| match error {
+            DataError::NotFound { .. } => DataError::WordIndex {
+                path: path.into(),
+                reason: "the word index is missing; put it here, beside `imdb.npz`".to_owned(),
+            },
+            _ => error,
+        })?;
+        Self::parse(path, &json, limits)
+    }
+
+    /// Reads the index that `json` is. Its words are put in lower case, as texts are, and each has
+    /// to be one word: it would come back from the text as other words.
+    pub(crate) fn parse(path: &'a Path, json: &[u8], limits: &Limits) -> Result<Self> {
         let failed = |reason: String| DataError::WordIndex {
             path: path.into(),
             reason,
         };
-        let json = fs::read(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                failed("the word index is missing; put it here, beside `imdb.npz`".to_owned())
-            }
-            _ => DataError::reading(path)(error),
-        })?;
-        let ranks: FxHashMap<String, u32> = serde_json::from_slice(&json).map_err(|error| {
+        let ranks: HashMap<String, u32> = serde_json::from_slice(json).map_err(|error| {
+            let error = shown(&error.to_string(), SHOWN_REASON);
             failed(format!(
                 "it is no JSON object of words and their ranks ({error})"
             ))
         })?;
-        let mut words = FxHashMap::default();
+        let mut words = HashMap::with_capacity(ranks.len());
         for (word, rank) in ranks {
-            if let Some(other) = words.insert(rank, word) {
+            let name = || shown(&word, SHOWN_NAME);
+            if word.len() > limits.word {
+                let most = size(limits.word as u64);
+                return Err(failed(format!("`{}` is longer than {most}", name())));
+            }
+            let Some(one) = tokenizer::word(&word) else {
                 return Err(failed(format!(
-                    "rank {rank} has two words, one of them {other:?}"
+                    "`{}` is not one word: spaces and punctuation separate words",
+                    name()
+                )));
+            };
+            if words.insert(rank, one).is_some() {
+                let name = name();
+                return Err(failed(format!(
+                    "rank {rank} has two words, one is `{name}`"
                 )));
             }
         }
         Ok(Self { path, words })
     }
 
-    /// A text that splits into the words of these ranks.
-    fn text(&self, ranks: &[u32]) -> Result<String> {
-        let mut text = String::new();
-        for rank in ranks {
-            let word = self.words.get(rank).ok_or_else(|| DataError::WordIndex {
-                path: self.path.into(),
-                reason: format!("the reviews use rank {rank}, which no word here has"),
-            })?;
-            if !text.is_empty() {
-                text.push(' ');
-            }
-            text.push_str(word);
-        }
-        Ok(text)
+    /// All words.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.words.values().map(String::as_str)
+    }
+
+    fn word(&self, rank: u32) -> Result<&str> {
+        let word = self.words.get(&rank).map(String::as_str);
+        word.ok_or_else(|| DataError::WordIndex {
+            path: self.path.into(),
+            reason: format!("the reviews use rank {rank}, which no word here has"),
+        })
     }
 }
 
@@ -233,6 +299,7 @@ mod tests {
     use crate::sources::pickle::sample::{WRITERS, Writer, pickle};
     use crate::vocabulary::Vocabulary;
     use proptest::prelude::*;
+    use std::fs;
     use std::io::{Cursor, Write};
     use tempfile::TempDir;
     use zip::write::SimpleFileOptions;
@@ -277,9 +344,18 @@ mod tests {
     }
 
     fn load_from(root: &TempDir, progress: &mut dyn FnMut(Progress)) -> Result<Dataset> {
+        load_within(&Limits::default(), root, progress)
+    }
+
+    fn load_within(
+        limits: &Limits,
+        root: &TempDir,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Dataset> {
         load(
             &root.path().join("imdb.npz"),
             &root.path().join("imdb_word_index.json"),
+            limits,
             progress,
         )
     }
@@ -373,7 +449,7 @@ mod tests {
                 "x_test.npy",
                 None,
                 "x_test.npy: there is no such entry; \
-                 the file holds x_train.npy, y_train.npy, y_test.npy",
+                 the file holds `x_train.npy`, `y_train.npy`, `y_test.npy`",
             ),
             (
                 "x_train.npy",
@@ -456,6 +532,9 @@ mod tests {
             (r#"{"film": 2, "a": 2}"#, "rank 2 has two words"),
             (r#"{"film": -2}"#, "no JSON object of words and their ranks"),
             (r#"["film""#, "no JSON object of words and their ranks"),
+            (r#"{"a b": 1}"#, "`a b` is not one word"),
+            (r#"{"": 1}"#, "`` is not one word"),
+            (r#"{"film.": 1}"#, "`film.` is not one word"),
         ];
         for (index, reason) in cases {
             let message = load_bytes(&sound, index).unwrap_err().to_string();
@@ -471,6 +550,110 @@ mod tests {
             message.contains("imdb_word_index.json: the word index is missing"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_word_in_capitals_comes_back_as_the_word_it_is() {
+        let index = r#"{"Film": 2, "a": 1, "DON'T": 3, "CAF\u00c9": 4}"#;
+        let dataset = load_bytes(&zipped(&entries(Writer::Python2)), index).unwrap();
+        let texts: Vec<_> = dataset.train.iter().map(|review| &review.text).collect();
+        assert_eq!(texts, ["a film", "don't café a", ""]);
+    }
+
+    #[test]
+    fn what_is_larger_than_kerass_could_be_is_refused() {
+        let sound = zipped(&entries(Writer::Numpy2(4)));
+        let message = |limits: Limits, npz: &[u8], index: &str| {
+            let root = saved(npz, index);
+            let result = load_within(&limits, &root, &mut |_| {});
+            result.unwrap_err().to_string()
+        };
+        let all = Limits::default();
+        let entry = Limits { npz: 2000, ..all };
+        let large = npy("|O", "(1,)", &[b'N'; 2000]);
+        let mut entries = entries(Writer::Numpy2(4));
+        entries[0].1 = large;
+        let with_large = zipped(&entries);
+        let file = Limits {
+            npz: sound.len() as u64 - 1,
+            ..all
+        };
+        let text = Limits { reviews: 25, ..all };
+        let reviews = Limits { entries: 2, ..all };
+        let long_word = format!("{{\"{}\": 1}}", "a".repeat(2000));
+        let index = Limits {
+            word_index: 20,
+            ..all
+        };
+        let cases = [
+            (
+                entry,
+                &with_large,
+                INDEX,
+                "x_train.npy: it unpacks to more than 2000 bytes",
+            ),
+            (file, &sound, INDEX, "imdb.npz: it has more than "),
+            (
+                text,
+                &sound,
+                INDEX,
+                "imdb.npz: its reviews have more than 25 bytes of text",
+            ),
+            (
+                reviews,
+                &sound,
+                INDEX,
+                "its header claims 3 reviews, more than 2",
+            ),
+            (all, &sound, &long_word, "aaa…` is longer than 1 KiB"),
+            (
+                index,
+                &sound,
+                INDEX,
+                "imdb_word_index.json: it has more than 20 bytes",
+            ),
+        ];
+        for (limits, npz, index, reason) in cases {
+            let message = message(limits, npz, index);
+            assert!(message.contains(reason), "{message}");
+            assert!(message.len() < 400, "{message}");
+        }
+        let exact = Limits { reviews: 26, ..all };
+        assert!(load_within(&exact, &saved(&sound, INDEX), &mut |_| {}).is_ok());
+    }
+
+    #[test]
+    fn a_claimed_number_of_reviews_is_not_believed() {
+        let endless = [b"\x80\x02]".as_slice(), &b"]".repeat(100_000)].concat();
+        for (count, reason) in [
+            (
+                "400000000",
+                "its header claims 400000000 reviews, more than 200000",
+            ),
+            ("100000", "opcode APPENDS: "),
+        ] {
+            let bytes = npy("|O", &format!("({count},)"), &endless);
+            let message = message_for("x_train.npy", Some(bytes));
+            assert!(
+                message.contains(reason) || message.contains("values wait on the stack"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_of_entries_and_what_serde_cites_are_cut() {
+        let name = "x\u{1b}".repeat(20_000);
+        let many: Vec<(&str, Vec<u8>)> = vec![(&name, Vec::new())];
+        let message = load_bytes(&zipped(&many), INDEX).unwrap_err().to_string();
+        assert!(message.contains("the file holds `x\\u{1b}x"), "{message}");
+        assert!(message.len() < 600, "{message}");
+
+        let index = format!("{{\"film\": \"{}\"}}", "a".repeat(50_000));
+        let message = load_bytes(&zipped(&entries(Writer::Python2)), &index)
+            .unwrap_err()
+            .to_string();
+        assert!(message.len() < 600, "{message}");
     }
 
     proptest! {

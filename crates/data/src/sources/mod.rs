@@ -1,16 +1,17 @@
 //! Where reviews come from.
 
-mod acl_imdb;
-mod keras_npz;
-mod npy;
-mod pickle;
+pub(crate) mod acl_imdb;
+pub(crate) mod keras_npz;
+pub(crate) mod npy;
+pub(crate) mod pickle;
 mod reviews;
-mod table;
+pub(crate) mod table;
 
 use std::path::{Path, PathBuf};
 
 use crate::dataset::Dataset;
 use crate::error::{DataError, Result};
+use crate::limits::Limits;
 
 pub use table::{TableFormat, TableOptions};
 
@@ -23,6 +24,24 @@ const PUBLISHED_ARCHIVE: &str = "aclImdb_v1.tar.gz";
 /// sorted by label are brought into a fixed mixed order, the same one for the IMDB folder and its
 /// archive: first sorted by file name, then shuffled with a constant seed. A run's seed has no part
 /// in it, so that a later evaluation sees the same split.
+///
+/// Only regular files are read, and links to them where a path names one; within a folder of reviews
+/// a link is an error. More than the following is an error too, before it takes the machine's memory:
+///
+/// | what | at most |
+/// | --- | --- |
+/// | an archive, unpacked | 2 GiB |
+/// | entries of an archive, files of a folder, reviews of an array | 200 000 |
+/// | the names and records that describe an entry | 64 KiB |
+/// | a review that is a file or an entry | 1 MiB |
+/// | all reviews of IMDB together | 512 MiB |
+/// | an `.npz`, and each of its arrays unpacked | 64 MiB |
+/// | `imdb_word_index.json`, and a word in it | 16 MiB, 1 KiB |
+/// | a table | 4 GiB, 2^25 rows |
+/// | a row of a table | 64 MiB |
+///
+/// The published data set stays far below its limits. A table's reviews are kept in memory, beside
+/// them a row at a time.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// The built-in generator of short film reviews.
@@ -85,8 +104,10 @@ impl Source {
     }
 
     fn imdb_in_folder(folder: &Path) -> Option<Self> {
-        let is_reviews =
-            |folder: &Path| folder.join("train").is_dir() || folder.join("test").is_dir();
+        let is_reviews = |folder: &Path| {
+            let mut parts = acl_imdb::FOLDERS.into_iter();
+            parts.any(|part| folder.join(part).is_dir())
+        };
         let nested = folder.join("aclImdb");
         let archive = folder.join(PUBLISHED_ARCHIVE);
         let npz = folder.join("imdb.npz");
@@ -124,6 +145,7 @@ impl Source {
     /// # Errors
     /// Any [`DataError`] about files; the generator cannot fail.
     pub fn load(&self, progress: &mut dyn FnMut(Progress)) -> Result<Dataset> {
+        let limits = &Limits::default();
         match self {
             Self::Reviews { seed } => {
                 let dataset = reviews::generate(*seed);
@@ -135,10 +157,12 @@ impl Source {
                 });
                 Ok(dataset)
             }
-            Self::AclImdbFolder(folder) => acl_imdb::load_folder(folder, progress),
-            Self::AclImdbArchive(archive) => acl_imdb::load_archive(archive, progress),
-            Self::KerasNpz { npz, word_index } => keras_npz::load(npz, word_index, progress),
-            Self::Table(options) => table::load(options, progress),
+            Self::AclImdbFolder(folder) => acl_imdb::load_folder(folder, limits, progress),
+            Self::AclImdbArchive(archive) => acl_imdb::load_archive(archive, limits, progress),
+            Self::KerasNpz { npz, word_index } => {
+                keras_npz::load(npz, word_index, limits, progress)
+            }
+            Self::Table(options) => table::load(options, limits, progress),
         }
     }
 }
@@ -194,6 +218,19 @@ mod tests {
             let message = Source::imdb(&root.join(path)).unwrap_err().to_string();
             assert!(message.contains("no IMDB reviews are here"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_folder_called_train_is_not_yet_imdb() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("train/images")).unwrap();
+        let message = Source::imdb(root.path()).unwrap_err().to_string();
+        assert!(message.contains("no IMDB reviews are here"), "{message}");
+        fs::create_dir_all(root.path().join("test/neg")).unwrap();
+        assert_eq!(
+            Source::imdb(root.path()).unwrap(),
+            Source::AclImdbFolder(root.path().into())
+        );
     }
 
     #[test]

@@ -4,25 +4,28 @@
 
 use npyz::{DType, Endianness, NpyHeader, TypeChar, TypeStr};
 
+use crate::error::{SHOWN_NAME, SHOWN_REASON, shown};
+
 /// The longest header that is read; NumPy writes 128 bytes for an array of one dimension.
 const MAX_HEADER: usize = 1024;
 
 /// A one-dimensional array that is still in its bytes.
 #[derive(Debug)]
-pub(super) struct Npy<'a> {
+pub(crate) struct Npy<'a> {
     element: TypeStr,
     /// How many elements the header claims.
-    pub(super) count: u64,
+    pub(crate) count: u64,
     /// The elements.
-    pub(super) body: &'a [u8],
+    pub(crate) body: &'a [u8],
 }
 
 impl<'a> Npy<'a> {
     /// Reads the header, or says what is wrong with it.
-    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, String> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, String> {
         check_header(bytes)?;
         let mut body = bytes;
-        let header = NpyHeader::from_reader(&mut body).map_err(|error| error.to_string())?;
+        let header = NpyHeader::from_reader(&mut body)
+            .map_err(|error| shown(&error.to_string(), SHOWN_REASON))?;
         match (header.dtype(), header.shape()) {
             (DType::Plain(element), &[count]) => Ok(Self {
                 element,
@@ -34,12 +37,12 @@ impl<'a> Npy<'a> {
     }
 
     /// Whether the elements are pickled Python objects.
-    pub(super) fn is_pickled(&self) -> bool {
+    pub(crate) fn is_pickled(&self) -> bool {
         self.element.uses_pickled_array()
     }
 
     /// The elements, if they are integers that are all 0 or 1.
-    pub(super) fn labels(&self) -> Result<Vec<bool>, String> {
+    pub(crate) fn labels(&self) -> Result<Vec<bool>, String> {
         let is_integer = matches!(
             self.element.type_char(),
             TypeChar::Bool | TypeChar::Int | TypeChar::Uint
@@ -49,7 +52,7 @@ impl<'a> Npy<'a> {
             _ => {
                 return Err(format!(
                     "its elements are of type {} instead of integers",
-                    self.element
+                    shown(&self.element.to_string(), SHOWN_NAME)
                 ));
             }
         };

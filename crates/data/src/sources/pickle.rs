@@ -23,9 +23,11 @@ pub(super) mod sample;
 #[cfg(test)]
 mod tests;
 
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 
 use input::Input;
+
+use crate::error::{SHOWN_NAME, shown};
 
 /// Values that may wait on the stack. Python appends a list's items by the thousand.
 const MAX_STACK: usize = 1 << 16;
@@ -35,26 +37,37 @@ const MAX_OTHERS: usize = 64;
 
 /// Why a pickle is refused.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     /// The offset of the opcode in the pickle.
-    pub(super) position: usize,
+    pub(crate) position: usize,
     /// The name of the opcode.
-    pub(super) opcode: String,
+    pub(crate) opcode: String,
     /// What is wrong with it.
-    pub(super) reason: String,
+    pub(crate) reason: String,
 }
 
 /// Reads the pickle of an array of `count` lists of integers.
-pub(super) fn read_lists(pickle: &[u8], count: u64) -> Result<Vec<Vec<u32>>, Refusal> {
+pub(crate) fn read_lists(pickle: &[u8], count: u64) -> Result<Vec<Vec<u32>>, Refusal> {
+    // Each list takes a byte at least.
+    let Some(count) = usize::try_from(count)
+        .ok()
+        .filter(|&count| count <= pickle.len())
+    else {
+        return Err(Refusal {
+            position: 0,
+            opcode: "beginning".to_owned(),
+            reason: format!("its {} bytes do not hold {count} lists", pickle.len()),
+        });
+    };
     let mut machine = Machine {
         input: Input {
             bytes: pickle,
             position: 0,
         },
-        count: usize::try_from(count).unwrap_or(usize::MAX),
+        count,
         stack: Vec::new(),
         marks: Vec::new(),
-        memo: FxHashMap::default(),
+        memo: HashMap::new(),
         tuples: Vec::new(),
         lists: Vec::new(),
         array: None,
@@ -114,11 +127,11 @@ impl Function {
             (b"numpy", b"ndarray") => Ok(Self::Ndarray),
             (b"numpy", b"dtype") => Ok(Self::Dtype),
             (b"_codecs", b"encode") => Ok(Self::Encode),
-            _ => Err(format!(
-                "it names `{}.{}`",
-                module.escape_ascii(),
-                name.escape_ascii()
-            )),
+            _ => {
+                let [module, name] =
+                    [module, name].map(|part| shown(&part.escape_ascii().to_string(), SHOWN_NAME));
+                Err(format!("it names `{module}.{name}`"))
+            }
         }
     }
 }
@@ -145,7 +158,7 @@ struct Machine<'a> {
     stack: Vec<Value<'a>>,
     /// Heights of the stack.
     marks: Vec<usize>,
-    memo: FxHashMap<u32, Value<'a>>,
+    memo: HashMap<u32, Value<'a>>,
     tuples: Vec<Vec<Value<'a>>>,
     lists: Vec<List>,
     array: Option<Array>,
@@ -281,7 +294,7 @@ impl<'a> Machine<'a> {
 
     fn remember(&mut self, key: u32) -> Result<(), String> {
         let value = self.top()?;
-        if self.memo.len() >= self.count.saturating_add(MAX_OTHERS) {
+        if self.memo.len() >= self.count + MAX_OTHERS {
             return Err(format!(
                 "it remembers more values than an array of {} lists has",
                 self.count

@@ -1,21 +1,39 @@
 //! Reviews in a table of one's own: CSV, tab-separated values, or JSON lines.
+//!
+//! A table is read as a stream: what it holds besides its reviews is never in memory as a whole.
 
-use std::fs;
+mod json;
+mod trace;
+
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
-use serde_json::{Map, Value};
 
+use self::json::Row;
+use self::trace::Trace;
 use super::{Progress, Unit, text};
 use crate::dataset::{Dataset, Review};
-use crate::error::{DataError, Result};
+use crate::error::{DataError, Result, SHOWN_NAME, SHOWN_REASON, shown, shown_names};
+use crate::files::open_regular;
+use crate::limits::{Allowance, Bound, Limited, Limits, size};
 use crate::random::mix;
 
 /// Rows between two reports of progress.
 const REPORT_EVERY: usize = 1024;
 
-/// Characters of an unknown label that an error shows.
-const SHOWN_LABEL: usize = 40;
+/// Bytes that are read from the file at a time.
+const BUFFER: usize = 1 << 16;
+
+/// What to do about a table that is too large.
+const SPLIT: &str = "keep a part of its rows";
+
+/// What to do about a row that is too long.
+const LONG_ROW: &str =
+    "look for a quotation mark that is not closed, or a line end that is missing";
+
+/// What to do about a table in another encoding than UTF-8.
+const SAVE_AS_UTF_8: &str = "save the table as UTF-8 (in Excel as `CSV UTF-8`)";
 
 /// How a table is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,28 +68,40 @@ pub struct TableOptions {
 }
 
 /// Reads the table, or both.
-pub(super) fn load(options: &TableOptions, progress: &mut dyn FnMut(Progress)) -> Result<Dataset> {
+pub(super) fn load(
+    options: &TableOptions,
+    limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Dataset> {
     let fraction = options.test_fraction;
     if options.test_path.is_none() && !(fraction > 0.0 && fraction < 1.0) {
         return Err(DataError::TestFraction { fraction });
     }
-    let read = |path: &Path| fs::read(path).map_err(DataError::reading(path));
-    let train_bytes = read(&options.path)?;
-    let test_bytes = options.test_path.as_deref().map(read).transpose()?;
-    let total = (train_bytes.len() + test_bytes.as_ref().map_or(0, Vec::len)) as u64;
+    let open = |path: &Path| {
+        let file = open_regular(path)?;
+        let length = file.metadata().map_err(DataError::reading(path))?.len();
+        if length > limits.table {
+            return Err(too_much_table(path, limits));
+        }
+        Ok((file, length))
+    };
+    let (train_file, train_length) = open(&options.path)?;
+    let test_file = options.test_path.as_deref().map(open).transpose()?;
+    let test_length = test_file.as_ref().map_or(0, |(_, length)| *length);
     let mut reader = Reader {
         options,
+        limits,
         replaced_utf8: 0,
         before: 0,
-        total,
+        total: train_length + test_length,
         progress,
     };
 
-    let mut train = reader.rows(&options.path, &train_bytes)?;
+    let mut train = reader.rows(&options.path, train_file, train_length)?;
     mix(&mut train);
     let test_path = options.test_path.as_ref().unwrap_or(&options.path);
-    let test = match &test_bytes {
-        Some(bytes) => reader.rows(test_path, bytes)?,
+    let test = match test_file {
+        Some((file, length)) => reader.rows(test_path, file, length)?,
         None => {
             let kept = (train.len() as f64 * fraction).round() as usize;
             train.split_off(train.len() - kept)
@@ -98,123 +128,245 @@ pub(super) fn load(options: &TableOptions, progress: &mut dyn FnMut(Progress)) -
 }
 
 /// What the reading of one table or two has in common.
-struct Reader<'a> {
-    options: &'a TableOptions,
-    replaced_utf8: usize,
+pub(crate) struct Reader<'a> {
+    pub(crate) options: &'a TableOptions,
+    pub(crate) limits: &'a Limits,
+    pub(crate) replaced_utf8: usize,
     /// Bytes of the table that was read before this one.
-    before: u64,
+    pub(crate) before: u64,
     /// Bytes of all tables.
-    total: u64,
-    progress: &'a mut dyn FnMut(Progress),
+    pub(crate) total: u64,
+    pub(crate) progress: &'a mut dyn FnMut(Progress),
 }
 
 impl Reader<'_> {
-    fn rows(&mut self, path: &Path, bytes: &[u8]) -> Result<Vec<Review>> {
-        let without_mark = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    /// Reads the rows of a table of `length` bytes.
+    pub(crate) fn rows(
+        &mut self,
+        path: &Path,
+        mut table: impl Read,
+        length: u64,
+    ) -> Result<Vec<Review>> {
+        let mut mark = Vec::new();
+        (&mut table)
+            .take(3)
+            .read_to_end(&mut mark)
+            .map_err(DataError::reading(path))?;
+        match mark[..] {
+            [0xef, 0xbb, 0xbf] => mark.clear(),
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+                return Err(row_error(
+                    path,
+                    1,
+                    format!("the table is in UTF-16; {SAVE_AS_UTF_8}"),
+                ));
+            }
+            _ => {}
+        }
+        let allowance = Allowance::new(self.limits.table);
+        let table = Limited::new(mark.chain(table), &allowance);
         let reviews = match self.options.format {
-            TableFormat::Csv => self.separated_rows(path, without_mark, b','),
-            TableFormat::Tsv => self.separated_rows(path, without_mark, b'\t'),
-            TableFormat::JsonLines => self.json_rows(path, without_mark),
+            TableFormat::Csv => self.separated_rows(path, table, &allowance, b','),
+            TableFormat::Tsv => self.separated_rows(path, table, &allowance, b'\t'),
+            TableFormat::JsonLines => self.json_rows(path, table, &allowance),
         }?;
-        self.report(bytes.len() as u64);
-        self.before += bytes.len() as u64;
+        self.report(length);
+        self.before += length;
         Ok(reviews)
     }
 
     fn report(&mut self, done: u64) {
         (self.progress)(Progress {
-            done: self.before + done,
+            done: (self.before + done).min(self.total),
             total: self.total,
             unit: Unit::Bytes,
         });
     }
 
-    fn separated_rows(&mut self, path: &Path, bytes: &[u8], delimiter: u8) -> Result<Vec<Review>> {
+    fn separated_rows(
+        &mut self,
+        path: &Path,
+        table: impl Read,
+        allowance: &Allowance,
+        delimiter: u8,
+    ) -> Result<Vec<Review>> {
+        let limits = self.limits;
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
-            .from_reader(bytes);
-        let malformed = |error: csv::Error| malformed(path, bytes, &error);
-        let names = reader.byte_headers().map_err(malformed)?.clone();
+            .buffer_capacity(BUFFER)
+            .from_reader(Trace::new(table, delimiter));
+        allowance.allow(limits.row);
+        let names = reader.byte_headers().cloned();
+        let trace = reader.get_mut();
+        let line = trace.line_of(0);
+        unclosed(path, trace)?;
+        let names =
+            names.map_err(|error| malformed(path, line, trace, allowance, limits, error))?;
         let column = |column: &str| {
-            names
-                .iter()
-                .position(|name| name == column.as_bytes())
-                .ok_or_else(|| {
+            let places = names.iter().enumerate();
+            let mut places = places.filter(|(_, name)| *name == column.as_bytes());
+            match (places.next(), places.next()) {
+                (Some((place, _)), None) => Ok(place),
+                (Some(_), Some(_)) => Err(twice(path, line, "column", column)),
+                (None, _) => {
                     let names: Vec<_> = names.iter().map(String::from_utf8_lossy).collect();
-                    missing_column(
-                        path,
-                        line_of(bytes, 0),
-                        column,
-                        names.iter().map(AsRef::as_ref),
-                    )
-                })
+                    let names = names.iter().map(AsRef::as_ref);
+                    Err(missing_column(path, line, column, names))
+                }
+            }
         };
         let text_column = column(&self.options.text_column)?;
         let label_column = column(&self.options.label_column)?;
 
         let mut reviews = Vec::new();
         let mut record = ByteRecord::new();
-        while reader.read_byte_record(&mut record).map_err(malformed)? {
+        loop {
+            allowance.allow(limits.row);
+            let more = reader.read_byte_record(&mut record);
             let position = record.position().map_or(0, csv::Position::byte);
-            let label = String::from_utf8_lossy(&record[label_column]);
-            let positive = verdict(&label)
-                .ok_or_else(|| unknown_label(path, line_of(bytes, position), &label))?;
-            reviews.push(Review {
-                text: text(&record[text_column], &mut self.replaced_utf8),
-                positive,
-            });
-            if reviews.len() % REPORT_EVERY == 0 {
-                self.report(position);
+            let trace = reader.get_mut();
+            let line = trace.line_of(position);
+            unclosed(path, trace)?;
+            if !more.map_err(|error| malformed(path, line, trace, allowance, limits, error))? {
+                return Ok(reviews);
             }
+            let label = String::from_utf8_lossy(&record[label_column]);
+            let positive = verdict(&label).ok_or_else(|| unknown_label(path, line, &label))?;
+            let text = text(&record[text_column], &mut self.replaced_utf8);
+            self.push(&mut reviews, Review { text, positive }, path, position)?;
         }
-        Ok(reviews)
     }
 
-    fn json_rows(&mut self, path: &Path, bytes: &[u8]) -> Result<Vec<Review>> {
+    fn json_rows(
+        &mut self,
+        path: &Path,
+        table: impl Read,
+        allowance: &Allowance,
+    ) -> Result<Vec<Review>> {
+        let most = self.limits.row;
+        let mut table = BufReader::with_capacity(BUFFER, table);
         let mut reviews = Vec::new();
         let mut done = 0;
-        for (line, row) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
-            done += row.len() as u64 + 1;
+        let mut row = Vec::new();
+        for line in 1.. {
+            row.clear();
+            let read = (&mut table).take(most + 1).read_until(b'\n', &mut row);
+            let length = read.map_err(|error| self.unreadable(path, allowance, error))? as u64;
+            if length == 0 {
+                break;
+            }
+            if length > most {
+                let reason = format!("the row is longer than {}; {LONG_ROW}", size(most));
+                return Err(row_error(path, line, reason));
+            }
+            done += length;
+            if row.contains(&0) {
+                return Err(row_error(path, line, nul()));
+            }
             if row.trim_ascii().is_empty() {
                 continue;
             }
-            let row = text(row, &mut self.replaced_utf8);
-            reviews.push(self.json_row(path, line, &row)?);
-            if reviews.len() % REPORT_EVERY == 0 {
-                self.report(done);
-            }
+            let row = text(&row, &mut self.replaced_utf8);
+            let review = self.json_row(path, line, &row)?;
+            self.push(&mut reviews, review, path, done)?;
         }
         Ok(reviews)
     }
 
     fn json_row(&self, path: &Path, line: u64, row: &str) -> Result<Review> {
-        let refused = |reason: String| DataError::Row {
-            path: path.into(),
-            line,
-            reason,
+        let TableOptions {
+            text_column,
+            label_column,
+            ..
+        } = self.options;
+        let parsed = Row::parse(row, text_column, label_column).map_err(|error| {
+            let error = shown(&error.to_string(), SHOWN_REASON);
+            let reason = format!("not a JSON object ({error}); write one a line");
+            row_error(path, line, reason)
+        })?;
+        if let Some(key) = parsed.twice {
+            return Err(twice(path, line, "key", key));
+        }
+        let missing = |column: &str| {
+            let names = json::keys(row);
+            missing_column(path, line, column, names.iter().map(String::as_str))
         };
-        let row: Map<String, Value> = serde_json::from_str(row)
-            .map_err(|error| refused(format!("not a JSON object ({error}); write one a line")))?;
-        let value = |column: &str| {
-            row.get(column)
-                .ok_or_else(|| missing_column(path, line, column, row.keys().map(String::as_str)))
-        };
-        let label = match value(&self.options.label_column)? {
-            Value::String(label) => label.clone(),
-            other => other.to_string(),
-        };
+        let label = parsed.label.ok_or_else(|| missing(label_column))?.shown();
         let positive = verdict(&label).ok_or_else(|| unknown_label(path, line, &label))?;
-        let column = &self.options.text_column;
-        match value(column)? {
-            Value::String(text) => Ok(Review {
-                text: text.clone(),
-                positive,
-            }),
-            _ => Err(refused(format!(
-                "`{column}` is not a string; write the review as one"
-            ))),
+        match parsed.text.ok_or_else(|| missing(text_column))? {
+            json::Value::Text(text) => Ok(Review { text, positive }),
+            json::Value::Other(_) => Err(row_error(
+                path,
+                line,
+                format!("`{text_column}` is not a string; write the review as one"),
+            )),
         }
     }
+
+    /// Keeps a review that ends `done` bytes into the table.
+    fn push(
+        &mut self,
+        reviews: &mut Vec<Review>,
+        review: Review,
+        path: &Path,
+        done: u64,
+    ) -> Result<()> {
+        if reviews.len() == self.limits.rows {
+            return Err(DataError::TooMuch {
+                path: path.into(),
+                reason: format!("it has more than {} rows", self.limits.rows),
+                remedy: SPLIT,
+            });
+        }
+        reviews.push(review);
+        if reviews.len() % REPORT_EVERY == 0 {
+            self.report(done);
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, path: &Path, allowance: &Allowance, error: io::Error) -> DataError {
+        match allowance.exceeded() {
+            Some(_) => too_much_table(path, self.limits),
+            None => DataError::reading(path)(error),
+        }
+    }
+}
+
+fn too_much_table(path: &Path, limits: &Limits) -> DataError {
+    DataError::TooMuch {
+        path: path.into(),
+        reason: format!("it has more than {}", size(limits.table)),
+        remedy: SPLIT,
+    }
+}
+
+fn row_error(path: &Path, line: u64, reason: String) -> DataError {
+    DataError::Row {
+        path: path.into(),
+        line,
+        reason,
+    }
+}
+
+fn nul() -> String {
+    format!("a NUL byte, which no text has; {SAVE_AS_UTF_8}")
+}
+
+fn twice(path: &Path, line: u64, what: &str, name: &str) -> DataError {
+    let name = shown(name, SHOWN_NAME);
+    let reason = format!("the {what} `{name}` is there twice; leave one out, or rename it");
+    row_error(path, line, reason)
+}
+
+/// Refuses a quotation mark that took the rest of the table into one field.
+fn unclosed<R>(path: &Path, trace: &Trace<R>) -> Result<()> {
+    let Some(line) = trace.unclosed() else {
+        return Ok(());
+    };
+    let reason = "the quotation mark that opens here is not closed; \
+                  close it, or write two for one that is part of a quoted text";
+    Err(row_error(path, line, reason.to_owned()))
 }
 
 /// The meaning of a label.
@@ -227,14 +379,10 @@ fn verdict(label: &str) -> Option<bool> {
 }
 
 fn unknown_label(path: &Path, line: u64, label: &str) -> DataError {
-    let mut shown: String = label.chars().take(SHOWN_LABEL).collect();
-    if shown.len() < label.len() {
-        shown.push('…');
-    }
     DataError::UnknownLabel {
         path: path.into(),
         line,
-        label: format!("{shown:?}"),
+        label: format!("\"{}\"", shown(label, SHOWN_NAME)),
     }
 }
 
@@ -244,64 +392,53 @@ fn missing_column<'a>(
     column: &str,
     columns: impl Iterator<Item = &'a str>,
 ) -> DataError {
-    let columns: Vec<String> = columns.map(|name| format!("`{name}`")).collect();
-    let columns = if columns.is_empty() {
-        "none".to_owned()
-    } else {
-        columns.join(", ")
-    };
     DataError::MissingColumn {
         path: path.into(),
         line,
-        column: column.to_owned(),
-        columns,
+        column: shown(column, SHOWN_NAME),
+        columns: shown_names(columns),
     }
 }
 
-fn malformed(path: &Path, bytes: &[u8], error: &csv::Error) -> DataError {
-    let position = error.position().map_or(0, csv::Position::byte);
-    let reason = match error.kind() {
-        csv::ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => format!(
-            "{len} columns where the first line has {expected_len}; \
-             put quotes around a text that holds the separator"
-        ),
-        _ => error.to_string(),
+/// What is wrong with the record that begins on `line`.
+fn malformed<R>(
+    path: &Path,
+    line: u64,
+    trace: &Trace<R>,
+    allowance: &Allowance,
+    limits: &Limits,
+    error: csv::Error,
+) -> DataError {
+    let (line, reason) = match (trace.nul(), allowance.exceeded(), error.into_kind()) {
+        (Some(line), ..) => (line, nul()),
+        (_, Some(Bound::All), _) => return too_much_table(path, limits),
+        (_, Some(Bound::Part), _) => {
+            let most = size(limits.row);
+            (line, format!("the row is longer than {most}; {LONG_ROW}"))
+        }
+        (.., csv::ErrorKind::Io(error)) => return DataError::reading(path)(error),
+        (
+            ..,
+            csv::ErrorKind::UnequalLengths {
+                expected_len, len, ..
+            },
+        ) => {
+            let reason = format!(
+                "{len} columns where the first line has {expected_len}; \
+                 put quotes around a text that holds the separator"
+            );
+            (line, reason)
+        }
+        (.., other) => (line, format!("it is no row of a table ({other:?})")),
     };
-    DataError::Row {
-        path: path.into(),
-        line: line_of(bytes, position),
-        reason,
-    }
-}
-
-/// The line, from 1, of the record that the CSV reader finds from byte `position` on.
-///
-/// The reader counts lines too, but takes its count before it skips what is left of a line's end
-/// and empty lines.
-fn line_of(bytes: &[u8], position: u64) -> u64 {
-    let position = usize::try_from(position)
-        .unwrap_or(usize::MAX)
-        .min(bytes.len());
-    let skipped = bytes[position..]
-        .iter()
-        .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-        .count();
-    let before = &bytes[..position + skipped];
-    let feeds = before.iter().filter(|&&byte| byte == b'\n').count();
-    let bare_returns = before
-        .windows(2)
-        .filter(|pair| pair[0] == b'\r' && pair[1] != b'\n')
-        .count()
-        + usize::from(before.last() == Some(&b'\r'));
-    (1 + feeds + bare_returns) as u64
+    row_error(path, line, reason)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::fs;
     use tempfile::TempDir;
 
     use TableFormat::{Csv, JsonLines, Tsv};
@@ -323,8 +460,16 @@ mod tests {
     }
 
     fn load_bytes(format: TableFormat, bytes: impl AsRef<[u8]>) -> Result<Dataset> {
+        load_within(&Limits::default(), format, bytes)
+    }
+
+    fn load_within(
+        limits: &Limits,
+        format: TableFormat,
+        bytes: impl AsRef<[u8]>,
+    ) -> Result<Dataset> {
         let (_root, options) = saved(format, bytes);
-        load(&options, &mut |_| {})
+        load(&options, limits, &mut |_| {})
     }
 
     fn message(format: TableFormat, bytes: impl AsRef<[u8]>) -> String {
@@ -402,7 +547,10 @@ mod tests {
         options.test_path = Some(test_path);
         options.test_fraction = 0.0;
         let mut reports = Vec::new();
-        let dataset = load(&options, &mut |progress| reports.push(progress)).unwrap();
+        let dataset = load(&options, &Limits::default(), &mut |progress| {
+            reports.push(progress)
+        })
+        .unwrap();
         assert_eq!((dataset.train.len(), dataset.test.len()), (10, 2));
         assert_eq!(
             dataset.test[0],
@@ -529,13 +677,17 @@ mod tests {
         );
         let (root, mut options) = saved(Csv, many_rows(10));
         options.test_path = Some(root.path().join("test.csv"));
-        let missing = load(&options, &mut |_| {}).unwrap_err().to_string();
+        let missing = load(&options, &Limits::default(), &mut |_| {})
+            .unwrap_err()
+            .to_string();
         assert!(
             missing.contains("test.csv: there is no such file"),
             "{missing}"
         );
         fs::write(root.path().join("test.csv"), "text,label\n").unwrap();
-        let empty = load(&options, &mut |_| {}).unwrap_err().to_string();
+        let empty = load(&options, &Limits::default(), &mut |_| {})
+            .unwrap_err()
+            .to_string();
         assert!(
             empty.contains("test.csv: the test split holds no reviews"),
             "{empty}"
@@ -547,9 +699,240 @@ mod tests {
         let (_root, mut options) = saved(Csv, many_rows(10));
         for fraction in [0.0, 1.0, -0.5, 20.0, f64::NAN, f64::INFINITY] {
             options.test_fraction = fraction;
-            let message = load(&options, &mut |_| {}).unwrap_err().to_string();
+            let message = load(&options, &Limits::default(), &mut |_| {})
+                .unwrap_err()
+                .to_string();
             assert!(message.contains("is not between 0 and 1"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_not_closed_is_named_with_its_line() {
+        let rows = |open: &str| {
+            let mut rows: Vec<String> = vec!["label,text".into(), "1,\"two\nlines\"".into()];
+            rows.extend((0..200).map(|index| format!("{},film {index}", index % 2)));
+            rows[4] = open.into();
+            rows.join("\n") + "\n"
+        };
+        for (open, line) in [
+            ("0,\"a film that begins a quote", 6),
+            ("0,\"closed \"\" and not", 6),
+            ("\"0", 6),
+            ("0,\"two\nlines\"\n1,\"open", 8),
+        ] {
+            let message = message(Csv, rows(open));
+            let expected =
+                format!("line {line}: the quotation mark that opens here is not closed; close it");
+            assert!(message.contains(&expected), "{open:?}: {message}");
+        }
+        assert!(message(Csv, "text,\"label\nfine,1\n").contains("line 1: the quotation mark"));
+        // A table may end with the mark that closes, and a mark within a text opens nothing.
+        for last in ["0,\"end\"", "0,5\" screen"] {
+            let table = format!("label,text\n1,fine\n1,fine\n1,fine\n{last}");
+            assert_eq!(sorted(load_bytes(Csv, table).unwrap()).len(), 4, "{last}");
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_across_reads_of_the_file() {
+        let long = "words ".repeat(BUFFER / 40);
+        for ending in ["\n", "\r\n", "\r", "\n\n"] {
+            let lines = if ending == "\n\n" { 2 } else { 1 };
+            let mut table = format!("text,label{ending}");
+            for index in 0..50 {
+                table += &format!("\"{long}{ending}\",{}{ending}", index % 2);
+            }
+            let message = message(Csv, table + "fine,2");
+            let line = 1 + lines + 50 * 2 * lines;
+            assert!(
+                message.contains(&format!("line {line}: the label")),
+                "{ending:?}: {message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_column_or_key_that_is_there_twice_is_refused() {
+        for (format, table, twice) in [
+            (
+                Csv,
+                "text,label,text\na,1,b\n",
+                "line 1: the column `text` is there twice",
+            ),
+            (
+                Tsv,
+                "label\tlabel\ttext\n1\t1\ta\n",
+                "line 1: the column `label` is there twice",
+            ),
+            (
+                JsonLines,
+                "{\"text\": \"a\", \"label\": 1}\n{\"label\": 1, \"text\": \"a\", \"label\": 0}",
+                "line 2: the key `label` is there twice",
+            ),
+        ] {
+            let message = message(format, table);
+            assert!(message.contains(twice), "{message}");
+        }
+        // What is not asked for may be there as often as it likes.
+        let table = format!("text,,,label\n{}", "fine,,,1\n".repeat(8));
+        assert!(load_bytes(Csv, table).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_utf8_text_is_refused_with_what_to_do() {
+        let good = "text,label\nfine,1\ndull,0\n";
+        let utf16 = |mark: u16, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            let units = [mark].into_iter().filter(|unit| *unit != 0);
+            units.chain(good.encode_utf16()).flat_map(bytes).collect()
+        };
+        for format in [Csv, Tsv, JsonLines] {
+            for bytes in [
+                utf16(0xfeff, u16::to_le_bytes),
+                utf16(0xfeff, u16::to_be_bytes),
+            ] {
+                let message = message(format, bytes);
+                assert!(
+                    message
+                        .contains("reviews.table, line 1: the table is in UTF-16; save the table"),
+                    "{message}"
+                );
+            }
+            let without_mark = message(format, utf16(0, u16::to_le_bytes));
+            assert!(
+                without_mark
+                    .contains("line 1: a NUL byte, which no text has; save the table as UTF-8"),
+                "{without_mark}"
+            );
+        }
+        let later = message(Csv, "text,label\nfine,1\n\0,0\n");
+        assert!(later.contains("line 3: a NUL byte"), "{later}");
+    }
+
+    #[test]
+    fn tables_and_rows_are_limited() {
+        let table = many_rows(100);
+        let all = Limits::default();
+        let length = table.len() as u64;
+        let exact = Limits {
+            table: length,
+            rows: 100,
+            ..all
+        };
+        assert!(load_within(&exact, Csv, &table).is_ok());
+        for (limits, reason) in [
+            (
+                Limits {
+                    table: length - 1,
+                    ..all
+                },
+                "table: it has more than",
+            ),
+            (
+                Limits { rows: 99, ..all },
+                "table: it has more than 99 rows; keep a part",
+            ),
+        ] {
+            let message = load_within(&limits, Csv, &table).unwrap_err().to_string();
+            assert!(message.contains(reason), "{message}");
+        }
+
+        let limits = Limits {
+            row: 1 << 10,
+            ..all
+        };
+        let long = "x".repeat(2 << 10);
+        for (format, table, line) in [
+            (Csv, format!("text,label\nfine,1\n{long},0\nfine,1\n"), 3),
+            (
+                Csv,
+                format!("text,label\nfine,1\n\"{}\"\nfine,1\n", "\n".repeat(2 << 10)),
+                3,
+            ),
+            (Tsv, format!("text{long}\tlabel\nfine\t1\n"), 1),
+            (
+                JsonLines,
+                format!("\n{{\"text\": \"a\", \"label\": 1, \"more\": \"{long}\"}}\n"),
+                2,
+            ),
+        ] {
+            let message = load_within(&limits, format, table).unwrap_err().to_string();
+            let expected = format!("line {line}: the row is longer than 1 KiB; look for");
+            assert!(message.contains(&expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_message_shows_little_of_a_table() {
+        let wide: Vec<String> = (0..100_000)
+            .map(|index| format!("column-{index}"))
+            .collect();
+        let many_keys: String = (0..50_000)
+            .map(|index| format!("\"key {index}\": 0,"))
+            .collect();
+        let long = "x\u{1b}[2J".repeat(20_000);
+        for (format, table) in [
+            (Csv, wide.join(",") + "\n"),
+            (Csv, format!("{long},label\nfine,1\n")),
+            (Csv, format!("text,label\nfine,{long}\n")),
+            (Tsv, format!("text\tlabel\nfine\t1\t{long}\n")),
+            (JsonLines, format!("{{{many_keys} \"label\": 1}}\n")),
+            (
+                JsonLines,
+                format!("{{\"label\": \"{}\"}}\n", "x".repeat(100_000)),
+            ),
+            (
+                JsonLines,
+                format!("{{\"label\": {}}}\n", "[".repeat(100_000)),
+            ),
+            (JsonLines, format!("\"{}\"\n", "x".repeat(100_000))),
+        ] {
+            let message = message(format, table);
+            assert!(message.len() < 1000, "{} bytes", message.len());
+            assert!(!message.contains(char::is_control), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_json_row_may_hold_whatever_else_it_likes() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        let row = |text: &str| {
+            format!(
+                "{{\"more\": {deep}, \"text\": \"{text}\", \"n\": [1, {{\"text\": 2}}], \"label\": 1}}\n"
+            )
+        };
+        let table: String = ["a", "b", "c"].map(row).concat();
+        let expected = ["a", "b", "c"].map(|text| (text.to_owned(), true));
+        assert_eq!(sorted(load_bytes(JsonLines, table).unwrap()), expected);
+        for (label, shown) in [
+            ("1.0", "1.0"),
+            ("[1]", "[…]"),
+            ("{\"a\": 1}", "{…}"),
+            ("null", "null"),
+        ] {
+            let message = message(
+                JsonLines,
+                format!("{{\"text\": \"a\", \"label\": {label}}}"),
+            );
+            assert!(
+                message.contains(&format!("the label \"{shown}\" is not known")),
+                "{message}"
+            );
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        let (root, mut options) = saved(Csv, many_rows(10));
+        options.path = root.path().join("pipe.csv");
+        let made = std::process::Command::new("mkfifo")
+            .arg(&options.path)
+            .status();
+        assert!(made.unwrap().success());
+        let message = load(&options, &Limits::default(), &mut |_| {})
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("pipe.csv: it is a pipe"), "{message}");
     }
 
     proptest! {

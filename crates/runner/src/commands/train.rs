@@ -28,6 +28,9 @@ pub fn run(args: TrainArgs) -> Result<()> {
             }
             let apply = |config: &mut RunConfig| args.checkpoints.apply(&mut config.training);
             let config = with_flags(folder.config()?, apply, RunConfig::validate)?;
+            for path in dataset::paths_of_run(&config.dataset)? {
+                say!("reading {}, which the run names", path.display());
+            }
             (config, Some(folder))
         }
         None => {

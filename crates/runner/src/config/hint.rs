@@ -16,7 +16,7 @@ const ALIKE: f64 = 0.8;
 const SHOWN: usize = 100;
 
 /// Reads `text`, the contents of the file at `path`.
-pub(super) fn parse(text: &str, path: &Path) -> Result<RunConfig> {
+pub(crate) fn parse(text: &str, path: &Path) -> Result<RunConfig> {
     let path = path.display();
     if let Some(what) = list_of_tables(text) {
         bail!("{path}, {what}");

@@ -118,7 +118,7 @@ fn from(first: usize) -> Option<String> {
 
 /// A client that depends on nothing of the machine: neither on its proxy nor on its certificates.
 fn plain() -> ClientBuilder {
-    client().no_proxy().tls_certs_only([])
+    client("http://127.0.0.1").no_proxy().tls_certs_only([])
 }
 
 /// Fetches from a server with these answers, with three retries and hardly a pause.
@@ -633,4 +633,65 @@ async fn two_downloads_do_not_share_a_part() {
     assert!(server.ranges().is_empty());
     drop(other);
     assert_part(&folder, HALF);
+}
+
+#[tokio::test]
+async fn an_https_address_leads_to_no_other_kind() {
+    let server = Server::new(vec![whole(TOTAL)]);
+    let folder = tempfile::tempdir().unwrap();
+    for url in [
+        "https://example.org/file.bin",
+        "HTTPS://example.org",
+        "example.org",
+    ] {
+        let client = client(url).no_proxy().tls_certs_only([]);
+        let published = server.published();
+        let error = fetch_with(client, &[], &published, folder.path(), &mut |_, _| ())
+            .await
+            .unwrap_err();
+        assert!(matches!(error, DownloadError::Unusable { .. }), "{error}");
+    }
+    assert_eq!(server.ranges(), []);
+    let client = client("HTTP://127.0.0.1").no_proxy().tls_certs_only([]);
+    fetch_with(
+        client,
+        &[],
+        &server.published(),
+        folder.path(),
+        &mut |_, _| (),
+    )
+    .await
+    .unwrap();
+    assert_whole(&folder);
+}
+
+#[tokio::test]
+async fn redirects_without_end_are_refused_and_not_tried_again() {
+    let again = || answer("302 Found\r\nLocation: /file.bin\r\nContent-Length: 0", b"");
+    let server = Server::new((0..50).map(|_| again()).collect());
+    let folder = tempfile::tempdir().unwrap();
+    let error = fetch_from(&server, folder.path()).await.unwrap_err();
+    assert!(matches!(error, DownloadError::Redirect { .. }), "{error}");
+    assert!(server.ranges().len() < 20);
+    assert!(names(&folder).is_empty());
+}
+
+#[test]
+fn a_content_range_is_read_as_far_as_it_is_one() {
+    for (value, expected) in [
+        ("bytes 5-9/20", (Some(5), Some(20))),
+        ("bytes 5-9/*", (Some(5), None)),
+        ("bytes */20", (None, Some(20))),
+        ("bytes -9/20", (None, Some(20))),
+        ("bytes 5/20", (None, Some(20))),
+        (
+            "bytes 18446744073709551616-9/18446744073709551616",
+            (None, None),
+        ),
+        ("bytes 5-9", (None, None)),
+        ("items 5-9/20", (None, None)),
+        ("", (None, None)),
+    ] {
+        assert_eq!(content_range(value), expected, "{value}");
+    }
 }

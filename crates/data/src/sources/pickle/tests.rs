@@ -214,7 +214,7 @@ fn refuses_lists_that_hold_themselves_or_occur_twice() {
 #[test]
 fn refuses_a_pickle_that_ends_early_or_late() {
     let sound = pickle(PLAIN, &[vec![1], vec![2, 3]]);
-    for length in 0..sound.len() {
+    for length in 2..sound.len() {
         let message = refusal(&sound[..length]);
         assert!(
             message.contains("the pickle ends here, before its STOP"),
@@ -223,7 +223,7 @@ fn refuses_a_pickle_that_ends_early_or_late() {
     }
     assert!(refusal(&[sound.as_slice(), b"x"].concat()).contains("STOP: more bytes follow it"));
     assert!(refusal(b"\x80\x04.").contains("something other than an array of lists"));
-    assert_eq!(refusal(b""), "0 end: the pickle ends here, before its STOP");
+    assert_eq!(refusal(b""), "0 beginning: its 0 bytes do not hold 2 lists");
 }
 
 #[test]
@@ -240,6 +240,30 @@ fn claimed_lengths_allocate_nothing() {
     assert!(refusal(&tuples).contains("more than 64 tuples"));
     let remembered = [b"\x80\x04N".as_slice(), &b"\x94".repeat(1000)].concat();
     assert!(refusal(&remembered).contains("it remembers more values"));
+}
+
+#[test]
+fn a_claimed_number_of_lists_is_no_licence_for_more_than_the_bytes_hold() {
+    for opcode in [b']', 0x94] {
+        let bytes = [b"\x80\x02]".as_slice(), &[opcode].repeat(1000)].concat();
+        for count in [bytes.len() as u64 + 1, 400_000_000, u64::MAX] {
+            let message = read_lists(&bytes, count).unwrap_err().reason;
+            assert!(
+                message.contains(&format!("1003 bytes do not hold {count} lists")),
+                "{message}"
+            );
+        }
+        let few = read_lists(&bytes, 10).unwrap_err();
+        assert!(few.position < 90, "{few:?}");
+    }
+}
+
+#[test]
+fn a_long_name_is_cut() {
+    let bytes = [b"\x80\x02c".as_slice(), &b"x".repeat(100_000), b"\nname\n."].concat();
+    let message = refusal(&bytes);
+    assert!(message.len() < 200, "{message}");
+    assert!(message.contains("xxx….name`"), "{message}");
 }
 
 #[test]

@@ -1,0 +1,298 @@
+//! What a fuzzer gives the parsers of this crate, and what has to hold whatever it gives.
+//!
+//! Each function takes the bytes of one input. It returns if the parser refuses them with a message
+//! that is short and printable, or if what the parser accepts keeps its promises, and panics
+//! otherwise. `fuzz/corpus` holds a folder of inputs for each; a test of this module replays them.
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::io::Cursor;
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::limits::Limits;
+use crate::sources::acl_imdb::read_archive;
+use crate::sources::keras_npz::{self, WordIndex};
+use crate::sources::npy::Npy;
+use crate::sources::pickle::read_lists;
+use crate::sources::table::Reader;
+use crate::tokenizer::for_each_word;
+use crate::{DataError, TableFormat, TableOptions, Vocabulary};
+
+/// Bytes of a message, its causes included.
+const LONGEST_MESSAGE: usize = 4096;
+
+/// The sources' limits, lowered so that an input of a fuzzer reaches them.
+fn limits() -> Limits {
+    Limits {
+        archive: 1 << 20,
+        entries: 100,
+        header: 4 << 10,
+        review: 16 << 10,
+        reviews: 64 << 10,
+        npz: 64 << 10,
+        word_index: 64 << 10,
+        word: 100,
+        table: 64 << 10,
+        rows: 1000,
+        row: 16 << 10,
+    }
+}
+
+fn assert_printable(error: &DataError) {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message += &error.to_string();
+        cause = error.source();
+    }
+    assert_text(&message);
+}
+
+fn assert_text(message: &str) {
+    assert!(
+        message.len() < LONGEST_MESSAGE,
+        "a message of {} bytes",
+        message.len()
+    );
+    assert!(!message.contains(char::is_control), "{message:?}");
+}
+
+/// A pickle of as many lists as the first two bytes say.
+pub fn pickle(data: &[u8]) {
+    let Some((count, pickle)) = data.split_first_chunk() else {
+        return;
+    };
+    let count = u16::from_le_bytes(*count);
+    match read_lists(pickle, count.into()) {
+        Ok(lists) => {
+            assert_eq!(lists.len(), usize::from(count));
+            // An integer takes two bytes at least, unless it was remembered.
+            let integers: usize = lists.iter().map(Vec::len).sum();
+            assert!(integers <= pickle.len(), "{integers} integers");
+        }
+        Err(refusal) => {
+            assert!(refusal.position <= pickle.len());
+            assert_text(&format!("{}: {}", refusal.opcode, refusal.reason));
+        }
+    }
+}
+
+/// A tar archive of IMDB's reviews.
+pub fn tar(data: &[u8]) {
+    archive(data, data.len());
+}
+
+/// The same, compressed.
+pub fn gz(data: &[u8]) {
+    archive(MultiGzDecoder::new(data), usize::MAX);
+}
+
+fn archive(data: impl std::io::Read, most: usize) {
+    let limits = limits();
+    let path = Path::new("aclImdb_v1.tar.gz");
+    match read_archive(path, data, &limits, || ()) {
+        Ok(dataset) => {
+            let reviews = dataset.train.iter().chain(&dataset.test);
+            // Each invalid byte of a review becomes the three of U+FFFD.
+            let bytes: usize = reviews.clone().map(|review| review.text.len()).sum();
+            assert!(bytes <= 3 * most.min(limits.reviews as usize), "{bytes}");
+            assert!(reviews.count() as u64 <= limits.entries);
+            for split in [dataset.train, dataset.test] {
+                assert!(split.iter().any(|review| review.positive));
+                assert!(split.iter().any(|review| !review.positive));
+            }
+        }
+        Err(error) => assert_printable(&error),
+    }
+}
+
+/// An array of labels.
+pub fn npy(data: &[u8]) {
+    let labels = Npy::new(data).and_then(|npy| {
+        assert!(npy.body.len() <= data.len());
+        npy.labels().inspect(|labels| {
+            assert_eq!(labels.len() as u64, npy.count);
+            assert!(labels.len() <= data.len());
+        })
+    });
+    if let Err(reason) = labels {
+        assert_text(&reason);
+    }
+}
+
+/// An `imdb.npz`, with an index of two words.
+pub fn npz(data: &[u8]) {
+    let limits = limits();
+    let path = Path::new("imdb_word_index.json");
+    let words = WordIndex::parse(path, br#"{"good": 1, "film": 2}"#, &limits).expect("it is sound");
+    let read = keras_npz::read(
+        Path::new("imdb.npz"),
+        Cursor::new(data),
+        data.len() as u64,
+        &words,
+        &limits,
+        &mut |_| (),
+    );
+    match read {
+        Ok(dataset) => {
+            let reviews = dataset.train.iter().chain(&dataset.test);
+            let text: usize = reviews.clone().map(|review| review.text.len()).sum();
+            assert!(text as u64 <= limits.reviews);
+            for review in reviews {
+                for_each_word(&review.text, |word| {
+                    assert!(matches!(word, "good" | "film"))
+                });
+            }
+        }
+        Err(error) => assert_printable(&error),
+    }
+}
+
+/// A table separated by commas.
+pub fn csv(data: &[u8]) {
+    table(data, TableFormat::Csv);
+}
+
+/// A table separated by tabs.
+pub fn tsv(data: &[u8]) {
+    table(data, TableFormat::Tsv);
+}
+
+/// A table of JSON lines.
+pub fn json_lines(data: &[u8]) {
+    table(data, TableFormat::JsonLines);
+}
+
+fn table(data: &[u8], format: TableFormat) {
+    let limits = limits();
+    let options = TableOptions {
+        path: "films".into(),
+        test_path: None,
+        format,
+        text_column: "text".into(),
+        label_column: "label".into(),
+        test_fraction: 0.2,
+    };
+    let total = data.len() as u64;
+    let mut done = 0;
+    let mut reader = Reader {
+        options: &options,
+        limits: &limits,
+        replaced_utf8: 0,
+        before: 0,
+        total,
+        progress: &mut |progress| {
+            assert!(done <= progress.done && progress.done <= total);
+            done = progress.done;
+        },
+    };
+    match reader.rows(&options.path, data, total) {
+        Ok(reviews) => {
+            assert!(reviews.len() <= limits.rows);
+            assert!(reader.replaced_utf8 <= reviews.len());
+            // Each invalid byte becomes the three of U+FFFD.
+            let text: usize = reviews.iter().map(|review| review.text.len()).sum();
+            assert!(text <= 3 * data.len(), "{text} bytes of text");
+        }
+        Err(error) => assert_printable(&error),
+    }
+}
+
+/// A run's `vocabulary.json`.
+pub fn vocabulary(data: &[u8]) {
+    let Ok(json) = std::str::from_utf8(data) else {
+        return;
+    };
+    let path = Path::new("vocabulary.json");
+    let vocabulary = match Vocabulary::from_json(json, path) {
+        Ok(vocabulary) => vocabulary,
+        Err(error) => return assert_printable(&error),
+    };
+    let ids = (Vocabulary::FIRST_WORD..).take(vocabulary.words().len());
+    for (word, id) in vocabulary.words().iter().zip(ids) {
+        assert_eq!(vocabulary.id(word), id);
+        assert_eq!(vocabulary.word(id), word);
+        assert_eq!(vocabulary.encode(word, usize::MAX), [Vocabulary::START, id]);
+        assert!((id as usize) < vocabulary.size());
+    }
+    let again = Vocabulary::from_json(&vocabulary.to_json(), path);
+    assert_eq!(again.expect("it was written just now"), vocabulary);
+}
+
+/// An `imdb_word_index.json`.
+pub fn word_index(data: &[u8]) {
+    let limits = limits();
+    match WordIndex::parse(Path::new("imdb_word_index.json"), data, &limits) {
+        Ok(index) => {
+            for word in index.words() {
+                let mut words = Vec::new();
+                for_each_word(word, |word| words.push(word.to_owned()));
+                assert_eq!(words, [word]);
+            }
+        }
+        Err(error) => assert_printable(&error),
+    }
+}
+
+/// A text.
+pub fn tokenizer(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut words = Vec::new();
+    for_each_word(&text, |word| words.push(word.to_owned()));
+    assert!(words.iter().all(|word| !word.is_empty()));
+    let mut again = Vec::new();
+    for_each_word(&words.join(" "), |word| again.push(word.to_owned()));
+    assert_eq!(words, again);
+
+    let vocabulary = Vocabulary::build([&*text].into_iter(), usize::MAX);
+    let distinct: HashSet<&String> = words.iter().collect();
+    assert_eq!(vocabulary.distinct(), distinct.len());
+    let ids = vocabulary.encode(&text, usize::MAX);
+    assert!(ids[1..].iter().map(|&id| vocabulary.word(id)).eq(&words));
+    assert!(
+        words
+            .iter()
+            .all(|word| vocabulary.id(word) != Vocabulary::UNKNOWN)
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn the_corpus_of_every_target_is_kept_to() {
+        let targets: [(&str, fn(&[u8])); 11] = [
+            ("csv", csv),
+            ("gz", gz),
+            ("json_lines", json_lines),
+            ("npy", npy),
+            ("npz", npz),
+            ("pickle", pickle),
+            ("tar", tar),
+            ("tokenizer", tokenizer),
+            ("tsv", tsv),
+            ("vocabulary", vocabulary),
+            ("word_index", word_index),
+        ];
+        for (target, run) in targets {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../../fuzz/corpus")
+                .join(target);
+            let inputs: Vec<_> = fs::read_dir(&folder)
+                .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+                .map(|entry| entry.unwrap().path())
+                .collect();
+            assert!(!inputs.is_empty(), "{} is empty", folder.display());
+            for input in inputs {
+                let bytes = fs::read(&input).unwrap();
+                // The test's output is shown where it fails: it names the input.
+                println!("{}", input.display());
+                run(&bytes);
+            }
+        }
+    }
+}

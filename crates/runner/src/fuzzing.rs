@@ -1,0 +1,172 @@
+//! What a fuzzer gives the parsers of this crate, and what has to hold whatever it gives.
+//!
+//! Each function takes the bytes of one input. It returns if the parser refuses them, or if what the
+//! parser accepts keeps its promises, and panics otherwise. `fuzz/corpus` holds a folder of inputs for
+//! each; a test of this module replays them.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use gatefold_data::Vocabulary;
+use gatefold_model::{Cell, SequenceClassifier, SequenceClassifierConfig};
+use safetensors::{Dtype, SafeTensors};
+
+use crate::checkpoint::Checkpoint;
+use crate::config::{RunConfig, TrainingConfig, hint};
+use crate::download;
+use crate::explanation::{START, explain};
+
+/// Bytes of a message.
+const LONGEST_MESSAGE: usize = 4096;
+
+fn network(cell: Cell) -> SequenceClassifier {
+    let config = SequenceClassifierConfig {
+        cell,
+        vocabulary_size: 6,
+        embedding_size: 2,
+        hidden_size: 2,
+        dense_size: 2,
+        ..Default::default()
+    };
+    config.init(1, &Device::flex()).expect("it is a network")
+}
+
+/// A `config.toml`: it is read or refused as TOML's own reader does, and a complaint is short.
+pub fn config(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let plainly = toml::from_str::<RunConfig>(text);
+    match hint::parse(text, Path::new("config.toml")) {
+        Ok(config) => {
+            plainly.expect("what is read is TOML");
+            // It may be of no use, but says so without harm.
+            let _ = config.validate();
+        }
+        Err(error) => {
+            let message = format!("{error:#}");
+            assert!(message.len() < LONGEST_MESSAGE, "{} bytes", message.len());
+            // Serde takes a list for the fields of a table, in their order.
+            assert!(plainly.is_err() || message.ends_with("must be one table, not a list"));
+        }
+    }
+}
+
+/// A checkpoint: what is accepted can be written, and is then read as the same.
+pub fn checkpoint(data: &[u8]) {
+    let Ok(checkpoint) = Checkpoint::from_bytes(data) else {
+        return;
+    };
+    let _ = checkpoint.check(&RunConfig::default(), "hash");
+    let file = SafeTensors::deserialize(data).expect("it was read");
+    for (name, view) in file.iter().filter(|(name, _)| name.starts_with("adam.")) {
+        assert_eq!(view.dtype(), Dtype::F32, "{name}");
+    }
+    for bytes in [Some(&checkpoint.network), checkpoint.best.as_ref()] {
+        weights(bytes.map_or(&[], Vec::as_slice));
+    }
+    let bytes = checkpoint.to_bytes().expect("it was read");
+    let again = Checkpoint::from_bytes(&bytes).expect("it was written");
+    // As bytes, because NaN is unlike itself.
+    assert_eq!(again.to_bytes().expect("it was read"), bytes);
+}
+
+/// The weights of a network: those that are accepted are finite floats, and give one answer.
+pub fn weights(data: &[u8]) {
+    for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+        let Ok(network) = network(cell).with_safetensors(data.to_vec()) else {
+            continue;
+        };
+        let file = SafeTensors::deserialize(data).expect("it was read");
+        for (name, view) in file.iter() {
+            assert_eq!(view.dtype(), Dtype::F32, "{name}");
+            let (values, rest) = view.data().as_chunks::<4>();
+            assert!(rest.is_empty());
+            let mut values = values.iter().map(|&bytes| f32::from_le_bytes(bytes));
+            assert!(values.all(f32::is_finite), "{name}");
+        }
+        let device = Device::flex();
+        let ids = Tensor::from_data([[1, 4, 5]], &device);
+        let lengths = Tensor::from_data([3], &device);
+        let logits = network.forward(ids, lengths).into_data();
+        assert_eq!(logits.iter::<f32>().count(), 1);
+    }
+}
+
+/// A server's `Content-Range`: the numbers that are understood stand there.
+pub fn content_range(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (first, size) = download::content_range(&text);
+    for number in [first, size].into_iter().flatten() {
+        assert!(text.contains(&number.to_string()), "{number} in {text}");
+    }
+    let written = match (first, size) {
+        (Some(first), Some(size)) => format!("bytes {first}-{size}/{size}"),
+        (Some(first), None) => format!("bytes {first}-{first}/*"),
+        (None, Some(size)) => format!("bytes */{size}"),
+        (None, None) => return,
+    };
+    assert_eq!(download::content_range(&written), (first, size), "{text}");
+}
+
+/// A text that is explained: the page shows its words, and they make no element and no attribute.
+pub fn explanation(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let vocabulary = Vocabulary::build(["good film"].into_iter(), 6);
+    let training = TrainingConfig {
+        max_length: 8,
+        ..Default::default()
+    };
+    let network = network(Cell::Gru);
+    let Ok(mut explanation) = explain(&network, &vocabulary, &training, &text, &Device::flex())
+    else {
+        // Another error would be the device's.
+        return assert!(!text.contains(char::is_alphanumeric), "{text}");
+    };
+    let page = explanation.page().expect("the templates are right");
+    let harmful = |c: char| c.is_control() && c != '\n';
+    assert!(!page.contains(harmful), "{page:?}");
+    for word in &mut explanation.words {
+        if word.word != START {
+            word.word = "word".into();
+        }
+    }
+    let plain = explanation.page().expect("the templates are right");
+    let markup = |c: &char| matches!(c, '<' | '>' | '"' | '\'');
+    let [of_text, of_page] = [&page, &plain].map(|page| page.chars().filter(markup));
+    assert!(of_text.eq(of_page), "{page}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_corpus_of_every_target_is_kept_to() {
+        let targets: [(&str, fn(&[u8])); 5] = [
+            ("checkpoint", checkpoint),
+            ("config", config),
+            ("content_range", content_range),
+            ("explanation", explanation),
+            ("weights", weights),
+        ];
+        for (target, run) in targets {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../../fuzz/corpus")
+                .join(target);
+            let inputs: Vec<_> = fs::read_dir(&folder)
+                .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+                .map(|entry| entry.unwrap().path())
+                .collect();
+            assert!(!inputs.is_empty(), "{} is empty", folder.display());
+            for input in inputs {
+                let bytes = fs::read(&input).unwrap();
+                // The test's output is shown where it fails: it names the input.
+                println!("{}", input.display());
+                run(&bytes);
+            }
+        }
+    }
+}
