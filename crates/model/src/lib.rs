@@ -35,7 +35,8 @@ pub mod weights;
 
 pub use classifier::{ConfigError, RecurrentCell, SequenceClassifier, SequenceClassifierConfig};
 pub use gatefold_kernels::{
-    AdamStep, Direction, LstmState, Moments, Projections, TokenError, Tokens, adam, linear,
+    AdamStep, Direction, Heartbeat, LostWork, LstmState, Moments, Projections, TokenError, Tokens,
+    adam, linear,
 };
 pub use gates::Gate;
 pub use initializers::Initializers;

@@ -11,7 +11,7 @@
 use std::fmt;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::optim::GradientsParams;
@@ -167,7 +167,9 @@ pub fn run(
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         network = optimizer.step(network, gradients, None, config.learning_rate);
         steps += 1;
-        let loss: f64 = loss.into_scalar();
+        let loss: f64 = loss
+            .try_into_scalar()
+            .context("the device failed while it computed")?;
         ensure!(
             loss.is_finite(),
             "the loss of the {task} is no longer finite after {steps} steps; a learning rate below {} may help",

@@ -18,7 +18,9 @@ pub fn run(args: ExplainArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let config = folder.config()?;
     let vocabulary = folder.vocabulary(&config)?;
-    let (_, device) = device::open(args.device.device)?;
+    // Every beginning of the text is a review, half as long as the text on average.
+    let reviews = config.training.max_length.div_ceil(2);
+    let (_, device) = device::open_for_answers(args.device.device, &config, reviews)?;
     let network = folder.network(&config, &device)?;
     let explanation = explain(&network, &vocabulary, &config.training, &args.text, &device)?;
     if let Some(note) = explanation.cut_note() {

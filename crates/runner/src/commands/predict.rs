@@ -17,7 +17,13 @@ use crate::output::{self, Format};
 pub fn run(args: PredictArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let config = folder.config()?;
-    let (_, device) = device::open(args.device.device)?;
+    // Nobody knows how much standard input will bring: a batch of it is the least that is worth a GPU.
+    let reviews = if args.texts.is_empty() {
+        config.training.batch_size
+    } else {
+        args.texts.len()
+    };
+    let (_, device) = device::open_for_answers(args.device.device, &config, reviews)?;
     let predictor = Predictor {
         vocabulary: folder.vocabulary(&config)?,
         network: folder.network(&config, &device)?,
