@@ -22,8 +22,10 @@ fn main(
     let end_step = walk_end(tile, unit);
 
     var d_hidden = vec4f();
-    if (owner) {
+    if (owner && last_part()) {
         d_hidden = read_d_final_hidden(state_at(tile, unit), tile.present);
+    } else if (owner) {
+        d_hidden = read_gradients(info.offsets.x + state_at(tile, unit), tile.present);
     }
 
     for (var step = end_step; step > info.first_step;) {
@@ -83,4 +85,5 @@ fn main(
             }
         }
     }
+    beat(local);
 }

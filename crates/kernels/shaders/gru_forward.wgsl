@@ -65,4 +65,5 @@ fn main(
             write_hidden_states(padded, padded_at(tile, t), vec4f());
         }
     }
+    beat(local);
 }

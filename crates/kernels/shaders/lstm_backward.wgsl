@@ -25,9 +25,12 @@ fn main(
 
     var d_hidden = vec4f();
     var d_cell = vec4f();
-    if (owner) {
+    if (owner && last_part()) {
         d_hidden = read_d_final_hidden(state_at(tile, unit), tile.present);
         d_cell = read_d_final_cell(state_at(tile, unit), tile.present);
+    } else if (owner) {
+        d_hidden = read_gradients(info.offsets.x + state_at(tile, unit), tile.present);
+        d_cell = read_gradients(info.offsets.y + state_at(tile, unit), tile.present);
     }
 
     for (var step = end_step; step > info.first_step;) {
@@ -89,4 +92,5 @@ fn main(
             }
         }
     }
+    beat(local);
 }

@@ -14,6 +14,7 @@ mod port;
 mod projections;
 mod simple_rnn;
 
+use burn::backend::AutodiffBackend;
 use burn::backend::tensor::FloatTensor;
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -48,6 +49,13 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
 
     fn linear_forward(inputs: LinearInputs<Self>) -> FloatTensor<Self> {
         linear::forward::<B, C>(inputs)
+    }
+
+    fn heartbeat(number: FloatTensor<Self>, after: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::from_inner(B::heartbeat(
+            number.into_primitive(),
+            after.into_primitive(),
+        ))
     }
 
     fn linear_backward(

@@ -481,6 +481,13 @@ pub trait RecurrentBackend: Backend {
     ) -> AdamTensors<Self> {
         reference::adam::step::<Self>(tensors, gradient, step)
     }
+
+    /// The number behind `number` `[1]`, once `after` is there, if the device did what it was given since the last
+    /// heartbeat; else `number` again. A device that can't lose work without an error always goes on.
+    #[fusion(meta = specs::heartbeat)]
+    fn heartbeat(number: FloatTensor<Self>, _after: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_add_scalar(number, 1.0.into())
+    }
 }
 
 #[cfg(feature = "ndarray")]
@@ -597,6 +604,10 @@ mod specs {
             weight: weight.clone(),
             bias: TensorSpec::new([weight.shape[1]].into(), weight.dtype),
         }
+    }
+
+    pub fn heartbeat(number: &TensorSpec, _: &TensorSpec) -> TensorSpec {
+        number.clone()
     }
 
     fn hidden_outputs(

@@ -13,6 +13,7 @@
 //! | [`mod@embedding`] | the embedding, and the tokens sorted for its gradient |
 //! | `cpu` | on Burn's Flex backend: a thread a tile of rows, vectors of hidden units |
 //! | `wgsl` | on Burn's WGPU backend: the fused kernels in `shaders/`, and which of them run |
+//! | [`heartbeat`] | whether a device did what it was given |
 //! | [`sums`] | how long sums are cut into parts |
 //! | `reference` | the default body: the equations, composed of the backend's own operations |
 //! | `autodiff` | the backward passes, registered with Burn's automatic differentiation |
@@ -34,6 +35,7 @@ mod autodiff;
 pub mod backend;
 mod cpu;
 pub mod embedding;
+pub mod heartbeat;
 pub mod linear;
 mod reference;
 pub mod sequence;
@@ -44,6 +46,7 @@ pub use adam::{AdamStep, Moments, adam};
 pub use backend::{Direction, RecurrentBackend};
 pub use cpu::{Simd, SimdError, SimdLevel, release_memory, simd};
 pub use embedding::{TokenError, Tokens, embedding};
+pub use heartbeat::{Heartbeat, LostWork};
 pub use linear::linear;
 pub use sequence::{
     GruOutput, InputError, LstmOutput, LstmState, Projections, SimpleRnnOutput, gru, lstm,

@@ -162,12 +162,10 @@ pub fn lstm(
 ) -> Result<LstmOutput, InputError> {
     let projections = projections.into();
     let shapes = Shapes::new("lstm", 4, &projections, &recurrent_weight, &lengths)?;
-    let state = initial_state.unwrap_or_else(|| {
-        let zeros = shapes.zeros(&projections);
-        LstmState {
-            hidden: zeros.clone(),
-            cell: zeros,
-        }
+    // Two tensors: WebGPU refuses one memory in two places of a kernel that may write there.
+    let state = initial_state.unwrap_or_else(|| LstmState {
+        hidden: shapes.zeros(&projections),
+        cell: shapes.zeros(&projections),
     });
     shapes.check_state("initial hidden state", &state.hidden)?;
     shapes.check_state("initial cell state", &state.cell)?;

@@ -4,6 +4,7 @@
 //! with the `vulkan` or `metal` feature, which compiles SPIR-V and MSL) the reference serves.
 
 mod embedding;
+mod heartbeat;
 mod launch;
 mod limits;
 #[cfg(test)]
@@ -204,6 +205,13 @@ impl RecurrentBackend for CubeBackend {
             }
             _ => reference::embedding::backward(tokens, output_gradient),
         }
+    }
+
+    fn heartbeat(number: FloatTensor<Self>, _after: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !runs_wgsl(&number) {
+            return Self::float_add_scalar(number, 1.0.into());
+        }
+        heartbeat::next(number)
     }
 }
 

@@ -36,8 +36,8 @@ pub mod weights;
 
 pub use classifier::{ConfigError, RecurrentCell, SequenceClassifier, SequenceClassifierConfig};
 pub use gatefold_kernels::{
-    AdamStep, Direction, LstmState, Moments, Projections, Simd, SimdError, SimdLevel, TokenError,
-    Tokens, adam, linear, release_memory, simd,
+    AdamStep, Direction, Heartbeat, LostWork, LstmState, Moments, Projections, Simd, SimdError,
+    SimdLevel, TokenError, Tokens, adam, linear, release_memory, simd,
 };
 pub use gates::Gate;
 pub use initializers::Initializers;

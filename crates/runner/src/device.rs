@@ -3,11 +3,16 @@
 use std::fmt;
 
 use anyhow::{Context, Result, anyhow};
-use burn::tensor::{Device, DeviceKind};
-use burn_wgpu::{WgpuBackend, wgpu};
+use burn::tensor::Device;
+use burn_cubecl::cubecl::wgpu::WgpuDeviceKind;
+use burn_wgpu::graphics::AutoGraphicsApi;
+use burn_wgpu::{RuntimeOptions, WgpuBackend, WgpuDevice, try_init_setup, wgpu};
 use clap::ValueEnum;
+use gatefold_model::{Cell, SequenceClassifierConfig};
 use itertools::Itertools;
 use serde::Serialize;
+
+use crate::config::RunConfig;
 
 /// What `--device` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -223,18 +228,18 @@ impl Selected {
             return Ok(Device::flex());
         };
         let kind = match adapter.kind {
-            AdapterKind::Discrete => DeviceKind::DiscreteGpu(adapter.index),
-            AdapterKind::Integrated => DeviceKind::IntegratedGpu(adapter.index),
-            AdapterKind::Virtual => DeviceKind::VirtualGpu(adapter.index),
-            AdapterKind::Software => DeviceKind::Cpu,
-            // Burn's selector has no such kind; the API's default adapter is the one.
-            AdapterKind::Other => DeviceKind::DefaultDevice,
+            AdapterKind::Discrete => WgpuDeviceKind::DiscreteGpu(adapter.index),
+            AdapterKind::Integrated => WgpuDeviceKind::IntegratedGpu(adapter.index),
+            AdapterKind::Virtual => WgpuDeviceKind::VirtualGpu(adapter.index),
+            AdapterKind::Software => WgpuDeviceKind::Cpu,
+            // Burn's own selector has no such kind.
+            AdapterKind::Other => WgpuDeviceKind::Other(adapter.index),
         };
-        Device::wgpu_options()
-            .device_kind(kind)
-            .graphics_api(adapter.backend)
-            .init()
-            .with_context(|| format!("cannot open {adapter}"))
+        let device = WgpuDevice::new(kind).on(adapter.backend);
+        RuntimeOptions::try_default()
+            .and_then(|options| try_init_setup::<AutoGraphicsApi>(&device, options))
+            .with_context(|| format!("cannot open {adapter}"))?;
+        Ok(Device::from(device))
     }
 }
 
@@ -246,6 +251,45 @@ pub fn open(choice: DeviceChoice) -> Result<(Selected, Device)> {
     let selected = find(choice)?;
     let device = selected.open()?;
     Ok((selected, device))
+}
+
+/// Multiply-adds below which `auto` answers on the CPU: two cores make them in 0.2 s, less than it takes to open
+/// a GPU and to compile the kernels.
+const SMALL: f64 = (1u64 << 32) as f64;
+
+/// Opens the device that `choice` stands for to answer `reviews` with the network of `config`; `auto` is the CPU
+/// where that is little work. Every review counts with the longest length.
+///
+/// # Errors
+/// If there is none, or it refuses.
+pub fn open_for_answers(
+    choice: DeviceChoice,
+    config: &RunConfig,
+    reviews: usize,
+) -> Result<(Selected, Device)> {
+    open(for_answers(choice, config, reviews))
+}
+
+fn for_answers(choice: DeviceChoice, config: &RunConfig, reviews: usize) -> DeviceChoice {
+    let words = reviews as f64 * config.training.max_length as f64;
+    if choice == DeviceChoice::Auto && words * multiply_adds_a_word(&config.model) < SMALL {
+        DeviceChoice::Cpu
+    } else {
+        choice
+    }
+}
+
+/// Of the recurrent layers, G·H·(D + H) each and direction.
+fn multiply_adds_a_word(model: &SequenceClassifierConfig) -> f64 {
+    let gates = match model.cell {
+        Cell::Lstm => 4.0,
+        Cell::Gru => 3.0,
+        Cell::Rnn => 1.0,
+    };
+    let hidden = model.hidden_size as f64;
+    let directions = if model.bidirectional { 2.0 } else { 1.0 };
+    let inputs = model.embedding_size as f64 + (model.layers as f64 - 1.0) * directions * hidden;
+    directions * gates * hidden * (inputs + model.layers as f64 * hidden)
 }
 
 /// The adapter of this machine, or the CPU, that `choice` stands for.
@@ -295,6 +339,35 @@ mod tests {
         );
         assert_eq!(chosen(auto, &[software]), "CPU");
         assert_eq!(chosen(auto, &[]), "CPU");
+    }
+
+    #[test]
+    fn auto_answers_little_on_the_cpu() {
+        let mut config = RunConfig::default();
+        config.training.max_length = 256;
+        let auto = |config: &RunConfig, reviews| for_answers(DeviceChoice::Auto, config, reviews);
+        assert_eq!(
+            multiply_adds_a_word(&config.model),
+            4.0 * 64.0 * (16.0 + 64.0)
+        );
+        assert_eq!(auto(&config, 1), DeviceChoice::Cpu);
+        assert_eq!(auto(&config, 819), DeviceChoice::Cpu);
+        assert_eq!(auto(&config, 820), DeviceChoice::Auto);
+        // A choice by name is kept.
+        assert_eq!(
+            for_answers(DeviceChoice::Gpu, &config, 1),
+            DeviceChoice::Gpu
+        );
+        config.model.layers = 2;
+        config.model.bidirectional = true;
+        // Both directions of the first layer, and of the second, which reads both.
+        let expected = 2.0 * 256.0 * (16.0 + 64.0) + 2.0 * 256.0 * (128.0 + 64.0);
+        assert_eq!(multiply_adds_a_word(&config.model), expected);
+        config.model.hidden_size = 1024;
+        assert_eq!(
+            auto(&config, config.training.batch_size),
+            DeviceChoice::Auto
+        );
     }
 
     #[test]

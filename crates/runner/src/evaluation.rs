@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use gatefold_data::{Batch, Batching, Example};
-use gatefold_model::SequenceClassifier;
+use gatefold_model::{Heartbeat, SequenceClassifier};
 use serde::{Deserialize, Serialize};
 
 /// How well a network answers.
@@ -76,16 +76,33 @@ impl Logits {
         self.pending.push((batch, logits));
     }
 
-    pub fn read(&mut self) -> Result<()> {
-        let (batches, logits): (Vec<_>, Vec<_>) = self.pending.drain(..).unzip();
+    /// Reads what is pending, and the heartbeat that has beaten after it.
+    ///
+    /// # Errors
+    /// If the device fails, or has dropped work.
+    pub fn read(&mut self, heartbeat: &mut Heartbeat) -> Result<()> {
+        let (batches, mut logits): (Vec<_>, Vec<_>) = self.pending.drain(..).unzip();
         self.last_read = Some(Instant::now());
         if logits.is_empty() {
             return Ok(());
         }
+        logits.push(heartbeat.number());
         let data = Tensor::cat(logits, 0)
             .try_into_data()
             .context("the device failed while it computed")?;
-        let mut logits = data.iter::<f32>();
+        self.count(batches, data.iter().collect(), heartbeat)
+    }
+
+    /// - `values`: the batches' logits, then the heartbeat's number.
+    fn count(
+        &mut self,
+        batches: Vec<Batch>,
+        mut values: Vec<f32>,
+        heartbeat: &mut Heartbeat,
+    ) -> Result<()> {
+        let number = values.pop().context("the device returned no heartbeat")?;
+        heartbeat.check(number).context(LOST_WORK)?;
+        let mut logits = values.into_iter();
         for batch in batches {
             for (index, label) in batch.indices.into_iter().zip(batch.labels) {
                 let logit = logits
@@ -105,6 +122,9 @@ impl Logits {
         Ok(())
     }
 }
+
+/// What to do about it, and what is left.
+const LOST_WORK: &str = "these results are wrong: try a smaller batch_size or max_length, or --device cpu. A run keeps its last checkpoint, from which --resume goes on";
 
 /// Binary cross-entropy of a logit, in the form that doesn't overflow:
 /// `max(x, 0) - x y + ln(1 + e^-|x|)`.
@@ -166,7 +186,7 @@ pub(crate) fn to_device(batch: &Batch, device: &Device) -> (Tensor<2, Int>, Tens
 /// ```
 ///
 /// # Errors
-/// If the device fails.
+/// If the device fails, or drops work.
 pub fn evaluate(
     network: &SequenceClassifier,
     examples: &[Example],
@@ -176,16 +196,19 @@ pub fn evaluate(
 ) -> Result<(Vec<f32>, Evaluation)> {
     let plan = batching.evaluation_plan(examples);
     let mut logits = Logits::of(examples.len());
+    let mut heartbeat = Heartbeat::new(device);
     for (i, indices) in plan.iter().enumerate() {
         let batch = batching.batch(examples, indices);
         let (ids, lengths) = to_device(&batch, device);
-        logits.push(batch, network.forward(ids, lengths));
+        let answers = network.forward(ids, lengths);
+        heartbeat.beat(answers.clone());
+        logits.push(batch, answers);
         if logits.is_due() {
-            logits.read()?;
+            logits.read(&mut heartbeat)?;
         }
         done(i + 1, plan.len());
     }
-    logits.read()?;
+    logits.read(&mut heartbeat)?;
     let evaluation = logits.totals.evaluation();
     let values = logits.values.into_iter().collect::<Option<_>>();
     Ok((values.context("a batch left an example out")?, evaluation))
@@ -202,6 +225,33 @@ mod tests {
             let error = ensure_finite(&[1.0, bad]).unwrap_err().to_string();
             assert!(error.contains("train it again"), "{error}");
         }
+    }
+
+    #[test]
+    fn logits_are_not_believed_where_the_device_dropped_work() {
+        let device = Device::flex();
+        let batch = Batch {
+            ids: vec![1],
+            lengths: vec![1],
+            labels: vec![1.0],
+            size: 1,
+            time: 1,
+            indices: vec![0],
+        };
+        let mut heartbeat = Heartbeat::new(&device);
+        let before: f32 = heartbeat.number().into_scalar();
+        heartbeat.beat(Tensor::zeros([1], &device));
+        let mut logits = Logits::of(1);
+        let behind = logits.count(vec![batch.clone()], vec![3.0, before], &mut heartbeat);
+        let error = format!("{:#}", behind.unwrap_err());
+        assert_eq!(logits.values, [None]);
+        assert_eq!(logits.totals.examples, 0);
+        for part in ["dropped work", "batch_size", "--device cpu", "checkpoint"] {
+            assert!(error.contains(part), "{error}");
+        }
+        logits.push(batch, Tensor::full([1], 3.0, &device));
+        logits.read(&mut heartbeat).unwrap();
+        assert_eq!(logits.values, [Some(3.0)]);
     }
 
     #[test]

@@ -177,9 +177,9 @@ pub fn run(
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         network = optimizer.step(network, gradients, None, config.learning_rate);
         steps += 1;
-        let loss = loss.try_into_data();
-        let loss = loss.context("the device failed while it computed")?;
-        let loss = loss.iter::<f64>().sum::<f64>();
+        let loss: f64 = loss
+            .try_into_scalar()
+            .context("the device failed while it computed")?;
         if on_step(steps, config.steps, loss).is_break() {
             return Ok(None);
         }

@@ -49,6 +49,12 @@ fn tokens_at(tile: Tile, step: u32) -> vec4u {
     return tile.rows * info.time + timestep;
 }
 
+// Whether this dispatch walks the last steps, with which a walk back begins. The other dispatches of that
+// walk find the states' gradients where the one before left them, and where they leave their own.
+fn last_part() -> bool {
+    return info.end_step == info.time;
+}
+
 // The first timestep past the shortest row's length that this dispatch fills with zeros.
 fn first_padded(tile: Tile) -> u32 {
     let pairs = min(tile.lengths.xy, tile.lengths.zw);

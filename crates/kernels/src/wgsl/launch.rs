@@ -6,7 +6,7 @@ use burn_cubecl::cubecl::CubeDim;
 use burn_cubecl::cubecl::client::Client;
 use burn_cubecl::cubecl::ir::attributes::BufferIOAttr;
 use burn_cubecl::cubecl::prelude::CubeCount;
-use burn_cubecl::cubecl::server::{Handle, KernelArguments, MetadataBindingInfo};
+use burn_cubecl::cubecl::server::{BufferBinding, Handle, KernelArguments, MetadataBindingInfo};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::template::SourceKernel;
 use burn_cubecl::tensor::CubeTensor;
@@ -19,8 +19,13 @@ use super::shader::Shader;
 pub(super) struct Buffers(KernelArguments);
 
 impl Buffers {
-    /// A contiguous tensor that the kernel reads.
+    /// A contiguous tensor that the kernel reads. One that shares memory with another, as where a caller
+    /// gives one tensor for two inputs, is copied.
     pub fn read(self, tensor: &CubeTensor) -> Self {
+        let binding = tensor.handle.clone().binding();
+        if self.0.buffers().any(|bound| overlap(bound, &binding)) {
+            return self.buffer(&tensor.copy().handle, BufferIOAttr::ReadOnly);
+        }
         self.buffer(&tensor.handle, BufferIOAttr::ReadOnly)
     }
 
@@ -29,8 +34,20 @@ impl Buffers {
         self.buffer(handle, BufferIOAttr::WriteOnly)
     }
 
+    /// Memory whose content tells nothing of a launch that failed.
+    pub fn count(self, handle: &Handle) -> Self {
+        self.buffer(handle, BufferIOAttr::Dead)
+    }
+
+    /// WebGPU allows no overlap between buffers that a kernel may write, and ours are all declared so.
     fn buffer(self, handle: &Handle, access: BufferIOAttr) -> Self {
-        Self(self.0.with_buffer_io(handle.clone().binding(), access))
+        let binding = handle.clone().binding();
+        let bound = self.0.buffers();
+        assert!(
+            !bound.into_iter().any(|bound| overlap(bound, &binding)),
+            "a kernel was given the same memory twice"
+        );
+        Self(self.0.with_buffer_io(binding, access))
     }
 
     /// Runs `workgroups` of `shader`; `info` is its uniform.
@@ -47,6 +64,14 @@ impl Buffers {
             self.0.with_info(MetadataBindingInfo::custom(info)),
         );
     }
+}
+
+/// Whether two bindings have bytes in common.
+fn overlap(a: &BufferBinding, b: &BufferBinding) -> bool {
+    let (a_bytes, b_bytes) = (a.range(), b.range());
+    a.memory.descriptor() == b.memory.descriptor()
+        && a_bytes.start < b_bytes.end
+        && b_bytes.start < a_bytes.end
 }
 
 /// Several tensors in one buffer, so that a kernel binds them as one.

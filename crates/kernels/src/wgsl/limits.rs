@@ -40,6 +40,11 @@ impl Limits {
         self.buffers >= Self::WEBGPU.buffers && self.invocations >= Self::WEBGPU.invocations
     }
 
+    /// Whether a walk's workgroups can be counted, in a buffer more than WebGPU promises.
+    pub fn heartbeat(&self) -> bool {
+        self.buffers > Self::WEBGPU.buffers
+    }
+
     /// All steps in one dispatch where a workgroup can hold what a step exchanges, unless the
     /// recurrent weights are large and many tiles would each read them at every step: then two
     /// dispatches a step cost less.
@@ -56,19 +61,34 @@ impl Limits {
     }
 }
 
-/// Steps of a fused walk in one dispatch. Drivers end a dispatch that takes seconds, so a huge walk is
-/// cut at 2^36 multiply-adds, a third of a second at 0.2 T a second, and at 2^16 steps.
-/// `GATEFOLD_DISPATCH_MULTIPLY_ADDS` sets another limit, for a GPU that is slower or a driver less
-/// patient.
+/// Steps of a walk in one dispatch, if it is fused. Drivers end what takes too long, from some 0.1 s (macOS)
+/// to 2 s (Windows), so a long walk is cut at 2^33 issue slots, which are 0.04 s where 0.2 T are issued a
+/// second and half a second on the slowest integrated GPUs, and at 2^13 steps, because a step takes 10 µs
+/// however small it is.
+/// `GATEFOLD_DISPATCH_MULTIPLY_ADDS` sets another limit than 2^33, for a GPU that is slower or a driver less
+/// patient; the gates' slots count as multiply-adds.
 pub(super) fn steps_a_dispatch(cell: Cell, batch: usize, hidden: usize) -> usize {
-    static MULTIPLY_ADDS: LazyLock<usize> = LazyLock::new(|| {
+    static SLOTS: LazyLock<u64> = LazyLock::new(|| {
         let given = std::env::var("GATEFOLD_DISPATCH_MULTIPLY_ADDS").ok();
         given
             .and_then(|count| count.parse().ok())
-            .unwrap_or(1 << 36)
+            .unwrap_or(1 << 33)
     });
-    let a_step = batch.next_multiple_of(ROWS) * hidden * hidden * cell.gates();
-    (*MULTIPLY_ADDS / a_step).clamp(1, 1 << 16)
+    (*SLOTS / slots_a_step(cell, batch, hidden)).clamp(1, 1 << 13) as usize
+}
+
+/// Steps of a walk after which what was launched is handed to the driver: CubeCL puts up to 32 dispatches into
+/// one command buffer, and drivers mind how long that takes too.
+pub(super) fn steps_a_submission(cell: Cell, batch: usize, hidden: usize) -> usize {
+    (steps_a_dispatch(cell, batch, hidden) / 4).max(1)
+}
+
+/// Slots of the issue of instructions that a step of the whole batch takes.
+fn slots_a_step(cell: Cell, batch: usize, hidden: usize) -> u64 {
+    let [a_product, gates] = cell.slots();
+    let (tiles, hidden) = (batch.div_ceil(ROWS) as u64, hidden as u64);
+    let a_unit = hidden.saturating_mul(a_product).saturating_add(gates);
+    tiles.saturating_mul(hidden).saturating_mul(a_unit).max(1)
 }
 
 #[cfg(test)]
@@ -100,10 +120,27 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_is_cut_when_it_would_take_seconds() {
-        assert!(steps_a_dispatch(Cell::Lstm, 128, 64) > 1024);
-        assert!(steps_a_dispatch(Cell::Lstm, 4096, 256) < 256);
+    fn a_dispatch_stays_within_its_slots_and_steps() {
+        // The lesson's: 32 tiles, 64 units, 23 slots for each of 64 factors and 600 for the gates.
+        assert_eq!(slots_a_step(Cell::Lstm, 128, 64), 32 * 64 * (23 * 64 + 600));
+        assert_eq!(steps_a_dispatch(Cell::Lstm, 128, 64), 2024);
+        for (cell, batch, hidden) in [
+            (Cell::Lstm, 4096, 256),
+            (Cell::Gru, 33, 100),
+            (Cell::SimpleRnn, 5000, 16),
+        ] {
+            let steps = steps_a_dispatch(cell, batch, hidden) as u64;
+            let slots = slots_a_step(cell, batch, hidden);
+            assert!(
+                steps * slots <= 1 << 33 && (steps + 1) * slots > 1 << 33,
+                "{cell:?}"
+            );
+        }
+        // Gates alone: as much as the product at H 26.
+        assert!(steps_a_dispatch(Cell::Lstm, 1 << 20, 1) < 64);
         assert_eq!(steps_a_dispatch(Cell::Lstm, 1 << 20, 512), 1);
-        assert_eq!(steps_a_dispatch(Cell::SimpleRnn, 1, 1), 1 << 16);
+        assert_eq!(steps_a_dispatch(Cell::SimpleRnn, 1, 1), 1 << 13);
+        assert_eq!(steps_a_dispatch(Cell::Lstm, usize::MAX, 1 << 20), 1);
+        assert_eq!(steps_a_submission(Cell::Lstm, usize::MAX, 1 << 20), 1);
     }
 }

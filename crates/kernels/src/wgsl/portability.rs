@@ -12,6 +12,9 @@ use super::shader::{Cell, Pass, Product, Shader};
 /// The hidden sizes that tests run, and the largest of the fused kernels.
 const HIDDEN: [usize; 12] = [1, 3, 8, 31, 64, 100, 128, 200, 256, 300, 512, 1024];
 
+/// Whether a walk has its last buffer, and whether it counts its workgroups.
+const VARIANTS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
+
 fn shaders() -> Vec<Shader> {
     let mut shaders = Vec::new();
     for hidden in HIDDEN {
@@ -22,7 +25,7 @@ fn shaders() -> Vec<Shader> {
         }));
         for (cell, pass) in walks() {
             for product in [Product::Fused, Product::Step] {
-                for extra in [false, true] {
+                for (extra, heartbeat) in VARIANTS {
                     let saves = pass == Pass::Forward && extra;
                     if (product == Product::Step || hidden <= 512) && !(saves && cell.saved() == 0)
                     {
@@ -32,12 +35,14 @@ fn shaders() -> Vec<Shader> {
                             product,
                             hidden,
                             extra,
+                            heartbeat,
                         });
                     }
                 }
             }
         }
     }
+    shaders.push(Shader::Heartbeat);
     shaders.extend([1, 16, 50, 64, 300].map(|columns| Shader::EmbeddingBackward { columns }));
     shaders
 }
@@ -65,10 +70,14 @@ fn launched(shader: Shader, limits: &Limits) -> bool {
         Shader::Walk {
             cell,
             pass,
-            product: Product::Fused,
+            product,
             hidden,
+            heartbeat,
             ..
-        } => limits.product(cell, pass, 1, hidden) == Product::Fused,
+        } => {
+            let fits = limits.product(cell, pass, 1, hidden) == Product::Fused;
+            heartbeat == limits.heartbeat() && (fits || product == Product::Step)
+        }
         _ => true,
     }
 }
@@ -103,15 +112,27 @@ fn every_kernel_becomes_spirv_msl_and_hlsl() {
 
 #[test]
 fn every_kernel_stays_within_the_default_limits_of_webgpu() {
-    let webgpu = Limits::WEBGPU;
+    stays_within(&Limits::WEBGPU);
+}
+
+#[test]
+fn workgroups_are_counted_in_one_more_buffer() {
+    let buffers = Limits::WEBGPU.buffers + 1;
+    stays_within(&Limits {
+        buffers,
+        ..Limits::WEBGPU
+    });
+}
+
+fn stays_within(limits: &Limits) {
     let mut checked = 0;
     for shader in shaders() {
-        if !launched(shader, &webgpu) {
+        if !launched(shader, limits) {
             continue;
         }
         let (module, _) = parse(shader);
         let [x, y, z] = module.entry_points[0].workgroup_size;
-        assert!((x * y * z) as usize <= webgpu.invocations, "{shader:?}");
+        assert!((x * y * z) as usize <= limits.invocations, "{shader:?}");
         assert_eq!(x as usize, shader.workgroup(), "{shader:?}");
 
         let mut layout = naga::proc::Layouter::default();
@@ -124,7 +145,7 @@ fn every_kernel_stays_within_the_default_limits_of_webgpu() {
             .map(|global| layout[global.ty].size)
             .sum();
         assert!(
-            memory as usize <= webgpu.workgroup_bytes,
+            memory as usize <= limits.workgroup_bytes,
             "{shader:?}: {memory} bytes"
         );
 
@@ -138,7 +159,7 @@ fn every_kernel_stays_within_the_default_limits_of_webgpu() {
         let storage = globals()
             .filter(|global| matches!(global.space, AddressSpace::Storage { .. }))
             .count();
-        assert!(storage <= webgpu.buffers, "{shader:?}: {storage} buffers");
+        assert!(storage <= limits.buffers, "{shader:?}: {storage} buffers");
         checked += 1;
     }
     assert!(checked > 200, "only {checked} kernels were checked");

@@ -40,6 +40,8 @@ pub(super) enum Shader {
         /// Whether the last buffer is there: forward, what is saved for the backward pass; backward,
         /// the gradient of the hidden states.
         extra: bool,
+        /// Whether the workgroups that come to their end are counted.
+        heartbeat: bool,
     },
     PreviousHidden {
         hidden: usize,
@@ -51,6 +53,7 @@ pub(super) enum Shader {
     EmbeddingBackward {
         columns: usize,
     },
+    Heartbeat,
 }
 
 impl Cell {
@@ -63,6 +66,16 @@ impl Cell {
             Self::Lstm => 4,
             Self::Gru => 3,
             Self::SimpleRnn => 1,
+        }
+    }
+
+    /// What an invocation issues for a step of four rows of its unit: for a hidden unit that its product
+    /// reads, then for its gates (the larger pass's of A1 and A2 in `docs/kernels.md`).
+    pub fn slots(self) -> [u64; 2] {
+        match self {
+            Self::Lstm => [23, 600],
+            Self::Gru => [18, 380],
+            Self::SimpleRnn => [8, 160],
         }
     }
 
@@ -117,6 +130,7 @@ impl Shader {
             } => Product::fused_workgroup(hidden),
             Self::PreviousHidden { .. } | Self::TransposedWeight { .. } => 256,
             Self::Walk { .. } | Self::EmbeddingBackward { .. } => 64,
+            Self::Heartbeat => 1,
         }
     }
 
@@ -128,9 +142,11 @@ impl Shader {
                 product,
                 hidden,
                 extra,
+                heartbeat,
             } => {
                 let buffers = cell.buffers(pass);
-                SourceTemplate::new(walk(cell, pass, product, extra))
+                let walked = buffers + usize::from(extra);
+                SourceTemplate::new(walk(cell, pass, product, extra, heartbeat))
                     .register("hidden", hidden.to_string())
                     .register("gates", cell.gates().to_string())
                     .register(
@@ -138,7 +154,8 @@ impl Shader {
                         Product::exchange(cell, pass, hidden).to_string(),
                     )
                     .register("extra", buffers.to_string())
-                    .register("info", (buffers + usize::from(extra)).to_string())
+                    .register("heartbeat", walked.to_string())
+                    .register("info", (walked + usize::from(heartbeat)).to_string())
             }
             Self::PreviousHidden { hidden } => SourceTemplate::new(shader!("previous_hidden"))
                 .register("hidden", hidden.to_string()),
@@ -156,13 +173,14 @@ impl Shader {
                         .to_string(),
                 )
             }
+            Self::Heartbeat => SourceTemplate::new(shader!("heartbeat")),
         }
         .register("workgroup", self.workgroup().to_string())
     }
 }
 
 /// A walk's own file, its parts, and the access to its buffers.
-fn walk(cell: Cell, pass: Pass, product: Product, extra: bool) -> String {
+fn walk(cell: Cell, pass: Pass, product: Product, extra: bool, heartbeat: bool) -> String {
     let kernel = match (cell, pass) {
         (Cell::Lstm, Pass::Forward) => shader!("lstm_forward"),
         (Cell::Lstm, Pass::Backward) => shader!("lstm_backward"),
@@ -190,11 +208,17 @@ fn walk(cell: Cell, pass: Pass, product: Product, extra: bool) -> String {
         (Pass::Backward, true) => shader!("parts/hidden_states_gradient"),
         (Pass::Backward, false) => shader!("parts/no_hidden_states_gradient"),
     };
+    let heartbeat = if heartbeat {
+        shader!("parts/heartbeat")
+    } else {
+        shader!("parts/no_heartbeat")
+    };
     let shared = [
         step,
         shader!("parts/activations"),
         shader!("parts/tile"),
         extra,
+        heartbeat,
     ];
     let mut source = [&[kernel][..], &shared, &product].concat().concat();
     source.push_str(&row_access(&source));

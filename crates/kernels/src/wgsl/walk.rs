@@ -10,9 +10,9 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::launch::{Buffers, Shared, as_i32, grid};
-use super::limits::{Limits, steps_a_dispatch};
+use super::limits::{Limits, steps_a_dispatch, steps_a_submission};
 use super::shader::{Cell, Pass, Product, ROWS, Shader};
-use super::{matmul, weight_gradient};
+use super::{heartbeat, matmul, weight_gradient};
 use crate::backend::Direction;
 
 pub(super) struct Walk {
@@ -44,12 +44,19 @@ pub(super) struct Backward {
 
 impl Walk {
     /// `lengths`: `[B]`.
+    ///
+    /// # Panics
+    /// If a size is zero.
     pub fn new(
         cell: Cell,
         [batch, time, hidden]: [usize; 3],
         lengths: CubeTensor,
         direction: Direction,
     ) -> Self {
+        assert!(
+            batch > 0 && time > 0 && hidden > 0,
+            "a recurrent layer needs rows, timesteps and hidden units: B {batch}, T {time}, H {hidden}"
+        );
         Self {
             cell,
             batch,
@@ -80,7 +87,7 @@ impl Walk {
         let hidden_states = Shared::new(&projections, [sequence(1)]);
         let saved = training.then(|| Shared::new(&projections, [sequence(self.cell.saved())]));
 
-        for steps in self.dispatches(product) {
+        for part in self.parts(product) {
             let factor = match product {
                 Product::Fused => weight.clone(),
                 Product::Step => into_contiguous(matmul(states[0].clone(), weight.clone())),
@@ -98,7 +105,7 @@ impl Walk {
                 .iter()
                 .fold(buffers, |buffers, saved| buffers.write(&saved.handle));
             let offsets = [next.offset(states.len() - 1), 0, 0, 0];
-            self.launch(buffers, shader, offsets, steps);
+            self.launch(buffers, shader, offsets, part);
             states = (0..states.len()).map(|state| next.tensor(state)).collect();
         }
         Forward {
@@ -122,7 +129,7 @@ impl Walk {
     ) -> Backward {
         let saved = into_contiguous(saved);
         let constants = contiguous(constants);
-        let mut d_states = contiguous(d_states);
+        let d_states = contiguous(d_states);
         let d_hidden_states = d_hidden_states.map(into_contiguous);
         let product = self.product(&saved, Pass::Backward);
         let transposed = match product {
@@ -131,15 +138,15 @@ impl Walk {
         };
         let shader = self.shader(Pass::Backward, product, d_hidden_states.is_some());
 
-        // The projections' gradient; a GRU's recurrent one, elsewhere the same; twice the states', one
-        // to read while the other is written; what the product of the next dispatch needs.
+        // The projections' gradient; a GRU's recurrent one, elsewhere the same; the states', which one
+        // dispatch leaves to the next in place; what the product of the next dispatch needs.
         let width = self.cell.gates() * self.hidden;
         let sequence = Shape::from([self.batch, self.time, width]);
         let mut shapes = vec![sequence.clone()];
         let recurrent = usize::from(self.cell == Cell::Gru);
         shapes.extend(vec![sequence; recurrent]);
         let first_state = shapes.len();
-        shapes.extend(vec![self.state(); 2 * d_states.len()]);
+        shapes.extend(vec![self.state(); d_states.len()]);
         let step = shapes.len();
         if product == Product::Step {
             shapes.push([self.batch, width].into());
@@ -154,7 +161,18 @@ impl Walk {
             )),
         };
 
-        for (dispatch, steps) in self.dispatches(product).into_iter().rev().enumerate() {
+        let second = match self.cell {
+            Cell::Lstm => gradients.offset(first_state + 1),
+            Cell::Gru => gradients.offset(recurrent),
+            Cell::SimpleRnn => 0,
+        };
+        let last = match product {
+            Product::Fused => 0,
+            Product::Step => gradients.offset(step),
+        };
+        let offsets = [gradients.offset(first_state), second, 0, last];
+
+        for part in self.parts(product).into_iter().rev() {
             let factor = d_product.as_ref().unwrap_or(&transposed);
             let buffers = Buffers::default().read(&saved).read(factor);
             let buffers = constants
@@ -166,34 +184,22 @@ impl Walk {
                 .fold(buffers, Buffers::read)
                 .write(&gradients.handle);
             let buffers = d_hidden_states.iter().fold(buffers, Buffers::read);
-
-            let states = first_state + dispatch % 2 * d_states.len();
-            let second = match self.cell {
-                Cell::Lstm => gradients.offset(states + 1),
-                Cell::Gru => gradients.offset(recurrent),
-                Cell::SimpleRnn => 0,
-            };
-            let last = match product {
-                Product::Fused => 0,
-                Product::Step => gradients.offset(step),
-            };
-            let offsets = [gradients.offset(states), second, 0, last];
-            self.launch(buffers, shader, offsets, steps);
-            d_states = (states..states + d_states.len())
-                .map(|state| gradients.tensor(state))
-                .collect();
+            self.launch(buffers, shader, offsets, part);
             if product == Product::Step {
                 let d_step = gradients.tensor(step);
                 d_product = Some(into_contiguous(matmul(d_step, transposed.clone())));
             }
         }
+        let mut initial_states: Vec<_> = (first_state..first_state + d_states.len())
+            .map(|state| gradients.tensor(state))
+            .collect();
         if let Some(d_product) = d_product {
-            d_states[0] = CubeBackend::float_add(d_states[0].clone(), d_product);
+            initial_states[0] = CubeBackend::float_add(initial_states[0].clone(), d_product);
         }
         Backward {
             projections: gradients.tensor(0),
             recurrent: gradients.tensor(recurrent),
-            initial_states: d_states,
+            initial_states,
         }
     }
 
@@ -239,6 +245,7 @@ impl Walk {
             product,
             hidden: self.hidden,
             extra,
+            heartbeat: Limits::of(&self.lengths.client).heartbeat(),
         }
     }
 
@@ -247,27 +254,52 @@ impl Walk {
         [self.batch, self.hidden].into()
     }
 
-    /// The steps of every dispatch, in the order of the forward pass.
-    fn dispatches(&self, product: Product) -> Vec<Range<usize>> {
+    /// What every dispatch walks, in the order of the forward pass.
+    fn parts(&self, product: Product) -> Vec<Part> {
+        let most = steps_a_dispatch(self.cell, self.batch, self.hidden);
+        let submission = steps_a_submission(self.cell, self.batch, self.hidden);
         let count = match product {
-            Product::Fused => steps_a_dispatch(self.cell, self.batch, self.hidden),
+            Product::Fused => most,
             Product::Step => 1,
         };
-        (0..self.time)
-            .step_by(count)
-            .map(|first| first..(first + count).min(self.time))
-            .collect()
+        let part = |first: usize| {
+            let steps = first..(first + count).min(self.time);
+            let submit = match product {
+                Product::Fused => self.time >= submission,
+                Product::Step => steps.end.is_multiple_of(submission),
+            };
+            Part { steps, submit }
+        };
+        (0..self.time).step_by(count).map(part).collect()
     }
 
-    fn launch(&self, buffers: Buffers, shader: Shader, offsets: [u32; 4], steps: Range<usize>) {
+    fn launch(&self, buffers: Buffers, shader: Shader, offsets: [u32; 4], part: Part) {
+        let client = &self.lengths.client;
         let mut info = offsets.to_vec();
+        let steps = part.steps;
         info.extend([self.batch, self.time, steps.start, steps.end].map(|value| value as u32));
         // To a whole number of 16 bytes.
         info.extend([u32::from(self.direction == Direction::Reverse), 0, 0, 0]);
         let [x, z] = grid(self.batch.div_ceil(ROWS));
         let workgroups = [x, self.hidden.div_ceil(shader.workgroup()), z];
-        buffers.launch(&self.lengths.client, shader, workgroups, &info);
+        let buffers = if Limits::of(client).heartbeat() {
+            buffers.count(&heartbeat::expect(client, workgroups))
+        } else {
+            buffers
+        };
+        buffers.launch(client, shader, workgroups, &info);
+        if part.submit {
+            // A device that is lost says so when a result is read.
+            let _ = client.flush();
+        }
     }
+}
+
+/// What one dispatch walks.
+struct Part {
+    steps: Range<usize>,
+    /// Whether the driver gets what was launched up to and with it.
+    submit: bool,
 }
 
 fn contiguous(tensors: Vec<CubeTensor>) -> Vec<CubeTensor> {

@@ -20,7 +20,9 @@ pub fn run(args: ExplainArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let config = folder.config()?;
     let vocabulary = folder.vocabulary(&config)?;
-    let (selected, device) = device::open(args.device.device)?;
+    // Every beginning of the text is a review, half as long as the text on average.
+    let reviews = config.training.max_length.div_ceil(2);
+    let (selected, device) = device::open_for_answers(args.device.device, &config, reviews)?;
     let whole = Example {
         ids: vocabulary.encode(&args.text, config.training.max_length),
         positive: false,

@@ -25,7 +25,13 @@ const AT_ONCE: usize = 1 << 20;
 pub fn run(args: PredictArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let config = folder.config()?;
-    let (selected, device) = device::open(args.device.device)?;
+    // Nobody knows how much standard input will bring: a batch of it is the least that is worth a GPU.
+    let reviews = if args.texts.is_empty() {
+        config.training.batch_size
+    } else {
+        args.texts.len()
+    };
+    let (selected, device) = device::open_for_answers(args.device.device, &config, reviews)?;
     let vocabulary = folder.vocabulary(&config)?;
     let predictor = Predictor {
         network: folder.network(&config, &vocabulary, &device)?,

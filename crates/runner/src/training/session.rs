@@ -142,7 +142,7 @@ impl<'a> Session<'a> {
             let answers = self.trainer.step(&batch)?;
             logits.push(batch, answers);
             if read {
-                logits.read()?;
+                logits.read(&mut self.trainer.heartbeat)?;
                 self.measure(epoch, step, &logits)?;
             }
             let last = step + 1 == plan.len();
@@ -156,7 +156,7 @@ impl<'a> Session<'a> {
             });
             let checkpoint = !last && self.checkpoint_is_due();
             if last || checkpoint || flow.is_break() {
-                logits.read()?;
+                logits.read(&mut self.trainer.heartbeat)?;
             }
             if let Some(bad) = logits.not_finite {
                 bail!(self.diverged(epoch, first + bad + 1));
@@ -180,7 +180,9 @@ impl<'a> Session<'a> {
         let Some(norm) = self.trainer.gradient_norm() else {
             return Ok(());
         };
-        let norm = norm.into_scalar::<f64>();
+        let norm: f64 = norm
+            .try_into_scalar()
+            .context("the device failed while it computed")?;
         if norm.is_finite() {
             self.gradient_norm = Some((epoch, step + 1, norm));
         }

@@ -9,7 +9,7 @@ use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Int, Tensor};
 use gatefold_data::Batch;
 use gatefold_data::random::{ChaCha8Rng, generator};
-use gatefold_model::{SequenceClassifier, Tokens};
+use gatefold_model::{Heartbeat, SequenceClassifier, Tokens};
 
 use super::clipping;
 use crate::config::{RunConfig, TrainingConfig};
@@ -84,6 +84,8 @@ pub struct Trainer<N = SequenceClassifier> {
     /// Whether steps measure the gradient's norm even where nothing is clipped.
     pub(super) measure_norm: bool,
     gradient_norm: Option<Tensor<1>>,
+    /// Beats at the end of every step.
+    pub(super) heartbeat: Heartbeat,
     device: Device,
 }
 
@@ -111,6 +113,7 @@ impl<N: Classifier> Trainer<N> {
             seed: config.seed,
             measure_norm: false,
             gradient_norm: None,
+            heartbeat: Heartbeat::new(&device),
             device,
         }
     }
@@ -168,6 +171,9 @@ impl<N: Classifier> Trainer<N> {
         let network = self.network.take().expect("it is there between steps");
         let rate = self.learning_rate;
         self.network = Some(self.optimizer.step(network, gradients, scale, rate));
+        let updated = self.optimizer.moments().values().next_back();
+        self.heartbeat
+            .beat(updated.map_or_else(|| logits.clone(), |of| of.first.clone()));
         Ok(logits)
     }
 }
