@@ -1353,7 +1353,7 @@ mod unix {
             let line = redirected.replace("TRAIN", &train);
             shell(&sandbox, &line).assert().success();
             wait_until("its end", || {
-                sandbox.path("code").exists() && sandbox.read("code") != ""
+                sandbox.path("code").exists() && !sandbox.read("code").is_empty()
             });
             assert_eq!(sandbox.read("code").trim(), "0", "{line}");
             assert!(
