@@ -5,7 +5,7 @@ use gatefold::config::{DatasetConfig, RunConfig};
 use gatefold::memory::ensure_answers_fit;
 use gatefold::progress::{self, Bar};
 use gatefold::run_folder::RunFolder;
-use gatefold::{dataset, device, evaluation};
+use gatefold::{dataset, device, evaluation, say};
 use gatefold_data::encode_all;
 
 use crate::cli::{EvaluateArgs, with_flags};
