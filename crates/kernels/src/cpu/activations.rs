@@ -81,7 +81,8 @@ fn scale<S: Simd>(simd: S, value: S::f32s, exponent: S::u32s) -> S::f32s {
     simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(value), exponent))
 }
 
-const SIGN: u32 = 1 << 31;
+/// A number's sign.
+pub(super) const SIGN: u32 = 1 << 31;
 
 /// e^(-|x| · `factor`)
 #[inline(always)]

@@ -3,7 +3,7 @@
 
 use pulp::Simd;
 
-use super::activations::{divide, sigmoid, tanh};
+use super::activations::{SIGN, divide, sigmoid, tanh};
 use crate::adam::VANISHED;
 
 /// What a step returns. Arrays are filled from the front, as far as the cell has gates or saves.
@@ -76,7 +76,10 @@ fn tanh_slope<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
 #[inline(always)]
 fn flush<S: Simd>(simd: S, gradient: S::f32s) -> S::f32s {
     let zero = simd.splat_f32s(0.0);
-    let tiny = simd.less_than_f32s(simd.abs_f32s(gradient), simd.splat_f32s(VANISHED));
+    // Pulp's own `abs` is not inlined.
+    let size = simd.and_u32s(simd.transmute_u32s_f32s(gradient), simd.splat_u32s(!SIGN));
+    let size = simd.transmute_f32s_u32s(size);
+    let tiny = simd.less_than_f32s(size, simd.splat_f32s(VANISHED));
     simd.select_f32s(tiny, zero, gradient)
 }
 
