@@ -48,6 +48,7 @@ fn training_step(cell: Cell, time: usize, device: &Device) -> usize {
 #[test]
 fn a_step_takes_few_dispatches_however_long_the_sequence() {
     let device = gpu();
+    let opengl = std::env::var("GATEFOLD_TEST_API").is_ok_and(|api| api == "gl");
     let input = Tensor::<3>::random([8, 256, 16], Distribution::Default, &device);
     let rnn = SimpleRnnConfig::new(16, 64).init(&device);
     let lstm = LstmConfig::new(16, 64).init(&device);
@@ -79,8 +80,10 @@ fn a_step_takes_few_dispatches_however_long_the_sequence() {
         eprintln!(
             "{cell:?}: {forward} dispatches forward, {short} a training step at T 256, {long} at T 1024"
         );
-        // As the documentation says.
-        assert_eq!([forward, short, long], [4, step, step], "{cell:?}");
+        assert_eq!([forward, long], [4, short], "{cell:?}");
+        // As the documentation says. OpenGL gives a kernel fewer buffers, so Burn fuses less.
+        let more = if opengl { 4 } else { 0 };
+        assert!((step..=step + more).contains(&short), "{cell:?}: {short}");
     }
 
     // One memory in two places of a kernel is no valid WebGPU: the second one is copied.
