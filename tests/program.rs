@@ -449,7 +449,11 @@ fn runs_lists_the_key_figures_of_each_run() {
     run_files(&sandbox, "runs/imdb-gru-2", &epochs[..1]);
     let checkpoints = sandbox.path("runs/imdb-gru-2/checkpoints");
     fs::create_dir(&checkpoints).unwrap();
-    fs::write(checkpoints.join("000001-00112233445566778899aabbccddeeff.safetensors"), "").unwrap();
+    fs::write(
+        checkpoints.join("000001-00112233445566778899aabbccddeeff.safetensors"),
+        "",
+    )
+    .unwrap();
     run_files(&sandbox, "runs/imdb-gru-9", &[]);
     fs::create_dir(sandbox.path("runs/empty")).unwrap();
 

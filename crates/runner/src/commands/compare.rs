@@ -127,7 +127,7 @@ impl Comparison<'_> {
                 }
             }
         }
-        Ok(())
+        self.stop_if_asked("after the last network")
     }
 
     /// Tries every cell on every memory task, at growing lengths.

@@ -87,12 +87,10 @@ pub fn run(args: TrainArgs) -> Result<()> {
                 "stopped in epoch {epoch} after {step} steps; to go on: {} train --resume {run}",
                 program()
             );
-            if let Some(code) = stopped {
-                return Err(End::Stopped(code).into());
-            }
         }
     }
-    Ok(())
+    // A signal while the network was tested came too late to stop anything, and is still told.
+    stopped.map_or(Ok(()), |code| Err(End::Stopped(code).into()))
 }
 
 /// Of a run that an error ended.
