@@ -192,7 +192,7 @@ fn assert_whole(run: &Path) {
 /// The last of the checkpoints in a folder, all of which are whole.
 fn latest(folder: &Path) -> Option<Checkpoint> {
     let damaged = &mut |path: &Path, why: &anyhow::Error| panic!("{path:?}: {why:#}");
-    let found = Checkpoints::of(folder).latest(&mut Ok, damaged);
+    let found = Checkpoints::of(folder).latest(1 << 24, &mut Ok, damaged);
     found.unwrap()
 }
 

@@ -18,6 +18,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use gatefold_data::DataError;
+use gatefold_data::files::read_regular;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -264,19 +266,20 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// The last one that is whole and that `take` can go on from, as `take` returns it. `on_damaged` hears of
-    /// those after it, and why they are of no use.
+    /// The last one that is whole, of at most `most` bytes, and that `take` can go on from, as `take` returns it.
+    /// `on_damaged` hears of those after it, and why they are of no use.
     ///
     /// # Errors
     /// If a file can't be read, or is none of this version's; or if `take` [refuses](Refused) to go on at all.
     pub fn latest<T>(
         &mut self,
+        most: u64,
         take: &mut dyn FnMut(Checkpoint) -> Result<T, Refused>,
         on_damaged: &mut dyn FnMut(&Path, &anyhow::Error),
     ) -> Result<Option<T>> {
         for name in self.list()?.into_iter().rev() {
             let path = self.folder.join(name.to_string());
-            let taken = read(&path, &name.hash)
+            let taken = read(&path, most, &name.hash)
                 .and_then(|bytes| Checkpoint::from_bytes(&bytes))
                 .and_then(&mut *take);
             match taken {
@@ -332,10 +335,11 @@ pub enum Refused {
 }
 
 /// A checkpoint's bytes, if they are those that were written.
-fn read(path: &Path, expected: &str) -> Result<Vec<u8>, Refused> {
-    let bytes = fs::read(path)
-        .with_context(|| format!("cannot read {}", path.display()))
-        .map_err(Refused::Other)?;
+fn read(path: &Path, most: u64, expected: &str) -> Result<Vec<u8>, Refused> {
+    let bytes = read_regular(path, most).map_err(|error| match error {
+        DataError::TooMuch { .. } => Refused::Damaged(error.into()),
+        error => Refused::Other(error.into()),
+    })?;
     if hash(&bytes) != expected {
         return Err(Refused::Damaged(anyhow!(
             "its content is not the one that was written"
@@ -415,7 +419,7 @@ mod tests {
     fn latest(checkpoints: &mut Checkpoints) -> (Option<usize>, usize) {
         let mut damaged = 0;
         let step = &mut |checkpoint: Checkpoint| Ok(checkpoint.header.progress.step);
-        let found = checkpoints.latest(step, &mut |_, _| damaged += 1);
+        let found = checkpoints.latest(1 << 30, step, &mut |_, _| damaged += 1);
         (found.unwrap(), damaged)
     }
 

@@ -9,7 +9,7 @@ use gatefold_data::{Batching, Padding};
 use gatefold_model::SequenceClassifierConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::reading::read_text;
+use crate::files::read_text;
 
 /// Tokens in a padded batch; its hidden states alone would take gigabytes.
 const MOST_TOKENS: usize = 1 << 24;
@@ -219,9 +219,7 @@ impl RunConfig {
     /// # Errors
     /// Names the file, and for what it can't read the line, the key and what was probably meant.
     pub fn read(path: &std::path::Path) -> Result<Self> {
-        let text = read_text(path, MOST_BYTES)
-            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-        hint::parse(&text, path)
+        hint::parse(&read_text(path, MOST_BYTES)?, path)
     }
 
     /// As TOML.

@@ -12,6 +12,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use gatefold_data::files::read_regular;
 use md5::{Digest, Md5};
 use tempfile::{Builder, NamedTempFile};
 
@@ -20,6 +21,12 @@ pub use self::lock::Lock;
 /// What is written is called `.gatefold.RANDOM.part` until it is whole.
 const PREFIX: &str = ".gatefold.";
 const SUFFIX: &str = ".part";
+
+/// The text of a regular file of at most `most` bytes. A run, and what it names, may come from anybody.
+pub(crate) fn read_text(path: &Path, most: u64) -> Result<String> {
+    String::from_utf8(read_regular(path, most)?)
+        .with_context(|| format!("cannot read {}: it is no UTF-8", path.display()))
+}
 
 /// Writes beside `path` and renames: a crash or a failure leaves the old file or the new one, never a part,
 /// and two programs that write the same file leave one's or the other's.

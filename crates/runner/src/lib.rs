@@ -42,7 +42,6 @@ pub mod memory;
 pub mod memory_tasks;
 pub mod optimizer;
 pub mod progress;
-mod reading;
 pub mod report;
 pub mod run_folder;
 pub mod tensorboard;

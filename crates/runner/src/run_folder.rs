@@ -7,14 +7,14 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::Device;
 use gatefold_data::Vocabulary;
-use gatefold_model::{SequenceClassifier, weights};
+use gatefold_data::files::read_regular;
+use gatefold_model::{SequenceClassifier, SequenceClassifierConfig, weights};
 use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoints;
 use crate::config::RunConfig;
-use crate::files::{self, Lock};
-use crate::reading::read_text;
+use crate::files::{self, Lock, read_text};
 
 const CONFIG: &str = "config.toml";
 const VOCABULARY: &str = "vocabulary.json";
@@ -26,6 +26,10 @@ const CHECKPOINTS: &str = "checkpoints";
 
 /// Bytes of the metrics or the summary that are read: those of a hundred thousand epochs.
 const MOST_BYTES: u64 = 1 << 24;
+/// Bytes of a word, as far as vocabularies have them.
+const LONGEST_WORD: u64 = 1 << 10;
+/// What stands around words and weights, in words' lengths.
+const HEADERS: u64 = 1 << 10;
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -228,8 +232,8 @@ impl RunFolder {
     /// If the file can't be read or understood, or is another network's.
     pub fn vocabulary(&self, config: &RunConfig) -> Result<Vocabulary> {
         let path = self.path.join(VOCABULARY);
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let most = (config.model.vocabulary_size as u64 + HEADERS) * LONGEST_WORD;
+        let text = read_text(&path, most)?;
         let vocabulary = Vocabulary::from_json(&text, &path)?;
         ensure!(
             vocabulary.size() == config.model.vocabulary_size,
@@ -265,7 +269,7 @@ impl RunFolder {
         device: &Device,
     ) -> Result<SequenceClassifier> {
         let path = self.path.join(WEIGHTS);
-        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = read_regular(&path, most_weights(&config.model))?;
         let unfit = || {
             format!(
                 "the weights {} do not fit the network of {CONFIG} beside them",
@@ -387,12 +391,17 @@ impl RunFolder {
 
     fn read_if_there(&self, name: &str) -> Result<Option<String>> {
         let path = self.path.join(name);
-        match read_text(&path, MOST_BYTES) {
-            Ok(text) => Ok(Some(text)),
+        match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+            _ => read_text(&path, MOST_BYTES).map(Some),
         }
     }
+}
+
+/// The bytes of the weights that `config` describes, and of what is said about them; twice, because another
+/// network's are better told by their names.
+pub(crate) fn most_weights(config: &SequenceClassifierConfig) -> u64 {
+    2 * (4 * config.parameters() as u64 + HEADERS * LONGEST_WORD)
 }
 
 /// A key by which names sort as people count: `run-2` before `run-10`.

@@ -111,7 +111,7 @@ fn assert_whole(path: &Path) {
     }
     let read = &mut |_| Ok(());
     let damaged = &mut |path: &Path, why: &anyhow::Error| panic!("{path:?}: {why:#}");
-    folder.checkpoints().latest(read, damaged).unwrap();
+    folder.checkpoints().latest(1 << 20, read, damaged).unwrap();
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::checkpoint::{Checkpoint, Checkpoints, Header, Progress, Refused};
 use crate::config::RunConfig;
 use crate::dataset::Prepared;
 use crate::evaluation::{Logits, evaluate};
-use crate::run_folder::{EpochMetrics, RunFolder};
+use crate::run_folder::{EpochMetrics, RunFolder, most_weights};
 use crate::tensorboard::EventWriter;
 
 /// A training under way.
@@ -361,12 +361,14 @@ impl<'a> Session<'a> {
             return Ok(());
         };
         let mut damaged = Vec::new();
+        // Two networks and two moments of each weight, and the metrics of all epochs.
+        let most = 4 * most_weights(&self.config.model) + (1 << 24);
         let mut take = |checkpoint: Checkpoint| {
             let same = checkpoint.check(self.config, &self.data_hash);
             same.map_err(Refused::Other)?;
             self.restore(checkpoint).map_err(Refused::Damaged)
         };
-        let found = checkpoints.latest(&mut take, &mut |path, why| {
+        let found = checkpoints.latest(most, &mut take, &mut |path, why| {
             damaged.push(format!(
                 "the checkpoint {} is damaged ({why:#})",
                 path.display()
