@@ -1151,7 +1151,7 @@ fn a_file_that_is_no_configuration_is_refused_in_a_few_words() {
         .gatefold(&["train", "--config", "folder.toml"])
         .assert()
         .code(1)
-        .stderr(contains("folder.toml: it is no regular file"));
+        .stderr(contains("folder.toml: it is a folder, and only regular files are read"));
 }
 
 #[test]
@@ -1431,8 +1431,8 @@ mod unix {
         );
         let text = sandbox.output(&["runs"]);
         for problem in [
-            "no regular file",
-            "more than the 16777216 that are read",
+            "it is a pipe, and only regular files are read",
+            "it has more than 16 MiB",
             "1.0e308",
         ] {
             assert!(text.contains(problem), "{text}");
