@@ -47,9 +47,8 @@ pub fn with_absolute_paths(mut config: DatasetConfig) -> Result<DatasetConfig> {
             .with_context(|| format!("cannot tell where {} lies", path.display()))?;
         path.into_os_string().into_string().map_err(|path| {
             anyhow!(
-                "the path {} is not UTF-8, as the run's configuration has to be to name it: rename \
-                 the folder or file, or move it",
-                path.display()
+                "the path {path:?} is not UTF-8, as the run's configuration has to be to name it: rename \
+                 the folder or file, or move it"
             )
         })
     };
