@@ -1151,7 +1151,9 @@ fn a_file_that_is_no_configuration_is_refused_in_a_few_words() {
         .gatefold(&["train", "--config", "folder.toml"])
         .assert()
         .code(1)
-        .stderr(contains("folder.toml: it is a folder, and only regular files are read"));
+        .stderr(contains(
+            "folder.toml: it is a folder, and only regular files are read",
+        ));
 }
 
 #[test]
