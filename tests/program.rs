@@ -339,11 +339,7 @@ fn a_loss_that_is_not_finite_ends_the_run_and_keeps_no_such_weights() {
         )
         .assert()
         .code(1)
-        .stderr(
-            contains("no longer finite at step")
-                .and(contains("of epoch 1"))
-                .and(contains("no weights are kept")),
-        );
+        .stderr(contains("no longer finite at step").and(contains("of epoch 1")));
     assert!(!sandbox.path("run/model.safetensors").exists());
 }
 
@@ -1551,9 +1547,18 @@ mod unix {
         };
         wait_until("the dashboard", || seen().contains("\u{1b}[?1049h"));
         sleep(Duration::from_millis(300));
-        for name in signals {
-            signal(sandbox.read("id").trim(), name);
+        let [first, others @ ..] = signals else {
+            panic!("there is no signal");
+        };
+        signal(sandbox.read("id").trim(), first);
+        for name in others {
             sleep(Duration::from_millis(200));
+            // Where steps are short the first one has ended it by now.
+            let id = sandbox.read("id");
+            let kill = std::process::Command::new("kill")
+                .args(["-s", name, id.trim()])
+                .output();
+            drop(kill.unwrap());
         }
         (script.wait().unwrap().code(), seen())
     }

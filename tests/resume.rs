@@ -85,7 +85,6 @@ impl Sandbox {
         if self.path(run).join("config.toml").is_file() {
             return self.train(&["--resume", run]);
         }
-        let _ = fs::remove_dir_all(self.path(run));
         self.begin(run)
     }
 
@@ -216,7 +215,9 @@ fn a_run_killed_at_random_moments_ends_as_one_never_killed() {
         if random.random_bool(0.15) {
             // Testing and reporting are short: a kill at any moment would hardly meet them.
             wait_until(|| epochs(&run) == EPOCHS);
-            sleep(duration.mul_f64(random.random_range(0.0..0.1)));
+            if after_training > 0 {
+                sleep(duration.mul_f64(random.random_range(0.0..0.1)));
+            }
         } else {
             sleep(duration.mul_f64(random.random_range(0.0..0.4)));
         }

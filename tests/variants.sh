@@ -29,7 +29,7 @@ for level in plain avx2 avx512 neon; do
     esac
 done
 
-GATEFOLD_DISPATCH_MULTIPLY_ADDS=100000 cargo test --release --workspace --test kernels on_gpu
+GATEFOLD_DISPATCH_SLOTS=100000 cargo test --release --workspace --test kernels on_gpu
 
 case $devices in
 *'"api":"gl"'*)

@@ -68,9 +68,7 @@ pub struct Progress {
 impl Progress {
     /// The epoch with the lowest validation loss, the first one of equals.
     pub fn best(&self) -> Option<&EpochMetrics> {
-        self.epochs
-            .iter()
-            .min_by(|a, b| a.validation_loss.total_cmp(&b.validation_loss))
+        EpochMetrics::best_of(&self.epochs)
     }
 }
 

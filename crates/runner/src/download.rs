@@ -408,6 +408,14 @@ struct Part {
 impl Part {
     /// Opens the part at its end, which is its beginning if it's new or holds more than it can.
     async fn open(path: PathBuf, most: u64) -> Result<Self, DownloadError> {
+        // A link would be written through, and a pipe waited for.
+        if fs::symlink_metadata(&path)
+            .await
+            .is_ok_and(|there| !there.is_file())
+        {
+            let why = "it is no regular file".into();
+            return Err(DownloadError::Occupied { path, why });
+        }
         let file = File::options()
             .read(true)
             .write(true)

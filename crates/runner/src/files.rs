@@ -56,12 +56,10 @@ pub fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
     if !fs::metadata(path).is_ok_and(is_stream) {
         return replace(path, bytes);
     }
-    let mut stream = File::options().write(true).open(path);
-    let written = stream
-        .as_mut()
-        .map_err(|error| io::Error::from(error.kind()));
-    written
-        .and_then(|stream| stream.write_all(bytes))
+    File::options()
+        .write(true)
+        .open(path)
+        .and_then(|mut stream| stream.write_all(bytes))
         .with_context(|| format!("cannot write to {}", path.display()))
 }
 
@@ -146,6 +144,13 @@ pub fn create_folder(path: &Path) -> Result<()> {
             .try_for_each(|made| sync_folder(parent(made)))
     };
     create().with_context(|| format!("cannot make the folder {}", path.display()))
+}
+
+/// Makes a folder where nothing is yet.
+pub(crate) fn create_new_folder(path: &Path) -> io::Result<()> {
+    about_to(Operation::CreateFolder, &[path])?;
+    fs::create_dir(path)?;
+    sync_folder(parent(path))
 }
 
 /// Removes a file; one that is gone already is no error.

@@ -356,7 +356,11 @@ mod tests {
     fn what_never_returns_does_not_keep_the_process() {
         if inside() {
             let forever = || thread::sleep(Duration::from_secs(60));
-            let _interrupt = Interrupt::listen(forever, forever).unwrap();
+            let on_first = move || {
+                say("heard");
+                forever();
+            };
+            let _interrupt = Interrupt::listen(on_first, forever).unwrap();
             say("listening");
             return forever();
         }
@@ -364,7 +368,7 @@ mod tests {
         expect("listening");
         send("INT", &child);
         // Signals of one kind that come at once are one.
-        thread::sleep(Duration::from_millis(200));
+        expect("heard");
         send("INT", &child);
         assert_eq!(child.wait().unwrap().code(), Some(130));
     }

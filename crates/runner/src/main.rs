@@ -67,7 +67,7 @@ fn with_runtime_directory() {
     let (Ok(program), Some(name), None) = (
         std::env::current_exe(),
         arguments.next(),
-        std::env::var_os(VARIABLE),
+        std::env::var_os(VARIABLE).filter(|folder| std::path::Path::new(folder).is_absolute()),
     ) else {
         return;
     };

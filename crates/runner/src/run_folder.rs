@@ -48,6 +48,14 @@ pub struct EpochMetrics {
     pub seconds: f64,
 }
 
+impl EpochMetrics {
+    /// The epoch with the lowest validation loss, the first one of equals.
+    pub fn best_of(epochs: &[Self]) -> Option<&Self> {
+        let by_loss = |a: &&Self, b: &&Self| a.validation_loss.total_cmp(&b.validation_loss);
+        epochs.iter().min_by(by_loss)
+    }
+}
+
 /// What `summary.json` holds once a run is done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSummary {
@@ -88,17 +96,13 @@ impl RunFolder {
     /// If there is something else at `path`, it is being written by another program, or it can't be made.
     pub fn create(path: &Path) -> Result<Self> {
         files::create_folder(path)?;
-        let lock = Lock::take(path)?;
-        let occupied = fs::read_dir(path)
-            .with_context(|| format!("cannot read the folder {}", path.display()))?
-            .any(|entry| !entry.is_ok_and(|entry| Lock::is_its_file(&entry.path())));
-        if occupied {
-            lock.undo();
-            bail!(
-                "{} is not empty; name another folder with --run, or remove it",
-                path.display()
-            );
+        // A lock is left only where a run will be.
+        if !Lock::is_in(path) {
+            ensure_empty(path)?;
         }
+        let lock = Lock::take(path)?;
+        files::sweep(path);
+        ensure_empty(path)?;
         Self::written(path, lock)
     }
 
@@ -111,7 +115,7 @@ impl RunFolder {
         files::create_folder(runs)?;
         for number in 1.. {
             let path = runs.join(format!("{name}-{number}"));
-            match fs::create_dir(&path) {
+            match files::create_new_folder(&path) {
                 Ok(()) => return Self::create(&path),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
@@ -404,6 +408,19 @@ pub(crate) fn most_weights(config: &SequenceClassifierConfig) -> u64 {
     2 * (4 * config.parameters() as u64 + HEADERS * LONGEST_WORD)
 }
 
+/// Whether nothing but a lock is in the folder.
+fn ensure_empty(path: &Path) -> Result<()> {
+    let occupied = fs::read_dir(path)
+        .with_context(|| format!("cannot read the folder {}", path.display()))?
+        .any(|entry| !entry.is_ok_and(|entry| Lock::is_its_file(&entry.path())));
+    ensure!(
+        !occupied,
+        "{} is not empty; name another folder with --run, or remove it",
+        path.display()
+    );
+    Ok(())
+}
+
 /// A key by which names sort as people count: `run-2` before `run-10`.
 fn naturally(name: &str) -> Vec<(Option<u128>, String)> {
     let parts = name.chars().chunk_by(char::is_ascii_digit);
@@ -433,6 +450,16 @@ mod tests {
         fs::write(other.join("diary"), "mine").unwrap();
         RunFolder::create(&other).unwrap_err();
         assert_eq!(fs::read_dir(&other).unwrap().count(), 1, "no lock is left");
+    }
+
+    #[test]
+    fn what_a_run_killed_at_its_first_write_left_is_begun_anew() {
+        let parent = tempfile::tempdir().unwrap();
+        let part = parent.path().join(".gatefold.abc.part");
+        drop(RunFolder::create(parent.path()).unwrap());
+        fs::write(&part, "half").unwrap();
+        RunFolder::create(parent.path()).unwrap();
+        assert!(!part.is_file());
     }
 
     #[test]

@@ -65,11 +65,11 @@ impl Limits {
 /// to 2 s (Windows), so a long walk is cut at 2^33 issue slots, which are 0.04 s where 0.2 T are issued a
 /// second and half a second on the slowest integrated GPUs, and at 2^13 steps, because a step takes 10 µs
 /// however small it is.
-/// `GATEFOLD_DISPATCH_MULTIPLY_ADDS` sets another limit than 2^33, for a GPU that is slower or a driver less
+/// `GATEFOLD_DISPATCH_SLOTS` sets another limit than 2^33, for a GPU that is slower or a driver less
 /// patient; the gates' slots count as multiply-adds.
 pub(super) fn steps_a_dispatch(cell: Cell, batch: usize, hidden: usize) -> usize {
     static SLOTS: LazyLock<u64> = LazyLock::new(|| {
-        let given = std::env::var("GATEFOLD_DISPATCH_MULTIPLY_ADDS").ok();
+        let given = std::env::var("GATEFOLD_DISPATCH_SLOTS").ok();
         given
             .and_then(|count| count.parse().ok())
             .unwrap_or(1 << 33)

@@ -63,12 +63,17 @@ pub fn run(args: CompareArgs) -> Result<()> {
             false => comparison.try_memory(config.training.seed),
         });
     // However it ended, what was learned until then is worth having.
-    if !comparison.sections.is_empty() {
-        let path = comparison.write_report()?;
-        comparison.show(args.format.format)?;
-        say!("report: {}", path.display());
-    }
-    ended
+    let reported = || -> Result<()> {
+        if !comparison.sections.is_empty() {
+            let path = comparison.write_report()?;
+            say!("report: {}", path.display());
+            comparison.show(args.format.format)?;
+        }
+        Ok(())
+    };
+    let reported = reported();
+    // Why it ended counts for more than a reader that is gone.
+    ended.and(reported)
 }
 
 fn check(config: &RunConfig) -> Result<()> {

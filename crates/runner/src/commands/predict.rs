@@ -91,7 +91,7 @@ impl Predictor {
         let mut texts = Vec::new();
         let mut bytes = 0;
         let mut line = Vec::new();
-        for number in 1.. {
+        for number in 1_u64.. {
             let is_line = read_line(input, &mut line)
                 .with_context(|| format!("line {number} of standard input"))?;
             if is_line {

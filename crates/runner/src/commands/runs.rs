@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use gatefold::run_folder::RunFolder;
+use gatefold::run_folder::{EpochMetrics, RunFolder};
 use gatefold::say;
 use gatefold::terminal::message;
 use gatefold_model::Cell;
@@ -103,9 +103,7 @@ fn line(run: &RunFolder) -> Line {
     } else {
         State::Unfinished
     };
-    let best = epochs
-        .iter()
-        .min_by(|a, b| a.validation_loss.total_cmp(&b.validation_loss));
+    let best = EpochMetrics::best_of(&epochs);
     let best = summary.as_ref().map(|summary| &summary.best).or(best);
     let model = config.as_ref().map(|config| &config.model);
     Line {

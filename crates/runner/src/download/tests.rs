@@ -635,6 +635,19 @@ async fn two_downloads_do_not_share_a_part() {
     assert_part(&folder, HALF);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_in_the_parts_place_is_not_written_through() {
+    let server = Server::new(vec![whole(TOTAL)]);
+    let folder = tempfile::tempdir().unwrap();
+    let other = write(&folder, "other", b"mine");
+    std::os::unix::fs::symlink(&other, folder.path().join("file.bin.part")).unwrap();
+    let error = error_from(&server, folder.path()).await;
+    assert!(error.contains("it is no regular file"), "{error}");
+    assert_eq!(std::fs::read(&other).unwrap(), b"mine");
+    assert!(server.ranges().is_empty());
+}
+
 #[tokio::test]
 async fn an_https_address_leads_to_no_other_kind() {
     let server = Server::new(vec![whole(TOTAL)]);

@@ -2,11 +2,12 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// The lock's file, which stays when the lock is given up.
+/// The lock's file. It stays when the lock is given up: whoever removed it could take it from under another
+/// program that has just opened it.
 const NAME: &str = ".lock";
 
 /// A process's number is short.
@@ -18,8 +19,6 @@ const LONGEST: u64 = 32;
 pub struct Lock {
     /// Held open: closing it gives the lock up.
     _file: File,
-    path: PathBuf,
-    is_new: bool,
 }
 
 impl Lock {
@@ -30,11 +29,12 @@ impl Lock {
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(NAME);
         let cannot = || format!("cannot lock the folder {}", folder.display());
-        let is_new = match File::create_new(&path) {
-            Ok(_) => true,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
-            Err(error) => return Err(error).with_context(cannot),
-        };
+        match File::create_new(&path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(error).with_context(cannot);
+            }
+            _ => {}
+        }
         // What stands there in a folder that was handed on may be a link, or somebody's file.
         ensure!(
             fs::symlink_metadata(&path).with_context(cannot)?.is_file(),
@@ -70,18 +70,12 @@ impl Lock {
             file.write_all(std::process::id().to_string().as_bytes())
         };
         note().with_context(cannot)?;
-        Ok(Self {
-            _file: file,
-            path,
-            is_new,
-        })
+        Ok(Self { _file: file })
     }
 
-    /// Gives the lock up; its file goes too if it was not there before.
-    pub fn undo(self) {
-        if self.is_new {
-            let _ = fs::remove_file(&self.path);
-        }
+    /// Whether a folder has or had a lock.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(NAME).symlink_metadata().is_ok()
     }
 
     /// Whether `path` is a lock's file.
@@ -115,15 +109,8 @@ mod tests {
             assert!(error.contains(&std::process::id().to_string()), "{error}");
         }
         drop(lock);
-        Lock::take(folder.path()).unwrap().undo();
-        assert!(folder.path().join(NAME).is_file(), "it was there before");
-    }
-
-    #[test]
-    fn a_lock_that_is_undone_leaves_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        Lock::take(folder.path()).unwrap().undo();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        Lock::take(folder.path()).unwrap();
+        assert!(Lock::is_in(folder.path()));
     }
 
     #[test]

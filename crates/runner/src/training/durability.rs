@@ -59,10 +59,7 @@ impl Bench {
     fn train(&self, path: &Path) -> Result<()> {
         let folder = match path.join("config.toml").is_file() {
             true => RunFolder::open_begun(path)?,
-            false => {
-                let _ = fs::remove_dir_all(path);
-                RunFolder::create(path)?
-            }
+            false => RunFolder::create(path)?,
         };
         let on = (&Selected::Cpu, &Device::flex());
         train(&self.config, &self.data, on, &folder, &mut |_| {

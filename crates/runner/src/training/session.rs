@@ -293,13 +293,8 @@ impl<'a> Session<'a> {
             }
             None => "gradient norm not finite either".into(),
         };
-        let kept = match (self.folder, self.progress.best()) {
-            (None, _) => "",
-            (_, Some(_)) => " The last checkpoint and the best epoch's weights are kept.",
-            (_, None) => " No epoch was done; no weights are kept.",
-        };
         format!(
-            "the loss is no longer finite at step {step} of epoch {epoch} (learning rate {rate:e}, {norm}): try a lower learning rate, or --clip-norm 1.{kept}"
+            "the loss is no longer finite at step {step} of epoch {epoch} (learning rate {rate:e}, {norm}): try a lower learning rate, or --clip-norm 1"
         )
     }
 
@@ -329,8 +324,11 @@ impl<'a> Session<'a> {
             moments.insert(path.clone(), [host(&of.first)?, host(&of.second)?]);
         }
         let finite = moments.values().flatten().flatten().all(|m| m.is_finite());
-        let (epoch, step) = (self.epoch(), self.progress.step);
-        ensure!(finite, self.diverged(epoch, step));
+        ensure!(
+            finite,
+            "Adam's moments are no longer finite after {} steps: try a lower learning rate, or --clip-norm 1",
+            self.trainer.optimizer.steps()
+        );
         let best = self.best.as_ref().map(|best| best.to_safetensors(None));
         let checkpoint = Checkpoint {
             header: Header {
@@ -379,13 +377,16 @@ impl<'a> Session<'a> {
             let kept = folder.trained_files();
             ensure!(
                 damaged.is_empty() && kept.is_empty(),
-                "no checkpoint of {} is whole, so that training can't go on: {}. All of it is kept ({}); to begin anew, train with another --run",
+                "no checkpoint of {} is whole, so that training can't go on: {}. All that is there is kept{}; to begin anew, train with another --run",
                 folder.path().display(),
                 match &damaged[..] {
                     [] => "there is none".into(),
                     damaged => damaged.join(", "),
                 },
-                kept.join(", ")
+                match &kept[..] {
+                    [] => String::new(),
+                    kept => format!(", {} too", kept.join(", ")),
+                }
             );
             let config = &self.config;
             let network = config.model.init(config.training.seed, &self.device)?;
