@@ -222,6 +222,20 @@ impl DataError {
     }
 }
 
+/// Whether a terminal obeys a character instead of showing it: control characters, and the marks, embeddings,
+/// overrides and isolates that turn the direction of writing. The joiners of Persian words and of emoji don't.
+pub fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+        )
+}
+
 /// A part of a file as a message may show it: at most `most` characters of it, and no character that
 /// a terminal acts upon or that changes the direction of the text.
 pub(crate) fn shown(text: &str, most: usize) -> String {
@@ -231,23 +245,17 @@ pub(crate) fn shown(text: &str, most: usize) -> String {
             shown.push('…');
             break;
         }
-        match character {
-            '\u{61c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' => shown.extend(character.escape_unicode()),
-            _ if character.is_control() => shown.extend(character.escape_unicode()),
-            _ => shown.push(character),
+        match steers(character) {
+            true => shown.extend(character.escape_unicode()),
+            false => shown.push(character),
         }
     }
     shown
 }
 
 /// Names as a message may show them: the first ones, shortened, in backticks.
-pub(crate) fn shown_names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn shown_names<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
     const MOST: usize = 12;
-    let mut names = names;
     let first: Vec<String> = names
         .by_ref()
         .take(MOST)

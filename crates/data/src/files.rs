@@ -15,7 +15,7 @@ use crate::limits::{NOT_MEANT, size};
 /// [`DataError::NotFound`], [`DataError::NotAFile`], and [`DataError::Read`].
 pub fn open_regular(path: &Path) -> Result<File> {
     // Before opening: that would wait for a pipe's writer, and some devices act on it. Afterwards:
-    // something else may have got the name in between.
+    // something else may have got the name in between, and then is not read.
     check(path, &path.metadata().map_err(DataError::reading(path))?)?;
     let file = File::open(path).map_err(DataError::reading(path))?;
     check(path, &file.metadata().map_err(DataError::reading(path))?)?;

@@ -39,7 +39,7 @@ mod vocabulary;
 
 pub use batches::{Batch, Batching, Example, Padding, encode_all};
 pub use dataset::{Dataset, Review};
-pub use error::{DataError, Result};
+pub use error::{DataError, Result, steers};
 pub use sources::{Progress, Source, TableFormat, TableOptions, Unit};
 pub use statistics::{DatasetInfo, SplitInfo, WordsPerReview};
 pub use vocabulary::Vocabulary;

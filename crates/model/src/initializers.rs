@@ -178,15 +178,11 @@ fn glorot_uniform(shape: [usize; 2], rng: &mut dyn Rng) -> Vec<f32> {
 fn orthogonal([rows, columns]: [usize; 2], rng: &mut dyn Rng) -> Vec<f32> {
     let (length, count) = (rows.max(columns), rows.min(columns));
     let values = orthonormal_columns(length, count, rng);
-    let value = |row: usize, column: usize| {
-        if rows > columns {
-            values[row * count + column]
-        } else {
-            values[column * count + row]
-        }
-    };
+    if rows > columns {
+        return values;
+    }
     (0..rows * columns)
-        .map(|i| value(i / columns, i % columns) as f32)
+        .map(|i| values[i % columns * count + i / columns])
         .collect()
 }
 

@@ -21,6 +21,9 @@ pub enum WeightsError {
     /// No SafeTensors file.
     #[error("they are no SafeTensors file: {0}")]
     Format(String),
+    /// What the file says of itself is none of ours.
+    #[error("their metadata's `gatefold` can't be read: {0}")]
+    Metadata(String),
     /// A tensor that the network has not.
     #[error("the network has no tensor {0}")]
     Surplus(String),
@@ -152,14 +155,16 @@ impl SequenceClassifier {
 /// [written](SequenceClassifier::to_safetensors) with one.
 ///
 /// # Errors
-/// [`WeightsError::Format`] if the bytes are no SafeTensors file.
+/// [`WeightsError::Format`] if the bytes are no SafeTensors file, [`WeightsError::Metadata`] if what they say of
+/// themselves can't be read.
 pub fn vocabulary_hash(bytes: &[u8]) -> Result<Option<String>, WeightsError> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(format)?;
     let entry = header.metadata().as_ref().and_then(|of| of.get(METADATA));
     let Some(entry) = entry else {
         return Ok(None);
     };
-    let metadata: Metadata = serde_json::from_str(entry).map_err(format)?;
+    let metadata: Metadata = serde_json::from_str(entry)
+        .map_err(|error| WeightsError::Metadata(shown(&error.to_string())))?;
     Ok(metadata.vocabulary)
 }
 

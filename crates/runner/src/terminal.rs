@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt::Arguments;
 use std::io::{Write, stderr};
 
+use gatefold_data::steers;
+
 /// Bytes of a message, at most.
 const MOST: usize = 2048;
 
@@ -22,13 +24,6 @@ pub fn say(line: Arguments) {
     let line = message(&line.to_string()) + "\n";
     // Whoever read it may have gone, as `head` does.
     let _ = stderr().lock().write_all(line.as_bytes());
-}
-
-/// Whether a terminal obeys `c` instead of showing it: control characters, and the marks, embeddings, overrides
-/// and isolates that turn the direction of writing.
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// `text` with every character that steers, unless it `stays`, in the form that `written` gives it.

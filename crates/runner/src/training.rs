@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
-use gatefold_model::SequenceClassifier;
+use gatefold_model::{SequenceClassifier, release_memory};
 
 pub use self::schedule::learning_rate;
 pub use self::trainer::{Classifier, Trainer, loss};
@@ -196,6 +196,8 @@ pub fn train(
         });
     }
     let (progress, network) = session.end();
+    // What training steps kept for each other is no use to what follows.
+    release_memory();
     let best = progress.best().context("no epoch was run")?.clone();
     let network = network.context("no epoch was run")?;
     let batching = config.training.batching();

@@ -33,6 +33,10 @@ impl Free {
 
     /// Sizes change with the length of a batch's reviews, so that those go which waited longest.
     fn give(&mut self, buffer: Vec<f32>) {
+        // It would push all others out, and then go itself.
+        if buffer.capacity() > VALUES {
+            return;
+        }
         self.0.push(buffer);
         let mut values: usize = self.0.iter().map(Vec::capacity).sum();
         while values > VALUES || self.0.len() > KEPT {
@@ -80,7 +84,6 @@ mod tests {
     use super::super::tensor;
     use super::*;
 
-    /// Other tests of this process use the memory too.
     #[test]
     fn memory_comes_back_unless_somebody_holds_it_or_it_was_released() {
         // A length of this test alone.

@@ -33,8 +33,10 @@ fn with_count<T>(client: &Client, act: impl FnOnce(&mut Count) -> T) -> T {
     let (service, stream) = (client.service_id(), StreamId::current());
     let is_ours =
         |count: &Count| count.on_device.service == service && count.on_device.stream == stream;
-    if let Some(count) = counts.iter_mut().find(|count| is_ours(count)) {
-        return act(count);
+    // The one that was used last stands last: the first may go.
+    if let Some(at) = counts.iter().position(is_ours) {
+        counts[at..].rotate_left(1);
+        return act(counts.last_mut().expect("it was just put there"));
     }
     if counts.len() == MOST_STREAMS {
         counts.remove(0);

@@ -1,6 +1,6 @@
 //! Numbers from a generator's bits.
 //!
-//! First weights and dropout's masks are part of a run that others repeat, so they are spelt out here: they
+//! First weights are part of a run that others repeat, so their draws are spelt out here: they
 //! depend neither on a sampling algorithm that a library may improve, nor on the system's `ln`, whose last
 //! bit differs between processors.
 

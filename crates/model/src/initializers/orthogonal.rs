@@ -27,14 +27,16 @@ const TOLERANCE: f64 = 1e-12;
 
 /// `length` rows of `count` numbers, row-major, with orthonormal columns; `count` is at most `length`. A normal
 /// matrix's, made orthonormal from the first column on.
-pub(super) fn orthonormal_columns(length: usize, count: usize, rng: &mut dyn Rng) -> Vec<f64> {
+pub(super) fn orthonormal_columns(length: usize, count: usize, rng: &mut dyn Rng) -> Vec<f32> {
     loop {
         let mut rows = normal_rows(length, count, rng);
         for _ in 0..3 {
             let mut products = gram(&rows, count);
             if is_identity(&products) {
+                let row = |k: usize| rows[k / LANES][..count].iter().map(move |of| of[k % LANES]);
                 return (0..length)
-                    .flat_map(|k| rows[k / LANES][..count].iter().map(move |of| of[k % LANES]))
+                    .flat_map(row)
+                    .map(|value| value as f32)
                     .collect();
             }
             if !factor(&mut products) {
