@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::{Progress, Unit, text};
 use crate::dataset::{Dataset, Review};
-use crate::error::{DataError, Result, shown};
+use crate::error::{DataError, Result, SHOWN_REASON, shown};
 use crate::files::{check, open_regular, read_regular};
 use crate::limits::{Allowance, Bound, Limited, Limits, size};
 use crate::random::mix;
@@ -200,7 +200,7 @@ fn stream(
         remedy: NOT_PUBLISHED,
     };
     let allowance = Allowance::new(limits.archive);
-    let failed = |place: &str, source| match allowance.exceeded() {
+    let failed = |place: &str, source: io::Error| match allowance.exceeded() {
         Some(Bound::All) => too_much(format!("it unpacks to more than {}", size(limits.archive))),
         Some(Bound::Part) => too_much(format!(
             "what describes an entry, {place}, is longer than {}",
@@ -209,7 +209,8 @@ fn stream(
         None => DataError::Archive {
             path: path.into(),
             place: place.into(),
-            source,
+            // The tar crate names entries in it, as they are.
+            source: io::Error::new(source.kind(), shown(&source.to_string(), SHOWN_REASON)),
         },
     };
     let mut place = "before its first entry".to_owned();
