@@ -8,27 +8,32 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use gatefold_data::Vocabulary;
-use gatefold_model::{Cell, SequenceClassifier, SequenceClassifierConfig};
+use gatefold_model::{Cell, SequenceClassifierConfig};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{RunConfig, TrainingConfig, hint};
 use crate::download;
 use crate::explanation::{START, explain};
+use crate::terminal;
 
 /// Bytes of a message.
 const LONGEST_MESSAGE: usize = 4096;
 
-fn network(cell: Cell) -> SequenceClassifier {
-    let config = SequenceClassifierConfig {
+/// Of a tiny network.
+fn of(cell: Cell) -> SequenceClassifierConfig {
+    SequenceClassifierConfig {
         cell,
         vocabulary_size: 6,
         embedding_size: 2,
         hidden_size: 2,
         dense_size: 2,
         ..Default::default()
-    };
-    config.init(1, &Device::flex()).expect("it is a network")
+    }
+}
+
+fn assert_printable(text: &str) {
+    assert_eq!(terminal::printable(text), text);
 }
 
 /// A `config.toml`: it is read or refused as TOML's own reader does, and a complaint is short.
@@ -46,6 +51,7 @@ pub fn config(data: &[u8]) {
         Err(error) => {
             let message = format!("{error:#}");
             assert!(message.len() < LONGEST_MESSAGE, "{} bytes", message.len());
+            assert_printable(&terminal::message(&message));
             // Serde takes a list for the fields of a table, in their order.
             assert!(plainly.is_err() || message.ends_with("must be one table, not a list"));
         }
@@ -74,9 +80,17 @@ pub fn checkpoint(data: &[u8]) {
 
 /// The weights of a network: those that are accepted are finite floats, and give one answer.
 pub fn weights(data: &[u8]) {
+    let device = Device::flex();
     for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
-        let Ok(network) = network(cell).with_safetensors(data.to_vec()) else {
-            continue;
+        let network = of(cell).blank(&device).expect("it is a network");
+        let network = match network.with_safetensors(data.to_vec()) {
+            Ok(network) => network,
+            Err(error) => {
+                let message = error.to_string();
+                assert!(message.len() < LONGEST_MESSAGE, "{} bytes", message.len());
+                assert_printable(&message);
+                continue;
+            }
         };
         let file = SafeTensors::deserialize(data).expect("it was read");
         for (name, view) in file.iter() {
@@ -86,7 +100,6 @@ pub fn weights(data: &[u8]) {
             let mut values = values.iter().map(|&bytes| f32::from_le_bytes(bytes));
             assert!(values.all(f32::is_finite), "{name}");
         }
-        let device = Device::flex();
         let ids = Tensor::from_data([[1, 4, 5]], &device);
         let lengths = Tensor::from_data([3], &device);
         let logits = network.forward(ids, lengths).into_data();
@@ -118,15 +131,14 @@ pub fn explanation(data: &[u8]) {
         max_length: 8,
         ..Default::default()
     };
-    let network = network(Cell::Gru);
-    let Ok(mut explanation) = explain(&network, &vocabulary, &training, &text, &Device::flex())
-    else {
+    let device = Device::flex();
+    let network = of(Cell::Gru).init(1, &device).expect("it is a network");
+    let Ok(mut explanation) = explain(&network, &vocabulary, &training, &text, &device) else {
         // Another error would be the device's.
         return assert!(!text.contains(char::is_alphanumeric), "{text}");
     };
     let page = explanation.page().expect("the templates are right");
-    let harmful = |c: char| c.is_control() && c != '\n';
-    assert!(!page.contains(harmful), "{page:?}");
+    assert_printable(&page);
     for word in &mut explanation.words {
         if word.word != START {
             word.word = "word".into();
