@@ -319,7 +319,7 @@ impl Reader<'_> {
             });
         }
         reviews.push(review);
-        if reviews.len() % REPORT_EVERY == 0 {
+        if reviews.len().is_multiple_of(REPORT_EVERY) {
             self.report(done);
         }
         Ok(())
