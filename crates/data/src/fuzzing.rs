@@ -263,9 +263,11 @@ mod tests {
     use super::*;
     use std::fs;
 
+    type Target = fn(&[u8]);
+
     #[test]
     fn the_corpus_of_every_target_is_kept_to() {
-        let targets: [(&str, fn(&[u8])); 11] = [
+        let targets: [(&str, Target); 11] = [
             ("csv", csv),
             ("gz", gz),
             ("json_lines", json_lines),

@@ -376,7 +376,7 @@ mod tests {
             "[".repeat(1_000_000),
         ] {
             let read = Vocabulary::from_json(&json, Path::new("vocabulary.json"));
-            let message = read.err().expect("it is damaged").to_string();
+            let message = read.expect_err("it is damaged").to_string();
             assert!(message.len() < 1000, "{} bytes", message.len());
             assert!(!message.contains(char::is_control), "{message}");
         }

@@ -156,9 +156,12 @@ mod tests {
 
     use super::*;
 
+    type Target = fn(&[u8]);
+
+    #[allow(clippy::print_stdout)] // A test's output is held back.
     #[test]
     fn the_corpus_of_every_target_is_kept_to() {
-        let targets: [(&str, fn(&[u8])); 5] = [
+        let targets: [(&str, Target); 5] = [
             ("checkpoint", checkpoint),
             ("config", config),
             ("content_range", content_range),
