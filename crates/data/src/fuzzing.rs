@@ -263,9 +263,12 @@ mod tests {
     use super::*;
     use std::fs;
 
+    /// A folder of the corpus, and what its inputs are given to.
+    type Target = (&'static str, fn(&[u8]));
+
     #[test]
     fn the_corpus_of_every_target_is_kept_to() {
-        let targets: [(&str, fn(&[u8])); 11] = [
+        let targets: [Target; 11] = [
             ("csv", csv),
             ("gz", gz),
             ("json_lines", json_lines),
