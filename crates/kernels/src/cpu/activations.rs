@@ -55,9 +55,14 @@ struct Exp2<S: Simd> {
 /// 2^x for x ≤ 0.
 #[inline(always)]
 fn exp2_of_negative<S: Simd>(simd: S, x: S::f32s) -> Exp2<S> {
-    // Below, there are no normal numbers. A comparison with NaN is false, so that it stays.
+    // Below, there are no normal numbers. NaN stays: vectors' maximum returns it where it is the second operand,
+    // that of single numbers never does.
     let lowest = simd.splat_f32s(-125.0);
-    let x = simd.select_f32s(simd.less_than_f32s(x, lowest), lowest, x);
+    let x = if S::IS_SCALAR {
+        simd.select_f32s(simd.less_than_f32s(x, lowest), lowest, x)
+    } else {
+        simd.max_f32s(lowest, x)
+    };
     // Adding and taking away 1.5 · 2^23 rounds to a whole number, which then stands in the low bits.
     let magic = simd.splat_f32s(12_582_912.0);
     let shifted = simd.add_f32s(x, magic);

@@ -339,15 +339,9 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
                     _ => row.initial_cell,
                 };
                 let kept_previous = &mut row.previous[t * previous_width..][..previous_width];
-                kept_previous[..size].copy_from_slice(previous_hidden);
                 if C::SPLITS_GRADIENT {
                     kept_previous[size] = 1.0;
                 }
-                let previous = if C::HAS_CELL {
-                    previous_cell
-                } else {
-                    previous_hidden
-                };
                 let d_hidden = &mut d_hidden[r * padded..][..padded];
                 let d_cell = &mut d_cell[r * padded..][..padded];
                 for unit in (0..size).step_by(S::F32_LANES) {
@@ -360,6 +354,13 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
                         let of_output = load(simd, of_output);
                         d_hidden[0] = simd.add_f32s(d_hidden[0], of_output);
                     }
+                    let previous_hidden = load(simd, &previous_hidden[units.clone()]);
+                    store(simd, &mut kept_previous[units.clone()], previous_hidden);
+                    let previous = if C::HAS_CELL {
+                        load(simd, &previous_cell[units.clone()])
+                    } else {
+                        previous_hidden
+                    };
                     let mut kept = [zero; 5];
                     for i in 0..C::SAVED {
                         kept[i] = load(simd, &saved[i * size + units.start..i * size + units.end]);
@@ -369,7 +370,7 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
                         Before {
                             saved: kept,
                             hidden: load(simd, &hidden_states[units.clone()]),
-                            previous: load(simd, &previous[units.clone()]),
+                            previous,
                             d_hidden: d_hidden[0],
                             d_cell: d_cell[0],
                         },
