@@ -43,7 +43,7 @@ lint:
 # Check licences, bans, sources and advisories of all dependencies (needs cargo-deny); may name some of them
 deny *args:
     @cargo deny --version >/dev/null 2>&1 || { echo "error: cargo-deny is missing; this installs it: cargo install --locked cargo-deny" >&2; exit 1; }
-    for manifest in Cargo.toml fuzz/Cargo.toml tools/guide/Cargo.toml; do cargo deny --all-features --manifest-path $manifest check --config deny.toml "$@" || exit; done
+    for manifest in Cargo.toml fuzz/Cargo.toml tools/guide/Cargo.toml; do cargo deny --all-features --manifest-path $manifest --config deny.toml check "$@" || exit; done
 
 # Fuzz a parser (needs nightly Rust and cargo-fuzz): TARGET [SECONDS], `all [SECONDS]`, or nothing to list them
 fuzz *args:
