@@ -39,7 +39,9 @@ fn main() -> Result<ExitCode> {
 }
 
 fn build() -> Result<ExitCode> {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
+    // As it runs, not as it was built: checkouts may share what cargo builds.
+    let here = env::var_os("CARGO_MANIFEST_DIR").context("run it with `cargo run`")?;
+    let repository = Path::new(&here)
         .ancestors()
         .nth(2)
         .context("the repository is two folders up")?;
