@@ -157,13 +157,7 @@ impl Checkpoint {
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Refused> {
         let header = Self::header(bytes)?;
-        let (network, best, moments) = Self::tensors(bytes).map_err(Refused::Damaged)?;
-        Ok(Self {
-            header,
-            network,
-            best,
-            moments,
-        })
+        Self::with_tensors(header, bytes).map_err(Refused::Damaged)
     }
 
     fn header(bytes: &[u8]) -> Result<Header, Refused> {
@@ -187,10 +181,7 @@ impl Checkpoint {
         }
     }
 
-    #[allow(clippy::type_complexity)] // The three fields that hold tensors.
-    fn tensors(
-        bytes: &[u8],
-    ) -> Result<(Vec<u8>, Option<Vec<u8>>, BTreeMap<String, [Vec<f32>; 2]>)> {
+    fn with_tensors(header: Header, bytes: &[u8]) -> Result<Self> {
         let file = SafeTensors::deserialize(bytes)?;
         let part = |name: &str| -> Result<Option<Vec<u8>>> {
             let views: Vec<_> = file
@@ -214,8 +205,12 @@ impl Checkpoint {
                 }
             }
         }
-        let network = part("network.")?.context("it holds no weights")?;
-        Ok((network, part("best.")?, moments))
+        Ok(Self {
+            header,
+            network: part("network.")?.context("it holds no weights")?,
+            best: part("best.")?,
+            moments,
+        })
     }
 }
 

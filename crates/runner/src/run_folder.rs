@@ -258,7 +258,7 @@ impl RunFolder {
         network: &SequenceClassifier,
         vocabulary: &Vocabulary,
     ) -> Result<()> {
-        let hash = files::hash(vocabulary.to_json().as_bytes());
+        let hash = hash_of(vocabulary);
         self.write(WEIGHTS, &network.to_safetensors(Some(&hash))?)
     }
 
@@ -282,7 +282,7 @@ impl RunFolder {
         };
         let trained_with = weights::vocabulary_hash(&bytes).with_context(unfit)?;
         ensure!(
-            trained_with.is_none_or(|hash| hash == files::hash(vocabulary.to_json().as_bytes())),
+            trained_with.is_none_or(|hash| hash == hash_of(vocabulary)),
             "{VOCABULARY} is not the vocabulary that the weights {} were trained with: their ids stand for other words",
             path.display()
         );
@@ -406,6 +406,11 @@ impl RunFolder {
 /// network's are better told by their names.
 pub(crate) fn most_weights(config: &SequenceClassifierConfig) -> u64 {
     2 * (4 * config.parameters() as u64 + HEADERS * LONGEST_WORD)
+}
+
+/// What weights say of the vocabulary that they were trained with.
+fn hash_of(vocabulary: &Vocabulary) -> String {
+    files::hash(vocabulary.to_json().as_bytes())
 }
 
 /// Whether nothing but a lock is in the folder.

@@ -57,7 +57,6 @@ impl<'a> Session<'a> {
             .next()
             .context("the network has no weights")?
             .inner();
-        let tracked = device.clone().autodiff();
         Ok(Self {
             config,
             data,
@@ -65,8 +64,8 @@ impl<'a> Session<'a> {
             // Only checkpoints need it.
             data_hash: folder.map(|_| data.hash()).unwrap_or_default(),
             folder,
+            trainer: trainer(network, config, &device),
             device,
-            trainer: Trainer::of(network.train(), &config.training, tracked),
             progress: Progress::default(),
             best: None,
             gradient_norm: None,
@@ -305,9 +304,9 @@ impl<'a> Session<'a> {
     }
 
     fn write_checkpoint(&mut self) -> Result<()> {
-        if self.checkpoints.is_none() {
+        let Some(checkpoints) = &mut self.checkpoints else {
             return Ok(());
-        }
+        };
         // A run that goes on from here has the curves up to here.
         if let Some(events) = &mut self.events {
             events.flush()?;
@@ -330,7 +329,7 @@ impl<'a> Session<'a> {
             self.trainer.optimizer.steps()
         );
         let best = self.best.as_ref().map(|best| best.to_safetensors(None));
-        let checkpoint = Checkpoint {
+        checkpoints.write(&Checkpoint {
             header: Header {
                 version: env!("CARGO_PKG_VERSION").into(),
                 data: self.data_hash.clone(),
@@ -341,10 +340,7 @@ impl<'a> Session<'a> {
             network: self.trainer.network().to_safetensors(None)?,
             best: best.transpose()?,
             moments,
-        };
-        if let Some(checkpoints) = &mut self.checkpoints {
-            checkpoints.write(&checkpoint)?;
-        }
+        })?;
         self.last_checkpoint = Instant::now();
         Ok(())
     }
@@ -390,7 +386,7 @@ impl<'a> Session<'a> {
             );
             let config = &self.config;
             let network = config.model.init(config.training.seed, &self.device)?;
-            self.trainer = self.trainer_of(network);
+            self.trainer = trainer(network, config, &self.device);
             return Ok(());
         }
         for damaged in damaged {
@@ -420,11 +416,6 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn trainer_of(&self, network: SequenceClassifier) -> Trainer {
-        let tracked = self.device.clone().autodiff();
-        Trainer::of(network.train(), &self.config.training, tracked)
-    }
-
     /// Stands where `checkpoint` was written; as before if that can't be.
     fn restore(&mut self, checkpoint: Checkpoint) -> Result<()> {
         let Header {
@@ -451,9 +442,15 @@ impl<'a> Session<'a> {
         };
         let network = load(checkpoint.network)?;
         let best = checkpoint.best.map(load).transpose()?;
-        let mut trainer = self.trainer_of(network);
+        let mut trainer = trainer(network, self.config, &self.device);
         trainer.restore(checkpoint.moments, optimizer_steps)?;
         (self.trainer, self.best, self.progress) = (trainer, best, progress);
         Ok(())
     }
+}
+
+/// A network in training on `device`.
+fn trainer(network: SequenceClassifier, config: &RunConfig, device: &Device) -> Trainer {
+    let tracked = device.clone().autodiff();
+    Trainer::of(network.train(), &config.training, tracked)
 }
