@@ -19,11 +19,12 @@ use burn::backend::tensor::FloatTensor;
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 
-use crate::backend::{
+use crate::backend::RecurrentBackend;
+use crate::tensors::{
     Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
     HiddenOutputs, LinearGradients, LinearInputs, LstmGradients, LstmInputs, LstmOutputGradients,
-    LstmOutputs, LstmSaved, LstmTraining, RecurrentBackend, SimpleRnnGradients, SimpleRnnInputs,
-    SimpleRnnSaved, TokenInputs,
+    LstmOutputs, LstmSaved, LstmTraining, SimpleRnnGradients, SimpleRnnInputs, SimpleRnnSaved,
+    TokenInputs,
 };
 
 /// What the methods say that make up a backward pass: on `Autodiff` nobody has a use for them.

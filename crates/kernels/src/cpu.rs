@@ -9,34 +9,29 @@ mod linear;
 mod prefetch;
 mod product;
 mod simd;
+mod tensors;
 mod walk;
 
-use std::ops::Range;
-
-use burn::backend::ops::{FloatTensorOps, IntTensorOps, ModuleOps};
-use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::ops::{FloatTensorOps, ModuleOps};
+use burn::backend::tensor::IntTensor;
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::{DType, IntDType, Shape, TensorData};
+use burn::tensor::Shape;
 
-use crate::adam::AdamStep;
-use crate::backend::{
+use crate::adam::step::AdamStep;
+use crate::backend::RecurrentBackend;
+use crate::reference;
+use crate::tensors::{
     AdamTensors, Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
     HiddenOutputs, LinearGradients, LinearInputs, LstmGradients, LstmInputs, LstmOutputGradients,
-    LstmOutputs, LstmSaved, LstmTraining, OutputGradient, Places, Projections, RecurrentBackend,
-    SimpleRnnGradients, SimpleRnnInputs, SimpleRnnSaved, TokenInputs,
+    LstmOutputs, LstmSaved, LstmTraining, OutputGradient, Places, Projections, SimpleRnnGradients,
+    SimpleRnnInputs, SimpleRnnSaved, TokenInputs,
 };
-use crate::reference;
 use cell::{Cell, Gru, Lstm, SimpleRnn};
+use tensors::{Float, columns, integers, is_f32, read_lengths, slice, tensor, values};
 use walk::{BackwardRow, ForwardRow, RowInput, Sizes};
 
 pub use buffers::release_memory;
 pub use simd::{Simd, SimdError, SimdLevel, simd};
-
-type Float = FloatTensor<Flex>;
-
-fn is_f32(tensor: &Float) -> bool {
-    tensor.dtype() == DType::F32
-}
 
 impl RecurrentBackend for Flex {
     fn lstm(inputs: LstmInputs<Self>, direction: Direction) -> LstmOutputs<Self> {
@@ -445,38 +440,7 @@ fn backward<C: Cell>(walked: Walked) -> Backward {
     }
 }
 
-/// A range of the columns of a matrix, in place.
-fn columns(matrix: Float, range: Range<usize>) -> Float {
-    matrix.narrow(1, range.start, range.len())
-}
-
-/// Each row's number of valid timesteps.
-fn read_lengths(lengths: IntTensor<Flex>, time: usize) -> Vec<usize> {
-    let lengths = Flex::int_cast(lengths, IntDType::I64).to_contiguous();
-    let values = lengths.as_slice::<i64>().expect("contiguous integers");
-    let clamped = |length: &i64| usize::try_from(*length).unwrap_or(0).min(time);
-    values.iter().map(clamped).collect()
-}
-
-fn integers(tensor: IntTensor<Flex>) -> Vec<i32> {
-    let tensor = Flex::int_cast(tensor, IntDType::I32).to_contiguous();
-    let values = tensor.as_slice::<i32>();
-    values.expect("contiguous 32-bit integers").to_vec()
-}
-
 /// Rows of `length` values; none if they are empty.
 fn rows_of(values: &mut [f32], length: usize) -> std::slice::ChunksExactMut<'_, f32> {
     values.chunks_exact_mut(length.max(1))
-}
-
-fn slice(tensor: &Float) -> &[f32] {
-    tensor.as_slice().expect("contiguous 32-bit floats")
-}
-
-fn values(tensor: &Float) -> Vec<f32> {
-    slice(&tensor.to_contiguous()).to_vec()
-}
-
-fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Float {
-    Flex::float_from_data(TensorData::new(values, shape), &Default::default())
 }

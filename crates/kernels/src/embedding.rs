@@ -7,7 +7,8 @@ use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use thiserror::Error;
 
-use crate::backend::{Places, RecurrentBackend, TokenInputs};
+use crate::backend::RecurrentBackend;
+use crate::tensors::{Places, TokenInputs};
 
 /// Tokens that name no word, or don't fill their shape.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

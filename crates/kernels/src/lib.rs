@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | [`sequence`] | the functions to call on [`Tensor`](burn::tensor::Tensor)s, with their checks |
 //! | [`backend`] | [`RecurrentBackend`], the extension trait that a backend implements |
+//! | [`tensors`] | what its methods read and return |
 //! | [`mod@linear`], [`mod@adam`] | a linear layer, a step of the optimizer |
 //! | [`mod@embedding`] | the embedding, and the tokens sorted for its gradient |
 //! | `cpu` | on Burn's Flex backend: a thread a tile of rows, vectors of hidden units |
@@ -30,8 +31,6 @@
 
 pub mod adam;
 mod autodiff;
-// A box would be no extension type, and there is one projection a layer.
-#[allow(clippy::large_enum_variant)]
 pub mod backend;
 mod cpu;
 pub mod embedding;
@@ -40,10 +39,13 @@ pub mod linear;
 mod reference;
 pub mod sequence;
 pub mod sums;
+// A box would be no extension type, and there is one projection a layer.
+#[allow(clippy::large_enum_variant)]
+pub mod tensors;
 mod wgsl;
 
 pub use adam::{AdamStep, Moments, adam};
-pub use backend::{Direction, RecurrentBackend};
+pub use backend::RecurrentBackend;
 pub use cpu::{Simd, SimdError, SimdLevel, release_memory, simd};
 pub use embedding::{TokenError, Tokens, embedding};
 pub use heartbeat::{Heartbeat, LostWork};
@@ -52,3 +54,4 @@ pub use sequence::{
     GruOutput, InputError, LstmOutput, LstmState, Projections, SimpleRnnOutput, gru, lstm,
     simple_rnn,
 };
+pub use tensors::Direction;

@@ -3,7 +3,8 @@
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use crate::backend::{LinearInputs, RecurrentBackend};
+use crate::backend::RecurrentBackend;
+use crate::tensors::LinearInputs;
 
 /// `x W + b`: `[N, M]` from `input` `[N, D]`, `weight` `[D, M]` and `bias` `[M]`.
 ///

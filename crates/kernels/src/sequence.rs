@@ -4,11 +4,12 @@ use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Int, Tensor};
 use thiserror::Error;
 
-use crate::backend::{
-    Direction, GruInputs, HiddenOutputs, LstmInputs, Projections as ProjectionInputs,
-    RecurrentBackend, SimpleRnnInputs,
-};
+use crate::backend::RecurrentBackend;
 use crate::embedding::{TokenError, Tokens};
+use crate::tensors::{
+    Direction, GruInputs, HiddenOutputs, LstmInputs, Projections as ProjectionInputs,
+    SimpleRnnInputs,
+};
 
 /// An input that doesn't fit the others.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

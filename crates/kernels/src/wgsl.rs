@@ -20,13 +20,14 @@ use burn::tensor::DType;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
-use crate::backend::{
+use crate::backend::RecurrentBackend;
+use crate::reference;
+use crate::tensors::{
     Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
     HiddenOutputs, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved,
-    LstmTraining, OutputGradient, Places, RecurrentBackend, SimpleRnnGradients, SimpleRnnInputs,
-    SimpleRnnSaved, TokenInputs,
+    LstmTraining, OutputGradient, Places, SimpleRnnGradients, SimpleRnnInputs, SimpleRnnSaved,
+    TokenInputs,
 };
-use crate::reference;
 use shader::Cell;
 use walk::{Forward, Walk};
 
@@ -294,8 +295,4 @@ fn fields<const N: usize>(states: Vec<CubeTensor>) -> [CubeTensor; N] {
     states
         .try_into()
         .expect("a cell has as many states as its walk")
-}
-
-fn matmul(lhs: CubeTensor, rhs: CubeTensor) -> CubeTensor {
-    CubeBackend::float_matmul(lhs, rhs)
 }

@@ -9,7 +9,8 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::register;
 use super::projections::untracked_tokens;
-use crate::backend::{RecurrentBackend, TokenInputs};
+use crate::backend::RecurrentBackend;
+use crate::tensors::TokenInputs;
 
 #[derive(Debug)]
 struct Embedding;

@@ -7,9 +7,8 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::{HiddenSlots, register, untracked};
 use super::projections::Source;
-use crate::backend::{
-    Direction, GruInputs, GruSaved, GruTraining, HiddenOutputs, RecurrentBackend,
-};
+use crate::backend::RecurrentBackend;
+use crate::tensors::{Direction, GruInputs, GruSaved, GruTraining, HiddenOutputs};
 
 #[derive(Clone, Debug)]
 struct State<B: RecurrentBackend> {

@@ -8,7 +8,8 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::register;
-use crate::backend::{LinearInputs, RecurrentBackend};
+use crate::backend::RecurrentBackend;
+use crate::tensors::LinearInputs;
 
 #[derive(Debug)]
 struct Linear;

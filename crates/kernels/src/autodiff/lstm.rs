@@ -9,9 +9,9 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::{HiddenSlots, Slot, port, register, untracked};
 use super::projections::Source;
-use crate::backend::{
-    Direction, HiddenOutputs, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved,
-    LstmTraining, RecurrentBackend,
+use crate::backend::RecurrentBackend;
+use crate::tensors::{
+    Direction, HiddenOutputs, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved, LstmTraining,
 };
 
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_autodiff::{Autodiff, NodeId};
 
-use crate::backend::{HiddenOutputGradients, HiddenOutputs, OutputGradient};
+use crate::tensors::{HiddenOutputGradients, HiddenOutputs, OutputGradient};
 
 /// Where a port leaves its output's gradient for the hub.
 #[derive(Clone, Debug)]

@@ -4,7 +4,8 @@ use burn::backend::tensor::FloatTensor;
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 
-use crate::backend::{Places, Projections, RecurrentBackend, TokenInputs};
+use crate::backend::RecurrentBackend;
+use crate::tensors::{Places, Projections, TokenInputs};
 
 impl<B: RecurrentBackend, C: CheckpointStrategy> Projections<Autodiff<B, C>> {
     pub(super) fn into_primitive(self) -> Projections<B> {

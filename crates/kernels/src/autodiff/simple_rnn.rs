@@ -7,7 +7,8 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::{HiddenSlots, register, untracked};
 use super::projections::Source;
-use crate::backend::{Direction, HiddenOutputs, RecurrentBackend, SimpleRnnInputs, SimpleRnnSaved};
+use crate::backend::RecurrentBackend;
+use crate::tensors::{Direction, HiddenOutputs, SimpleRnnInputs, SimpleRnnSaved};
 
 #[derive(Clone, Debug)]
 struct State<B: RecurrentBackend> {

@@ -1,11 +1,11 @@
-//! A step of Adam in one pass and in place; the equations stand at [`crate::adam`].
+//! A step of Adam in one pass and in place; the equations stand at [`AdamStep`].
 
 use burn::backend::Flex;
 use rayon::prelude::*;
 
-use super::{Float, slice};
-use crate::adam::{AdamStep, VANISHED};
-use crate::backend::AdamTensors;
+use super::tensors::{Float, slice};
+use crate::adam::step::{AdamStep, VANISHED};
+use crate::tensors::AdamTensors;
 
 /// Values that a thread takes at once.
 const VALUES: usize = 1 << 13;

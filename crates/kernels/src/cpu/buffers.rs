@@ -81,7 +81,7 @@ pub(super) fn give(tensor: FloatTensor<Flex>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tensor;
+    use super::super::tensors::tensor;
     use super::*;
 
     #[test]

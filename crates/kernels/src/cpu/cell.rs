@@ -4,7 +4,7 @@
 use pulp::Simd;
 
 use super::activations::{SIGN, divide, sigmoid, tanh};
-use crate::adam::VANISHED;
+use crate::adam::step::VANISHED;
 
 /// What a step returns. Arrays are filled from the front, as far as the cell has gates or saves.
 pub(super) struct Step<S: Simd> {

@@ -4,8 +4,9 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Flex, TensorMetadata};
 use rayon::prelude::*;
 
-use super::{buffers, integers, slice, tensor};
-use crate::backend::TokenInputs;
+use super::buffers;
+use super::tensors::{integers, slice, tensor};
+use crate::tensors::TokenInputs;
 
 /// Rows that a thread takes at once.
 const ROWS: usize = 64;
@@ -28,7 +29,7 @@ pub(super) fn forward(weight: FloatTensor<Flex>, tokens: TokenInputs<Flex>) -> F
     tensor(rows, [batch, time, columns])
 }
 
-/// `[V, D]` from the output's gradient `[B, T, D]`. For the others see [`Places`](crate::backend::Places).
+/// `[V, D]` from the output's gradient `[B, T, D]`. For the others see [`Places`](crate::tensors::Places).
 pub(super) fn backward(
     positions: IntTensor<Flex>,
     starts: IntTensor<Flex>,

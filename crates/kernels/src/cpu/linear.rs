@@ -4,8 +4,9 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Flex, TensorMetadata};
 use rayon::prelude::*;
 
-use super::{Float, buffers, slice, tensor, values};
-use crate::backend::{LinearGradients, LinearInputs};
+use super::buffers;
+use super::tensors::{Float, slice, tensor, values};
+use crate::tensors::{LinearGradients, LinearInputs};
 
 /// Rows that a thread takes at once; also what a sum over rows is cut into, whatever the number of threads.
 const ROWS: usize = 256;

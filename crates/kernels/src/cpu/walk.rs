@@ -11,7 +11,7 @@ use super::cell::{Before, Cell};
 use super::prefetch::prefetch;
 use super::product::{Packed, product};
 use super::simd::arch;
-use crate::backend::Direction;
+use crate::tensors::Direction;
 
 /// The most rows of a tile: whole blocks of the product, and few enough that the gates of a step stay in the
 /// first cache.

@@ -1,11 +1,11 @@
-//! The equations stand at [`crate::adam`].
+//! The equations stand at [`AdamStep`].
 
 use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
 
 use super::array::Array;
-use crate::adam::{AdamStep, VANISHED};
-use crate::backend::AdamTensors;
+use crate::adam::step::{AdamStep, VANISHED};
+use crate::tensors::AdamTensors;
 
 pub(crate) fn step<B: Backend>(
     tensors: AdamTensors<B>,

@@ -6,7 +6,7 @@ use burn::backend::tensor::{BoolTensor, FloatTensor};
 use burn::backend::{Backend, TensorMetadata, get_device_settings};
 use burn::tensor::{Shape, Slice};
 
-use crate::backend::OutputGradient;
+use crate::tensors::OutputGradient;
 
 pub(super) struct Array<B: Backend>(pub FloatTensor<B>);
 

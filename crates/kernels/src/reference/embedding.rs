@@ -6,7 +6,7 @@ use burn::tensor::IndexingUpdateOp;
 
 use super::array::Array;
 use super::timeline::Timeline;
-use crate::backend::{Direction, TokenInputs};
+use crate::tensors::{Direction, TokenInputs};
 
 pub(crate) fn backward<B: Backend>(
     tokens: TokenInputs<B>,

@@ -11,20 +11,16 @@ use burn::backend::Backend;
 
 use super::array::Array;
 use super::timeline::{Timeline, flatten, outer_product};
-use crate::backend::{
-    Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
-    HiddenOutputs, RecurrentBackend,
+use crate::tensors::{
+    Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients, HiddenOutputs,
 };
 
-pub(crate) fn forward<B: RecurrentBackend>(
-    inputs: GruInputs<B>,
-    direction: Direction,
-) -> HiddenOutputs<B> {
+pub(crate) fn forward<B: Backend>(inputs: GruInputs<B>, direction: Direction) -> HiddenOutputs<B> {
     let (projections, timeline) = start(&inputs, direction);
     walk(inputs, projections, &timeline, |_| ())
 }
 
-pub(crate) fn forward_training<B: RecurrentBackend>(
+pub(crate) fn forward_training<B: Backend>(
     inputs: GruInputs<B>,
     direction: Direction,
 ) -> GruTraining<B> {
@@ -39,10 +35,7 @@ pub(crate) fn forward_training<B: RecurrentBackend>(
     }
 }
 
-fn start<B: RecurrentBackend>(
-    inputs: &GruInputs<B>,
-    direction: Direction,
-) -> (Array<B>, Timeline<B>) {
+fn start<B: Backend>(inputs: &GruInputs<B>, direction: Direction) -> (Array<B>, Timeline<B>) {
     let projections = Array(inputs.projections.clone().per_token());
     let [_, time, _] = projections.dims();
     let timeline = Timeline::new(time, inputs.lengths.clone(), direction);

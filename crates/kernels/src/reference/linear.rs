@@ -8,8 +8,8 @@ use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
 
 use super::array::Array;
-use crate::backend::{LinearGradients, LinearInputs};
 use crate::sums;
+use crate::tensors::{LinearGradients, LinearInputs};
 
 pub(crate) fn forward<B: Backend>(inputs: LinearInputs<B>) -> FloatTensor<B> {
     let bias = Array::<B>(inputs.bias);

@@ -10,20 +10,16 @@ use burn::backend::Backend;
 
 use super::array::Array;
 use super::timeline::{Timeline, outer_product};
-use crate::backend::{
-    Direction, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved,
-    LstmTraining, RecurrentBackend,
+use crate::tensors::{
+    Direction, LstmGradients, LstmInputs, LstmOutputGradients, LstmOutputs, LstmSaved, LstmTraining,
 };
 
-pub(crate) fn forward<B: RecurrentBackend>(
-    inputs: LstmInputs<B>,
-    direction: Direction,
-) -> LstmOutputs<B> {
+pub(crate) fn forward<B: Backend>(inputs: LstmInputs<B>, direction: Direction) -> LstmOutputs<B> {
     let (projections, timeline) = start(&inputs, direction);
     walk(inputs, projections, &timeline, |_| ())
 }
 
-pub(crate) fn forward_training<B: RecurrentBackend>(
+pub(crate) fn forward_training<B: Backend>(
     inputs: LstmInputs<B>,
     direction: Direction,
 ) -> LstmTraining<B> {
@@ -38,10 +34,7 @@ pub(crate) fn forward_training<B: RecurrentBackend>(
     }
 }
 
-fn start<B: RecurrentBackend>(
-    inputs: &LstmInputs<B>,
-    direction: Direction,
-) -> (Array<B>, Timeline<B>) {
+fn start<B: Backend>(inputs: &LstmInputs<B>, direction: Direction) -> (Array<B>, Timeline<B>) {
     let projections = Array(inputs.projections.clone().per_token());
     let [_, time, _] = projections.dims();
     let timeline = Timeline::new(time, inputs.lengths.clone(), direction);

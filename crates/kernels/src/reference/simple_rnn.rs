@@ -4,12 +4,12 @@ use burn::backend::Backend;
 
 use super::array::Array;
 use super::timeline::{Timeline, outer_product};
-use crate::backend::{
-    Direction, HiddenOutputGradients, HiddenOutputs, RecurrentBackend, SimpleRnnGradients,
-    SimpleRnnInputs, SimpleRnnSaved,
+use crate::tensors::{
+    Direction, HiddenOutputGradients, HiddenOutputs, SimpleRnnGradients, SimpleRnnInputs,
+    SimpleRnnSaved,
 };
 
-pub(crate) fn forward<B: RecurrentBackend>(
+pub(crate) fn forward<B: Backend>(
     inputs: SimpleRnnInputs<B>,
     direction: Direction,
 ) -> HiddenOutputs<B> {

@@ -5,7 +5,7 @@ use burn::backend::{Backend, TensorMetadata, get_device_settings};
 use burn::tensor::Shape;
 
 use super::array::{Array, Mask};
-use crate::backend::Direction;
+use crate::tensors::Direction;
 
 pub(super) struct Timeline<B: Backend> {
     /// See [`padding`](Self::padding).

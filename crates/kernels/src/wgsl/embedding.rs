@@ -7,7 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use super::launch::{Buffers, Shared, as_i32, grid};
 use super::shader::Shader;
 
-/// `[V, D]`; `output_gradient`: `[B, T, D]`. For the others see [`Places`](crate::backend::Places).
+/// `[V, D]`; `output_gradient`: `[B, T, D]`. For the others see [`Places`](crate::tensors::Places).
 pub(super) fn backward(
     positions: CubeTensor,
     starts: CubeTensor,

@@ -12,8 +12,8 @@ use burn_cubecl::tensor::CubeTensor;
 use super::launch::{Buffers, Shared, as_i32, grid};
 use super::limits::{Limits, steps_a_dispatch, steps_a_submission};
 use super::shader::{Cell, Pass, Product, ROWS, Shader};
-use super::{heartbeat, matmul, weight_gradient};
-use crate::backend::Direction;
+use super::{heartbeat, weight_gradient};
+use crate::tensors::Direction;
 
 pub(super) struct Walk {
     cell: Cell,
@@ -90,7 +90,9 @@ impl Walk {
         for part in self.parts(product) {
             let factor = match product {
                 Product::Fused => weight.clone(),
-                Product::Step => into_contiguous(matmul(states[0].clone(), weight.clone())),
+                Product::Step => {
+                    into_contiguous(CubeBackend::float_matmul(states[0].clone(), weight.clone()))
+                }
             };
             let next = Shared::new(&projections, states.iter().map(|_| self.state()));
             let buffers = Buffers::default().read(&projections).read(&factor);
@@ -187,7 +189,10 @@ impl Walk {
             self.launch(buffers, shader, offsets, part);
             if product == Product::Step {
                 let d_step = gradients.tensor(step);
-                d_product = Some(into_contiguous(matmul(d_step, transposed.clone())));
+                d_product = Some(into_contiguous(CubeBackend::float_matmul(
+                    d_step,
+                    transposed.clone(),
+                )));
             }
         }
         let mut initial_states: Vec<_> = (first_state..first_state + d_states.len())

@@ -8,9 +8,8 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::launch::{Buffers, Shared, grid};
-use super::matmul;
 use super::shader::Shader;
-use crate::backend::Direction;
+use crate::tensors::Direction;
 
 /// What each valid timestep started from, `[B, T, H]`.
 pub(super) fn previous_hidden(
@@ -54,7 +53,7 @@ pub(super) fn weight(previous: CubeTensor, recurrent: CubeTensor) -> CubeTensor 
         CubeBackend::float_reshape(tensor, shape)
     };
     let previous = CubeBackend::float_transpose(cut(previous, hidden));
-    let sums = matmul(previous, cut(recurrent, width));
+    let sums = CubeBackend::float_matmul(previous, cut(recurrent, width));
     let sum = CubeBackend::float_sum_dim(sums, 0);
     CubeBackend::float_reshape(sum, [hidden, width].into())
 }

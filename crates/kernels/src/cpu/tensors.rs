@@ -1,0 +1,45 @@
+//! Flex's tensors as slices, and slices as its tensors.
+
+use std::ops::Range;
+
+use burn::backend::Flex;
+use burn::backend::ops::{FloatTensorOps, IntTensorOps};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::tensor::{DType, IntDType, TensorData};
+
+pub(super) type Float = FloatTensor<Flex>;
+
+pub(super) fn is_f32(tensor: &Float) -> bool {
+    tensor.dtype() == DType::F32
+}
+
+/// A range of the columns of a matrix, in place.
+pub(super) fn columns(matrix: Float, range: Range<usize>) -> Float {
+    matrix.narrow(1, range.start, range.len())
+}
+
+/// Each row's number of valid timesteps.
+pub(super) fn read_lengths(lengths: IntTensor<Flex>, time: usize) -> Vec<usize> {
+    let lengths = Flex::int_cast(lengths, IntDType::I64).to_contiguous();
+    let values = lengths.as_slice::<i64>().expect("contiguous integers");
+    let clamped = |length: &i64| usize::try_from(*length).unwrap_or(0).min(time);
+    values.iter().map(clamped).collect()
+}
+
+pub(super) fn integers(tensor: IntTensor<Flex>) -> Vec<i32> {
+    let tensor = Flex::int_cast(tensor, IntDType::I32).to_contiguous();
+    let values = tensor.as_slice::<i32>();
+    values.expect("contiguous 32-bit integers").to_vec()
+}
+
+pub(super) fn slice(tensor: &Float) -> &[f32] {
+    tensor.as_slice().expect("contiguous 32-bit floats")
+}
+
+pub(super) fn values(tensor: &Float) -> Vec<f32> {
+    slice(&tensor.to_contiguous()).to_vec()
+}
+
+pub(super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Float {
+    Flex::float_from_data(TensorData::new(values, shape), &Default::default())
+}
