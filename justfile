@@ -40,6 +40,10 @@ lint:
     cargo fmt --manifest-path fuzz/Cargo.toml --check
     cargo clippy --release --workspace --all-targets -- --deny warnings
 
+# Check that data, kernels, model and training build for the browser (needs the wasm32-unknown-unknown target: `rustup target add wasm32-unknown-unknown`; or Debian's rustc-web and rust-web-src)
+wasm *args:
+    @sh tests/wasm.sh "$@"
+
 # Check licences, bans, sources and advisories of all dependencies (needs cargo-deny); may name some of them
 deny *args:
     @cargo deny --version >/dev/null 2>&1 || { echo "error: cargo-deny is missing; this installs it: cargo install --locked cargo-deny" >&2; exit 1; }
