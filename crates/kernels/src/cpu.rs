@@ -2,6 +2,7 @@
 
 mod activations;
 mod adam;
+mod batch;
 mod buffers;
 mod cell;
 mod embedding;
@@ -12,10 +13,8 @@ mod simd;
 mod tensors;
 mod walk;
 
-use burn::backend::ops::{FloatTensorOps, ModuleOps};
-use burn::backend::tensor::IntTensor;
-use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::Shape;
+use burn::backend::Flex;
+use burn::backend::ops::ModuleOps;
 
 use crate::adam::step::AdamStep;
 use crate::backend::RecurrentBackend;
@@ -23,12 +22,12 @@ use crate::reference;
 use crate::tensors::{
     AdamTensors, Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
     HiddenOutputs, LinearGradients, LinearInputs, LstmGradients, LstmInputs, LstmOutputGradients,
-    LstmOutputs, LstmSaved, LstmTraining, OutputGradient, Places, Projections, SimpleRnnGradients,
-    SimpleRnnInputs, SimpleRnnSaved, TokenInputs,
+    LstmOutputs, LstmSaved, LstmTraining, Places, SimpleRnnGradients, SimpleRnnInputs,
+    SimpleRnnSaved, TokenInputs,
 };
-use cell::{Cell, Gru, Lstm, SimpleRnn};
-use tensors::{Float, columns, integers, is_f32, read_lengths, slice, tensor, values};
-use walk::{BackwardRow, ForwardRow, RowInput, Sizes};
+use batch::{BackwardInputs, ForwardInputs};
+use cell::{Gru, Lstm, SimpleRnn};
+use tensors::{Float, is_f32};
 
 pub use buffers::release_memory;
 pub use simd::{Simd, SimdError, SimdLevel, simd};
@@ -56,7 +55,7 @@ impl RecurrentBackend for Flex {
         if !is_f32(&saved.hidden_states) {
             return reference::lstm::backward(saved, output_gradients, direction);
         }
-        let gradients = backward::<Lstm>(Walked {
+        let gradients = batch::backward::<Lstm>(BackwardInputs {
             weight: saved.recurrent_weight,
             lengths: saved.lengths,
             hidden_states: saved.hidden_states,
@@ -98,7 +97,7 @@ impl RecurrentBackend for Flex {
         if !is_f32(&saved.hidden_states) {
             return reference::gru::backward(saved, output_gradients, direction);
         }
-        let gradients = backward::<Gru>(Walked {
+        let gradients = batch::backward::<Gru>(BackwardInputs {
             weight: saved.recurrent_weight,
             lengths: saved.lengths,
             hidden_states: saved.hidden_states,
@@ -122,19 +121,19 @@ impl RecurrentBackend for Flex {
         if !is_f32(inputs.projections.tensor()) {
             return reference::simple_rnn::forward(inputs, direction);
         }
-        let forward = forward::<SimpleRnn>(
-            inputs.projections,
-            &inputs.recurrent_weight,
-            None,
-            inputs.lengths,
-            inputs.initial_hidden,
-            None,
+        let walked = batch::forward::<SimpleRnn>(ForwardInputs {
+            projections: inputs.projections,
+            weight: inputs.recurrent_weight,
+            bias: None,
+            lengths: inputs.lengths,
+            hidden: inputs.initial_hidden,
+            cell: None,
             direction,
-            false,
-        );
+            training: false,
+        });
         HiddenOutputs {
-            hidden_states: forward.hidden_states,
-            final_hidden: forward.hidden,
+            hidden_states: walked.hidden_states,
+            final_hidden: walked.hidden,
         }
     }
 
@@ -146,7 +145,7 @@ impl RecurrentBackend for Flex {
         if !is_f32(&saved.hidden_states) {
             return reference::simple_rnn::backward(saved, output_gradients, direction);
         }
-        let gradients = backward::<SimpleRnn>(Walked {
+        let gradients = batch::backward::<SimpleRnn>(BackwardInputs {
             weight: saved.recurrent_weight,
             lengths: saved.lengths,
             hidden_states: saved.hidden_states,
@@ -213,16 +212,16 @@ fn lstm_forward(
     direction: Direction,
     training: bool,
 ) -> LstmTraining<Flex> {
-    let walked = forward::<Lstm>(
-        inputs.projections,
-        &inputs.recurrent_weight,
-        None,
-        inputs.lengths,
-        inputs.initial_hidden,
-        Some(inputs.initial_cell),
+    let walked = batch::forward::<Lstm>(ForwardInputs {
+        projections: inputs.projections,
+        weight: inputs.recurrent_weight,
+        bias: None,
+        lengths: inputs.lengths,
+        hidden: inputs.initial_hidden,
+        cell: Some(inputs.initial_cell),
         direction,
         training,
-    );
+    });
     LstmTraining {
         outputs: LstmOutputs {
             hidden_states: walked.hidden_states,
@@ -234,16 +233,16 @@ fn lstm_forward(
 }
 
 fn gru_forward(inputs: GruInputs<Flex>, direction: Direction, training: bool) -> GruTraining<Flex> {
-    let walked = forward::<Gru>(
-        inputs.projections,
-        &inputs.recurrent_weight,
-        Some(inputs.recurrent_bias),
-        inputs.lengths,
-        inputs.initial_hidden,
-        None,
+    let walked = batch::forward::<Gru>(ForwardInputs {
+        projections: inputs.projections,
+        weight: inputs.recurrent_weight,
+        bias: Some(inputs.recurrent_bias),
+        lengths: inputs.lengths,
+        hidden: inputs.initial_hidden,
+        cell: None,
         direction,
         training,
-    );
+    });
     GruTraining {
         outputs: HiddenOutputs {
             hidden_states: walked.hidden_states,
@@ -251,196 +250,4 @@ fn gru_forward(inputs: GruInputs<Flex>, direction: Direction, training: bool) ->
         },
         gates_and_candidate: walked.saved,
     }
-}
-
-/// What a forward walk returns; what the cell doesn't have is empty.
-struct Forward {
-    hidden_states: Float,
-    saved: Float,
-    hidden: Float,
-    cell: Float,
-}
-
-#[allow(clippy::too_many_arguments)] // What the cells read, and no more.
-fn forward<C: Cell>(
-    projections: Projections<Flex>,
-    weight: &Float,
-    bias: Option<Float>,
-    lengths: IntTensor<Flex>,
-    hidden: Float,
-    cell: Option<Float>,
-    direction: Direction,
-    training: bool,
-) -> Forward {
-    let (rows_of_input, ids) = match projections {
-        Projections::PerToken(projections) => (projections.to_contiguous(), None),
-        Projections::PerWord { table, tokens } => {
-            (table.to_contiguous(), Some(integers(tokens.ids)))
-        }
-    };
-    let [batch, size] = hidden.shape().dims();
-    let width = C::GATES * size;
-    let inputs = slice(&rows_of_input);
-    let time = ids.as_ref().map_or(inputs.len() / width, Vec::len) / batch;
-    let lengths = read_lengths(lengths, time);
-    let weight = weight.to_contiguous();
-    let bias = bias.map(|bias| values(&bias)).unwrap_or_default();
-    let saved_width = if training { C::SAVED * size } else { 0 };
-    let mut hidden_states = buffers::take(batch * time * size);
-    let mut saved = buffers::take(batch * time * saved_width);
-    let mut hidden = values(&hidden);
-    let mut cell = cell.map(|cell| values(&cell)).unwrap_or_default();
-
-    let mut saved_rows = rows_of(&mut saved, time * saved_width);
-    let mut cell_rows = rows_of(&mut cell, size);
-    let rows = hidden_states
-        .chunks_exact_mut(time * size)
-        .zip(hidden.chunks_exact_mut(size))
-        .zip(&lengths)
-        .enumerate()
-        .map(|(row, ((hidden_states, hidden), &length))| ForwardRow {
-            length,
-            projections: match &ids {
-                None => RowInput::Steps(&inputs[row * time * width..][..time * width]),
-                Some(ids) => RowInput::Words(inputs, &ids[row * time..][..time]),
-            },
-            hidden_states,
-            saved: saved_rows.next().unwrap_or_default(),
-            hidden,
-            cell: cell_rows.next().unwrap_or_default(),
-        })
-        .collect();
-    let sizes = Sizes {
-        hidden: size,
-        direction,
-    };
-    walk::forward::<C>(sizes, slice(&weight), &bias, rows);
-    let has_cell = usize::from(!cell.is_empty());
-    if ids.is_none() {
-        buffers::give(rows_of_input);
-    }
-    Forward {
-        hidden_states: tensor(hidden_states, [batch, time, size]),
-        saved: tensor(saved, [batch, time, saved_width]),
-        hidden: tensor(hidden, [batch, size]),
-        cell: tensor(cell, [batch, has_cell * size]),
-    }
-}
-
-/// A forward walk, and the gradients that flow back into it.
-struct Walked {
-    weight: Float,
-    lengths: IntTensor<Flex>,
-    hidden_states: Float,
-    saved: Option<Float>,
-    initial_hidden: Float,
-    initial_cell: Option<Float>,
-    d_hidden_states: OutputGradient<Flex>,
-    d_hidden: Float,
-    d_cell: Option<Float>,
-    direction: Direction,
-}
-
-struct Backward {
-    projections: Float,
-    weight: Float,
-    /// Of the recurrent bias, which a cell that splits its gradient has.
-    bias: Float,
-    hidden: Float,
-    cell: Float,
-}
-
-fn backward<C: Cell>(walked: Walked) -> Backward {
-    let [batch, time, size] = walked.hidden_states.shape().dims();
-    let width = C::GATES * size;
-    let lengths = read_lengths(walked.lengths, time);
-    let weight = walked.weight.to_contiguous();
-    let hidden_states = walked.hidden_states.to_contiguous();
-    let saved = walked.saved.map(|saved| saved.to_contiguous());
-    let initial_hidden = values(&walked.initial_hidden);
-    let initial_cell = walked.initial_cell.map(|cell| values(&cell));
-    let d_hidden_states = match walked.d_hidden_states {
-        OutputGradient::Given(gradient) => Some(gradient.to_contiguous()),
-        OutputGradient::Zero => None,
-    };
-    // One more column, of ones, sums the gradients for the bias in the product for the weights.
-    let previous_width = size + usize::from(C::SPLITS_GRADIENT);
-    let split_width = if C::SPLITS_GRADIENT { size } else { 0 };
-    let mut previous = buffers::take(batch * time * previous_width);
-    let mut d_projections = buffers::take(batch * time * width);
-    let mut d_split = buffers::take(batch * time * split_width);
-    let mut d_hidden = values(&walked.d_hidden);
-    let mut d_cell = walked.d_cell.map(|cell| values(&cell)).unwrap_or_default();
-
-    let mut split_rows = rows_of(&mut d_split, time * split_width);
-    let mut cell_rows = rows_of(&mut d_cell, size);
-    let mut initial_cell_rows = initial_cell.iter().flat_map(|cell| cell.chunks_exact(size));
-    let of_walk = saved.as_ref().map(slice).unwrap_or_default();
-    let of_output = d_hidden_states.as_ref().map(slice).unwrap_or_default();
-    let mut saved_rows = of_walk.chunks_exact((time * C::SAVED * size).max(1));
-    let mut d_hidden_states_rows = of_output.chunks_exact(time * size);
-    let rows = d_projections
-        .chunks_exact_mut(time * width)
-        .zip(previous.chunks_exact_mut(time * previous_width))
-        .zip(d_hidden.chunks_exact_mut(size))
-        .enumerate()
-        .map(|(row, ((d_projections, previous), d_hidden))| BackwardRow {
-            length: lengths[row],
-            saved: saved_rows.next().unwrap_or_default(),
-            hidden_states: &slice(&hidden_states)[row * time * size..][..time * size],
-            initial_hidden: &initial_hidden[row * size..][..size],
-            initial_cell: initial_cell_rows.next().unwrap_or_default(),
-            d_hidden_states: d_hidden_states_rows.next().unwrap_or_default(),
-            previous,
-            d_projections,
-            d_split: split_rows.next().unwrap_or_default(),
-            d_hidden,
-            d_cell: cell_rows.next().unwrap_or_default(),
-        })
-        .collect();
-    let sizes = Sizes {
-        hidden: size,
-        direction: walked.direction,
-    };
-    walk::backward::<C>(sizes, slice(&weight), rows);
-    buffers::give(hidden_states);
-    saved.into_iter().for_each(buffers::give);
-    d_hidden_states.into_iter().for_each(buffers::give);
-
-    let rows = |tensor: &Float, width| {
-        Flex::float_reshape(tensor.clone(), Shape::from([batch * time, width]))
-    };
-    let projections = tensor(d_projections, [batch, time, width]);
-    let split = tensor(d_split, [batch, time, split_width]);
-    let previous = tensor(previous, [batch * time, previous_width]);
-    let transposed = Flex::float_transpose(previous.clone());
-    let mut sums = Flex::float_matmul(
-        transposed.clone(),
-        columns(rows(&projections, width), 0..width - split_width),
-    );
-    if C::SPLITS_GRADIENT {
-        let of_split = Flex::float_matmul(transposed.clone(), rows(&split, split_width));
-        sums = Flex::float_cat(vec![sums, of_split], 1);
-    }
-    drop(transposed);
-    buffers::give(previous);
-    buffers::give(split);
-    let bias = if C::SPLITS_GRADIENT {
-        sums.narrow(0, size, 1).reshape(Shape::from([width]))
-    } else {
-        tensor(vec![], [0])
-    };
-    let has_cell = usize::from(!d_cell.is_empty());
-    Backward {
-        weight: sums.narrow(0, 0, size),
-        bias,
-        projections,
-        hidden: tensor(d_hidden, [batch, size]),
-        cell: tensor(d_cell, [batch, has_cell * size]),
-    }
-}
-
-/// Rows of `length` values; none if they are empty.
-fn rows_of(values: &mut [f32], length: usize) -> std::slice::ChunksExactMut<'_, f32> {
-    values.chunks_exact_mut(length.max(1))
 }

@@ -5,7 +5,7 @@ use burn::backend::{Flex, TensorMetadata};
 use rayon::prelude::*;
 
 use super::buffers;
-use super::tensors::{integers, slice, tensor};
+use super::tensors::{as_i32, integers, slice, tensor};
 use crate::tensors::TokenInputs;
 
 /// Rows that a thread takes at once.
@@ -17,10 +17,10 @@ pub(super) fn forward(weight: FloatTensor<Flex>, tokens: TokenInputs<Flex>) -> F
     let [_, columns] = weight.shape().dims();
     let weight = weight.to_contiguous();
     let weight = slice(&weight);
-    let ids = integers(tokens.ids);
+    let ids = as_i32(tokens.ids);
     let mut rows = buffers::take(batch * time * columns);
     rows.par_chunks_mut(ROWS * columns)
-        .zip(ids.par_chunks(ROWS))
+        .zip(integers(&ids).par_chunks(ROWS))
         .for_each(|(rows, ids)| {
             for (row, &id) in rows.chunks_exact_mut(columns).zip(ids) {
                 row.copy_from_slice(&weight[id as usize * columns..][..columns]);
@@ -39,7 +39,8 @@ pub(super) fn backward(
     let [_, _, columns] = output_gradient.shape().dims();
     let output_gradient = output_gradient.to_contiguous();
     let of_output = slice(&output_gradient);
-    let (positions, starts) = (integers(positions), integers(starts));
+    let (positions, starts) = (as_i32(positions), as_i32(starts));
+    let (positions, starts) = (integers(&positions), integers(&starts));
     let mut gradient = buffers::take(words * columns);
     gradient
         .par_chunks_mut(columns)

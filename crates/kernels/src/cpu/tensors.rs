@@ -26,10 +26,13 @@ pub(super) fn read_lengths(lengths: IntTensor<Flex>, time: usize) -> Vec<usize> 
     values.iter().map(clamped).collect()
 }
 
-pub(super) fn integers(tensor: IntTensor<Flex>) -> Vec<i32> {
-    let tensor = Flex::int_cast(tensor, IntDType::I32).to_contiguous();
-    let values = tensor.as_slice::<i32>();
-    values.expect("contiguous 32-bit integers").to_vec()
+/// As [`integers`] are read.
+pub(super) fn as_i32(tensor: IntTensor<Flex>) -> IntTensor<Flex> {
+    Flex::int_cast(tensor, IntDType::I32).to_contiguous()
+}
+
+pub(super) fn integers(tensor: &IntTensor<Flex>) -> &[i32] {
+    tensor.as_slice().expect("contiguous 32-bit integers")
 }
 
 pub(super) fn slice(tensor: &Float) -> &[f32] {

@@ -4,6 +4,9 @@
 //! nothing is computed for a row past its length. A row's values depend on that row alone: neither the
 //! tiles nor the number of threads change a bit.
 
+use std::marker::PhantomData;
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -135,7 +138,7 @@ pub(super) fn forward<C: Cell>(
             packed: &packed,
             bias,
             rows,
-            cell: std::marker::PhantomData,
+            cell: PhantomData,
         });
     });
 }
@@ -162,7 +165,7 @@ pub(super) fn backward<C: Cell>(sizes: Sizes, weight: &[f32], mut rows: Vec<Back
             sizes,
             packed: &packed,
             rows,
-            cell: std::marker::PhantomData,
+            cell: PhantomData,
         });
     });
 }
@@ -186,6 +189,82 @@ fn store<S: Simd>(simd: S, to: &mut [f32], values: S::f32s) {
     }
 }
 
+/// The hidden units of a vector, which are fewer at a row's end.
+#[derive(Clone, Copy)]
+struct Units {
+    first: usize,
+    end: usize,
+    size: usize,
+}
+
+impl Units {
+    #[inline(always)]
+    fn of_vector<S: Simd>(vector: usize, size: usize) -> Self {
+        let first = vector * S::F32_LANES;
+        let end = (first + S::F32_LANES).min(size);
+        Self { first, end, size }
+    }
+
+    /// Where they stand among `[_, H]`.
+    #[inline(always)]
+    fn of(self, part: usize) -> Range<usize> {
+        part * self.size + self.first..part * self.size + self.end
+    }
+}
+
+/// Part `i` of `[_, width]`, or of nothing.
+#[inline(always)]
+fn at(values: &[f32], i: usize, width: usize) -> &[f32] {
+    if values.is_empty() {
+        return values;
+    }
+    &values[i * width..][..width]
+}
+
+#[inline(always)]
+fn at_mut(values: &mut [f32], i: usize, width: usize) -> &mut [f32] {
+    if values.is_empty() {
+        return values;
+    }
+    &mut values[i * width..][..width]
+}
+
+/// The states of a tile's rows, or their gradients, padded to whole vectors.
+struct States {
+    hidden: Vec<f32>,
+    cell: Vec<f32>,
+    padded: usize,
+}
+
+impl States {
+    fn zeros(rows: usize, sizes: Sizes) -> Self {
+        let padded = sizes.padded();
+        Self {
+            hidden: vec![0.0; rows * padded],
+            cell: vec![0.0; rows * padded],
+            padded,
+        }
+    }
+
+    #[inline(always)]
+    fn of(&mut self, row: usize) -> [&mut [f32]; 2] {
+        let hidden = at_mut(&mut self.hidden, row, self.padded);
+        [hidden, at_mut(&mut self.cell, row, self.padded)]
+    }
+
+    fn set(&mut self, row: usize, hidden: &[f32], cell: &[f32]) {
+        let [to_hidden, to_cell] = self.of(row);
+        to_hidden[..hidden.len()].copy_from_slice(hidden);
+        to_cell[..cell.len()].copy_from_slice(cell);
+    }
+
+    fn get(&mut self, row: usize, hidden: &mut [f32], cell: &mut [f32]) {
+        let [from_hidden, from_cell] = self.of(row);
+        hidden.copy_from_slice(&from_hidden[..hidden.len()]);
+        cell.copy_from_slice(&from_cell[..cell.len()]);
+    }
+}
+
 struct Pack<F> {
     rows: usize,
     columns: usize,
@@ -206,7 +285,7 @@ struct ForwardTile<'t, 'a, C> {
     packed: &'t Packed,
     bias: &'t [f32],
     rows: &'t mut [ForwardRow<'a>],
-    cell: std::marker::PhantomData<C>,
+    cell: PhantomData<C>,
 }
 
 impl<C: Cell> WithSimd for ForwardTile<'_, '_, C> {
@@ -214,75 +293,77 @@ impl<C: Cell> WithSimd for ForwardTile<'_, '_, C> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Sizes { hidden: size, .. } = self.sizes;
-        let padded = self.sizes.padded();
-        let width = C::GATES * size;
-        let zero = simd.splat_f32s(0.0);
-
-        let mut hidden = vec![0.0; self.rows.len() * padded];
-        let mut cell = vec![0.0; self.rows.len() * padded];
-        let mut products = vec![0.0; self.rows.len() * self.packed.columns];
+        let Self { sizes, packed, .. } = self;
+        let size = sizes.hidden;
+        let (width, saved_width) = (C::GATES * size, C::SAVED * size);
+        let mut states = States::zeros(self.rows.len(), sizes);
+        let mut products = vec![0.0; self.rows.len() * packed.columns];
         for (r, row) in self.rows.iter_mut().enumerate() {
             row.hidden_states[row.length * size..].fill(0.0);
-            hidden[r * padded..][..size].copy_from_slice(row.hidden);
-            cell[r * padded..][..row.cell.len()].copy_from_slice(row.cell);
+            states.set(r, row.hidden, row.cell);
         }
-
         let longest = self.rows.first().map_or(0, |row| row.length);
         for step in 0..longest {
             let live = self.rows.partition_point(|row| row.length > step);
             // What the gates need comes while the product is made.
             for row in &self.rows[..live] {
-                let t = self.sizes.timestep(step, row.length);
+                let t = sizes.timestep(step, row.length);
                 prefetch(row.projections.at(t, width));
-                if !row.saved.is_empty() {
-                    prefetch(&row.saved[t * C::SAVED * size..][..C::SAVED * size]);
-                }
+                prefetch(at(row.saved, t, saved_width));
             }
-            let before = &hidden;
-            let left = |r: usize| &before[r * padded..][..size];
-            product(simd, live, left, self.packed, &mut products);
+            let before = &states;
+            let left = |r: usize| &before.hidden[r * before.padded..][..size];
+            product(simd, live, left, packed, &mut products);
             for (r, row) in self.rows[..live].iter_mut().enumerate() {
-                let t = self.sizes.timestep(step, row.length);
-                let projections = row.projections.at(t, width);
-                let products = &products[r * self.packed.columns..][..self.packed.columns];
-                let hidden = &mut hidden[r * padded..][..padded];
-                let cell = &mut cell[r * padded..][..padded];
-                let hidden_states = &mut row.hidden_states[t * size..][..size];
-                for unit in (0..size).step_by(S::F32_LANES) {
-                    let units = unit..(unit + S::F32_LANES).min(size);
-                    let here = unit..unit + S::F32_LANES;
-                    let mut x = [zero; 4];
-                    let mut u = [zero; 4];
-                    for gate in 0..C::GATES {
-                        let of = |from: usize| from + units.start..from + units.end;
-                        x[gate] = load(simd, &projections[of(gate * size)]);
-                        u[gate] = S::as_simd_f32s(&products[gate * padded..][here.clone()]).0[0];
-                        if !self.bias.is_empty() {
-                            let bias = load(simd, &self.bias[of(gate * size)]);
-                            u[gate] = simd.add_f32s(u[gate], bias);
-                        }
-                    }
-                    let (hidden, _) = S::as_mut_simd_f32s(&mut hidden[here.clone()]);
-                    let (cell, _) = S::as_mut_simd_f32s(&mut cell[here.clone()]);
-                    let next = C::forward(simd, x, u, hidden[0], cell[0]);
-                    hidden[0] = next.hidden;
-                    cell[0] = next.cell;
-                    store(simd, &mut hidden_states[units.clone()], next.hidden);
-                    if !row.saved.is_empty() {
-                        let kept = &mut row.saved[t * C::SAVED * size..][..C::SAVED * size];
-                        for i in 0..C::SAVED {
-                            let at = i * size + units.start..i * size + units.end;
-                            store(simd, &mut kept[at], next.saved[i]);
-                        }
-                    }
-                }
+                let t = sizes.timestep(step, row.length);
+                let product = at(&products, r, packed.columns);
+                row.walk::<C, S>(simd, t, product, self.bias, states.of(r));
             }
         }
         for (r, row) in self.rows.iter_mut().enumerate() {
-            row.hidden.copy_from_slice(&hidden[r * padded..][..size]);
-            let cell = &cell[r * padded..][..row.cell.len()];
-            row.cell.copy_from_slice(cell);
+            states.get(r, row.hidden, row.cell);
+        }
+    }
+}
+
+impl ForwardRow<'_> {
+    /// The timestep `t`, from the product with the recurrent weights and their bias to the states after it.
+    #[inline(always)]
+    fn walk<C: Cell, S: Simd>(
+        &mut self,
+        simd: S,
+        t: usize,
+        product: &[f32],
+        bias: &[f32],
+        [hidden, cell]: [&mut [f32]; 2],
+    ) {
+        let size = self.hidden.len();
+        let projections = self.projections.at(t, C::GATES * size);
+        let hidden_states = at_mut(self.hidden_states, t, size);
+        let saved = at_mut(self.saved, t, C::SAVED * size);
+        let (product, _) = S::as_simd_f32s(product);
+        let (hidden, _) = S::as_mut_simd_f32s(hidden);
+        let (cell, _) = S::as_mut_simd_f32s(cell);
+        let zero = simd.splat_f32s(0.0);
+        for v in 0..size.div_ceil(S::F32_LANES) {
+            let units = Units::of_vector::<S>(v, size);
+            let (mut x, mut u) = ([zero; 4], [zero; 4]);
+            for gate in 0..C::GATES {
+                x[gate] = load(simd, &projections[units.of(gate)]);
+                u[gate] = product[gate * hidden.len() + v];
+                if !bias.is_empty() {
+                    u[gate] = simd.add_f32s(u[gate], load(simd, &bias[units.of(gate)]));
+                }
+            }
+            let next = C::forward(simd, x, u, hidden[v], cell[v]);
+            hidden[v] = next.hidden;
+            cell[v] = next.cell;
+            store(simd, &mut hidden_states[units.of(0)], next.hidden);
+            if !saved.is_empty() {
+                for i in 0..C::SAVED {
+                    store(simd, &mut saved[units.of(i)], next.saved[i]);
+                }
+            }
         }
     }
 }
@@ -291,7 +372,7 @@ struct BackwardTile<'t, 'a, C> {
     sizes: Sizes,
     packed: &'t Packed,
     rows: &'t mut [BackwardRow<'a>],
-    cell: std::marker::PhantomData<C>,
+    cell: PhantomData<C>,
 }
 
 impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
@@ -299,134 +380,139 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Sizes { hidden: size, .. } = self.sizes;
-        let padded = self.sizes.padded();
-        let width = C::GATES * size;
-        let zero = simd.splat_f32s(0.0);
-
+        let Self {
+            sizes,
+            packed,
+            rows,
+            ..
+        } = self;
+        let size = sizes.hidden;
+        let (width, saved_width) = (C::GATES * size, C::SAVED * size);
         let split_width = if C::SPLITS_GRADIENT { size } else { 0 };
         let previous_width = size + usize::from(C::SPLITS_GRADIENT);
-        let mut d_hidden = vec![0.0; self.rows.len() * padded];
-        let mut d_cell = vec![0.0; self.rows.len() * padded];
-        let mut products = vec![0.0; self.rows.len() * self.packed.columns];
+        let mut gradients = States::zeros(rows.len(), sizes);
+        let mut products = vec![0.0; rows.len() * packed.columns];
         // The gradients of the recurrent product, where they differ from those of the projections.
-        let mut d_recurrent = vec![0.0; self.rows.len() * split_width * C::GATES];
-        for (r, row) in self.rows.iter_mut().enumerate() {
+        let mut d_recurrent = vec![0.0; rows.len() * split_width * C::GATES];
+        for (r, row) in rows.iter_mut().enumerate() {
             row.d_projections[row.length * width..].fill(0.0);
             row.previous[row.length * previous_width..].fill(0.0);
             row.d_split[row.length * split_width..].fill(0.0);
-            d_hidden[r * padded..][..size].copy_from_slice(row.d_hidden);
-            d_cell[r * padded..][..row.d_cell.len()].copy_from_slice(row.d_cell);
+            gradients.set(r, row.d_hidden, row.d_cell);
         }
-
-        let longest = self.rows.first().map_or(0, |row| row.length);
+        let longest = rows.first().map_or(0, |row| row.length);
         for step in (0..longest).rev() {
-            let live = self.rows.partition_point(|row| row.length > step);
-            for (r, row) in self.rows[..live].iter_mut().enumerate() {
-                let t = self.sizes.timestep(step, row.length);
-                let before = (step > 0).then(|| self.sizes.timestep(step - 1, row.length));
-                let hidden_states = &row.hidden_states[t * size..][..size];
-                let saved = &row.saved[t * C::SAVED * size..][..C::SAVED * size];
-                let previous_hidden = match before {
-                    None => row.initial_hidden,
-                    Some(before) => &row.hidden_states[before * size..][..size],
-                };
-                let previous_cell = match before {
-                    Some(before) if C::HAS_CELL => {
-                        let cell = before * C::SAVED + C::SAVED - 1;
-                        &row.saved[cell * size..][..size]
-                    }
-                    _ => row.initial_cell,
-                };
-                let kept_previous = &mut row.previous[t * previous_width..][..previous_width];
-                if C::SPLITS_GRADIENT {
-                    kept_previous[size] = 1.0;
-                }
-                let d_hidden = &mut d_hidden[r * padded..][..padded];
-                let d_cell = &mut d_cell[r * padded..][..padded];
-                for unit in (0..size).step_by(S::F32_LANES) {
-                    let units = unit..(unit + S::F32_LANES).min(size);
-                    let here = unit..unit + S::F32_LANES;
-                    let (d_hidden, _) = S::as_mut_simd_f32s(&mut d_hidden[here.clone()]);
-                    let (d_cell, _) = S::as_mut_simd_f32s(&mut d_cell[here.clone()]);
-                    if !row.d_hidden_states.is_empty() {
-                        let of_output = &row.d_hidden_states[t * size..][units.clone()];
-                        let of_output = load(simd, of_output);
-                        d_hidden[0] = simd.add_f32s(d_hidden[0], of_output);
-                    }
-                    let previous_hidden = load(simd, &previous_hidden[units.clone()]);
-                    store(simd, &mut kept_previous[units.clone()], previous_hidden);
-                    let previous = if C::HAS_CELL {
-                        load(simd, &previous_cell[units.clone()])
-                    } else {
-                        previous_hidden
-                    };
-                    let mut kept = [zero; 5];
-                    for i in 0..C::SAVED {
-                        kept[i] = load(simd, &saved[i * size + units.start..i * size + units.end]);
-                    }
-                    let d = C::backward(
-                        simd,
-                        Before {
-                            saved: kept,
-                            hidden: load(simd, &hidden_states[units.clone()]),
-                            previous,
-                            d_hidden: d_hidden[0],
-                            d_cell: d_cell[0],
-                        },
-                    );
-                    d_hidden[0] = d.hidden;
-                    d_cell[0] = d.cell;
-                    for gate in 0..C::GATES {
-                        let at = gate * size + units.start..gate * size + units.end;
-                        store(
-                            simd,
-                            &mut row.d_projections[t * width..][at.clone()],
-                            d.x[gate],
-                        );
-                        if C::SPLITS_GRADIENT {
-                            let last = gate + 1 == C::GATES;
-                            let value = if last { d.split } else { d.x[gate] };
-                            store(simd, &mut d_recurrent[r * width..][at], value);
-                        }
-                    }
-                    if C::SPLITS_GRADIENT {
-                        store(simd, &mut row.d_split[t * size..][units.clone()], d.split);
-                    }
-                }
+            let live = rows.partition_point(|row| row.length > step);
+            for (r, row) in rows[..live].iter_mut().enumerate() {
+                let t = sizes.timestep(step, row.length);
+                let before = (step > 0).then(|| sizes.timestep(step - 1, row.length));
+                let d_recurrent = at_mut(&mut d_recurrent, r, width);
+                row.walk::<C, S>(simd, t, before, d_recurrent, gradients.of(r));
             }
             // What the gates of the step before need comes while the product is made.
             if step > 0 {
-                let live = self.rows.partition_point(|row| row.length > step - 1);
-                for row in &self.rows[..live] {
-                    let t = self.sizes.timestep(step - 1, row.length);
-                    prefetch(&row.saved[t * C::SAVED * size..][..C::SAVED * size]);
+                let live = rows.partition_point(|row| row.length > step - 1);
+                for row in &rows[..live] {
+                    prefetch(at(
+                        row.saved,
+                        sizes.timestep(step - 1, row.length),
+                        saved_width,
+                    ));
                 }
             }
-            let (rows, sizes) = (&*self.rows, self.sizes);
+            let walked = &*rows;
             let left = |r: usize| {
                 if C::SPLITS_GRADIENT {
-                    return &d_recurrent[r * width..][..width];
+                    return at(&d_recurrent, r, width);
                 }
-                let row: &BackwardRow = &rows[r];
-                &row.d_projections[sizes.timestep(step, row.length) * width..][..width]
+                let row: &BackwardRow = &walked[r];
+                at(row.d_projections, sizes.timestep(step, row.length), width)
             };
-            product(simd, live, left, self.packed, &mut products);
+            product(simd, live, left, packed, &mut products);
             for r in 0..live {
-                let products = &products[r * self.packed.columns..][..padded];
-                let d_hidden = &mut d_hidden[r * padded..][..padded];
+                let [d_hidden, _] = gradients.of(r);
+                let (products, _) =
+                    S::as_simd_f32s(&products[r * packed.columns..][..d_hidden.len()]);
                 let (d_hidden, _) = S::as_mut_simd_f32s(d_hidden);
-                let (products, _) = S::as_simd_f32s(products);
                 for i in 0..d_hidden.len() {
                     d_hidden[i] = simd.add_f32s(d_hidden[i], products[i]);
                 }
             }
         }
-        for (r, row) in self.rows.iter_mut().enumerate() {
-            row.d_hidden
-                .copy_from_slice(&d_hidden[r * padded..][..size]);
-            let d_cell = &d_cell[r * padded..][..row.d_cell.len()];
-            row.d_cell.copy_from_slice(d_cell);
+        for (r, row) in rows.iter_mut().enumerate() {
+            gradients.get(r, row.d_hidden, row.d_cell);
+        }
+    }
+}
+
+impl BackwardRow<'_> {
+    /// The timestep `t`, from the gradients of the states after it to those of what it reads; `before`: the one
+    /// that it started from.
+    #[inline(always)]
+    fn walk<C: Cell, S: Simd>(
+        &mut self,
+        simd: S,
+        t: usize,
+        before: Option<usize>,
+        d_recurrent: &mut [f32],
+        [d_hidden, d_cell]: [&mut [f32]; 2],
+    ) {
+        let size = self.d_hidden.len();
+        let saved = at(self.saved, t, C::SAVED * size);
+        let hidden_states = at(self.hidden_states, t, size);
+        let d_hidden_states = at(self.d_hidden_states, t, size);
+        let previous_hidden = match before {
+            None => self.initial_hidden,
+            Some(before) => at(self.hidden_states, before, size),
+        };
+        let previous_cell = match before {
+            Some(before) if C::HAS_CELL => at(self.saved, (before + 1) * C::SAVED - 1, size),
+            _ => self.initial_cell,
+        };
+        let previous_width = size + usize::from(C::SPLITS_GRADIENT);
+        let kept_previous = at_mut(self.previous, t, previous_width);
+        kept_previous[size..].fill(1.0);
+        let d_projections = at_mut(self.d_projections, t, C::GATES * size);
+        let d_split = at_mut(self.d_split, t, size);
+        let (d_hidden, _) = S::as_mut_simd_f32s(d_hidden);
+        let (d_cell, _) = S::as_mut_simd_f32s(d_cell);
+        for v in 0..size.div_ceil(S::F32_LANES) {
+            let units = Units::of_vector::<S>(v, size);
+            if !d_hidden_states.is_empty() {
+                let of_output = load(simd, &d_hidden_states[units.of(0)]);
+                d_hidden[v] = simd.add_f32s(d_hidden[v], of_output);
+            }
+            let previous_hidden = load(simd, &previous_hidden[units.of(0)]);
+            store(simd, &mut kept_previous[units.of(0)], previous_hidden);
+            let mut kept = [simd.splat_f32s(0.0); 5];
+            for i in 0..C::SAVED {
+                kept[i] = load(simd, &saved[units.of(i)]);
+            }
+            let before = Before {
+                saved: kept,
+                hidden: load(simd, &hidden_states[units.of(0)]),
+                previous: if C::HAS_CELL {
+                    load(simd, &previous_cell[units.of(0)])
+                } else {
+                    previous_hidden
+                },
+                d_hidden: d_hidden[v],
+                d_cell: d_cell[v],
+            };
+            let d = C::backward(simd, before);
+            d_hidden[v] = d.hidden;
+            d_cell[v] = d.cell;
+            for gate in 0..C::GATES {
+                store(simd, &mut d_projections[units.of(gate)], d.x[gate]);
+                if C::SPLITS_GRADIENT {
+                    let last = gate + 1 == C::GATES;
+                    let value = if last { d.split } else { d.x[gate] };
+                    store(simd, &mut d_recurrent[units.of(gate)], value);
+                }
+            }
+            if C::SPLITS_GRADIENT {
+                store(simd, &mut d_split[units.of(0)], d.split);
+            }
         }
     }
 }
