@@ -4,7 +4,7 @@
 
 // A gradient a gate, the first GATES of four.
 fn publish_gradient(tile: Tile, unit: u32, d_recurrent: array<vec4f, 4>) {
-    let columns = info.offsets.w + tile.rows * GATES * HIDDEN + unit;
+    let columns = info.offsets.z + tile.rows * GATES * HIDDEN + unit;
     write_gradients(columns, tile.present, d_recurrent[0]);
     if (GATES > 1u) {
         write_gradients(columns + HIDDEN, tile.present, d_recurrent[1]);

@@ -106,7 +106,10 @@ impl Walk {
             let buffers = saved
                 .iter()
                 .fold(buffers, |buffers, saved| buffers.write(&saved.handle));
-            let offsets = [next.offset(states.len() - 1), 0, 0, 0];
+            let offsets = Offsets {
+                state: next.offset(states.len() - 1),
+                ..Default::default()
+            };
             self.launch(buffers, shader, offsets, part);
             states = (0..states.len()).map(|state| next.tensor(state)).collect();
         }
@@ -140,39 +143,10 @@ impl Walk {
         };
         let shader = self.shader(Pass::Backward, product, d_hidden_states.is_some());
 
-        // The projections' gradient; a GRU's recurrent one, elsewhere the same; the states', which one
-        // dispatch leaves to the next in place; what the product of the next dispatch needs.
-        let width = self.cell.gates() * self.hidden;
-        let sequence = Shape::from([self.batch, self.time, width]);
-        let mut shapes = vec![sequence.clone()];
-        let recurrent = usize::from(self.cell == Cell::Gru);
-        shapes.extend(vec![sequence; recurrent]);
-        let first_state = shapes.len();
-        shapes.extend(vec![self.state(); d_states.len()]);
-        let step = shapes.len();
-        if product == Product::Step {
-            shapes.push([self.batch, width].into());
-        }
-        let gradients = Shared::new(&saved, shapes);
-        let mut d_product = match product {
-            Product::Fused => None,
-            Product::Step => Some(CubeBackend::float_zeros(
-                self.state(),
-                &saved.device,
-                DType::F32.into(),
-            )),
-        };
-
-        let second = match self.cell {
-            Cell::Lstm => gradients.offset(first_state + 1),
-            Cell::Gru => gradients.offset(recurrent),
-            Cell::SimpleRnn => 0,
-        };
-        let last = match product {
-            Product::Fused => 0,
-            Product::Step => gradients.offset(step),
-        };
-        let offsets = [gradients.offset(first_state), second, 0, last];
+        let gradients = Gradients::new(self, &saved, d_states.len(), product);
+        let offsets = gradients.offsets(self.cell);
+        let zeros = || CubeBackend::float_zeros(self.state(), &saved.device, DType::F32.into());
+        let mut d_product = gradients.step.map(|_| zeros());
 
         for part in self.parts(product).into_iter().rev() {
             let factor = d_product.as_ref().unwrap_or(&transposed);
@@ -184,26 +158,25 @@ impl Walk {
             let buffers = d_states
                 .iter()
                 .fold(buffers, Buffers::read)
-                .write(&gradients.handle);
+                .write(&gradients.shared.handle);
             let buffers = d_hidden_states.iter().fold(buffers, Buffers::read);
             self.launch(buffers, shader, offsets, part);
-            if product == Product::Step {
-                let d_step = gradients.tensor(step);
+            if let Some(step) = gradients.step {
+                let d_step = gradients.shared.tensor(step);
                 d_product = Some(into_contiguous(CubeBackend::float_matmul(
                     d_step,
                     transposed.clone(),
                 )));
             }
         }
-        let mut initial_states: Vec<_> = (first_state..first_state + d_states.len())
-            .map(|state| gradients.tensor(state))
-            .collect();
+        let part = |part| gradients.shared.tensor(part);
+        let mut initial_states: Vec<_> = gradients.states.clone().map(part).collect();
         if let Some(d_product) = d_product {
             initial_states[0] = CubeBackend::float_add(initial_states[0].clone(), d_product);
         }
         Backward {
-            projections: gradients.tensor(0),
-            recurrent: gradients.tensor(recurrent),
+            projections: part(0),
+            recurrent: part(gradients.recurrent),
             initial_states,
         }
     }
@@ -278,9 +251,9 @@ impl Walk {
         (0..self.time).step_by(count).map(part).collect()
     }
 
-    fn launch(&self, buffers: Buffers, shader: Shader, offsets: [u32; 4], part: Part) {
+    fn launch(&self, buffers: Buffers, shader: Shader, offsets: Offsets, part: Part) {
         let client = &self.lengths.client;
-        let mut info = offsets.to_vec();
+        let mut info = vec![offsets.state, offsets.second, offsets.step, 0];
         let steps = part.steps;
         info.extend([self.batch, self.time, steps.start, steps.end].map(|value| value as u32));
         // To a whole number of 16 bytes.
@@ -298,6 +271,59 @@ impl Walk {
             let _ = client.flush();
         }
     }
+}
+
+/// A backward walk's gradients in one memory, that of the projections first, and which of its parts they are.
+struct Gradients {
+    shared: Shared,
+    /// Of the recurrent product: a GRU's own, elsewhere the projections'.
+    recurrent: usize,
+    /// Of the initial states. One dispatch leaves them to the next in place.
+    states: Range<usize>,
+    /// What the product after a dispatch needs, where it is not made in the kernel.
+    step: Option<usize>,
+}
+
+impl Gradients {
+    fn new(walk: &Walk, like: &CubeTensor, states: usize, product: Product) -> Self {
+        let width = walk.cell.gates() * walk.hidden;
+        let recurrent = usize::from(walk.cell == Cell::Gru);
+        let states = recurrent + 1..recurrent + 1 + states;
+        let step = (product == Product::Step).then_some(states.end);
+        let mut shapes = vec![Shape::from([walk.batch, walk.time, width]); states.start];
+        shapes.resize(states.end, walk.state());
+        shapes.extend(step.map(|_| Shape::from([walk.batch, width])));
+        Self {
+            shared: Shared::new(like, shapes),
+            recurrent,
+            states,
+            step,
+        }
+    }
+
+    fn offsets(&self, cell: Cell) -> Offsets {
+        let offset = |part| self.shared.offset(part);
+        Offsets {
+            state: offset(self.states.start),
+            second: match cell {
+                Cell::Lstm => offset(self.states.start + 1),
+                Cell::Gru => offset(self.recurrent),
+                Cell::SimpleRnn => 0,
+            },
+            step: self.step.map_or(0, offset),
+        }
+    }
+}
+
+/// Where parts of an output begin, in elements: `offsets` in the kernels.
+#[derive(Clone, Copy, Default)]
+struct Offsets {
+    /// Forward the last of the final states, backward the gradient of the initial hidden one.
+    state: u32,
+    /// Backward: an LSTM's gradient of the initial cell state, a GRU's of the recurrent product.
+    second: u32,
+    /// See [`Gradients::step`].
+    step: u32,
 }
 
 /// What one dispatch walks.
