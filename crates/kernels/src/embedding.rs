@@ -92,8 +92,11 @@ impl Tokens {
         })
     }
 
-    /// Tokens that are on the device already: `ids` `[B, T]`, each below `words`, and `lengths` `[B]`. To look
-    /// them up is as fast as if they were sorted; a gradient is slow on a GPU.
+    /// Tokens that are on the device already: `ids` `[B, T]`, each from 0 and below `words`, and `lengths` `[B]`. To
+    /// look them up is as fast as if they were sorted; a gradient is slow on a GPU.
+    ///
+    /// [`sorted`](Self::sorted) checks the ids; here nothing is checked, because that would wait for the device. To
+    /// look up an id of no word panics on the CPU; on WGPU there is no error, and its values are zeros at best.
     pub fn unsorted(ids: Tensor<2, Int>, lengths: Tensor<1, Int>, words: usize) -> Self {
         Self {
             ids,

@@ -23,9 +23,10 @@
 //! sequence, in training and outside it, and the same call gives the same bits every time.
 //!
 //! # Features
-//! - `fusion` (default): lazy operations under Burn's fusion. It has to be on where Burn's own feature
-//!   `fusion` is on, and off where that is off.
-//! - `ndarray`: the operations on Burn's NdArray backend, a slow and independent reference for tests.
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `fusion` (default) | Lazy operations under Burn's fusion, which it turns on. Where anything else turns Burn's feature `fusion` on, this one has to be on too: else the build says that ``the trait bound `Fusion<CubeBackend>: RecurrentBackend` is not satisfied``. |
+//! | `ndarray` | The operations on Burn's NdArray backend, a slow and independent reference for tests. |
 //!
 //! In shapes, B is the batch size, T the time, H the hidden size and G the number of gates.
 
