@@ -12,6 +12,7 @@ use crate::tensors::{Places, TokenInputs};
 
 /// Tokens that name no word, or don't fill their shape.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TokenError {
     /// A token outside the vocabulary.
     #[error("embedding: token {position} is {id}, expected 0 to {} ({words} words)", words.saturating_sub(1))]

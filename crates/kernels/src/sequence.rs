@@ -13,6 +13,7 @@ use crate::tensors::{
 
 /// An input that doesn't fit the others.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InputError {
     /// Its shape doesn't.
     #[error("{operation}: {input} has shape {found:?}, expected {expected:?} ({meaning})")]
