@@ -17,8 +17,15 @@ const LONGEST: u64 = 32;
 /// system holds the lock.
 #[derive(Debug)]
 pub struct Lock {
-    /// Held open: closing it gives the lock up.
-    _file: File,
+    /// Held open.
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a process that is just being started holds it open for a moment too.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -70,7 +77,7 @@ impl Lock {
             file.write_all(std::process::id().to_string().as_bytes())
         };
         note().with_context(cannot)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 
     /// Whether a folder has or had a lock.
