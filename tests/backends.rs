@@ -8,8 +8,9 @@ mod ndarray;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
-use gatefold::training::loss;
-use gatefold_model::{Cell, SequenceClassifierConfig, Tokens};
+use gatefold_data::BatchTargets;
+use gatefold_model::{Cell, NetworkConfig, Reading, Tokens};
+use gatefold_training::Objective;
 use gpu::gpu;
 use ndarray::ndarray;
 
@@ -41,11 +42,7 @@ impl ModuleVisitor for Weights<'_> {
 }
 
 /// Logits, then the gradients by name.
-fn run(
-    config: &SequenceClassifierConfig,
-    lengths: &[i32],
-    device: Device,
-) -> Vec<(String, Vec<f32>)> {
+fn run(config: &NetworkConfig, lengths: &[i32], device: Device) -> Vec<(String, Vec<f32>)> {
     const TIME: usize = 9;
     let device = device.autodiff();
     let batch = lengths.len();
@@ -54,9 +51,14 @@ fn run(
         .map(|i| (i * 37 % config.vocabulary_size) as i32)
         .collect();
     let tokens = Tokens::sorted(&ids, lengths, config.vocabulary_size, &device).unwrap();
-    let labels: Vec<f32> = (0..batch).map(|i| (i % 2) as f32).collect();
-    let logits = network.forward_tokens(tokens).unwrap();
-    let gradients = loss(logits.clone(), Tensor::from_data(&labels[..], &device)).backward();
+    let classes = config.output_size.max(2);
+    let targets = BatchTargets::Classes((0..batch).map(|i| (i % classes) as i32).collect());
+    let objective = match config.output_size {
+        1 => Objective::Binary,
+        _ => Objective::Classes,
+    };
+    let logits = network.forward(tokens).unwrap();
+    let gradients = objective.loss(logits.clone(), &targets, None).backward();
     let mut weights = Weights {
         gradients: &gradients,
         found: vec![(
@@ -92,7 +94,7 @@ fn assert_close(expected: &[(String, Vec<f32>)], found: &[(String, Vec<f32>)], b
     }
 }
 
-fn compare(config: SequenceClassifierConfig) {
+fn compare(config: NetworkConfig) {
     for lengths in [[9, 9, 9, 9, 9], [9, 1, 4, 8, 2]] {
         let expected = run(&config, &lengths, ndarray());
         assert_close(&expected, &run(&config, &lengths, Device::flex()), "flex");
@@ -105,8 +107,8 @@ fn compare(config: SequenceClassifierConfig) {
     }
 }
 
-fn config(cell: Cell) -> SequenceClassifierConfig {
-    SequenceClassifierConfig {
+fn config(cell: Cell) -> NetworkConfig {
+    NetworkConfig {
         cell,
         vocabulary_size: 29,
         embedding_size: 6,
@@ -134,12 +136,23 @@ fn gru_agrees_on_all_backends() {
 #[test]
 fn stacked_layers_in_both_directions_agree_on_all_backends() {
     for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
-        compare(SequenceClassifierConfig {
+        compare(NetworkConfig {
             // More words than tokens: tokens are projected one by one.
             vocabulary_size: 61,
             layers: 2,
             bidirectional: true,
             ..config(cell)
+        });
+    }
+}
+
+#[test]
+fn every_reading_with_many_classes_agrees_on_all_backends() {
+    for reading in [Reading::Max, Reading::Mean, Reading::MaxAndMean] {
+        compare(NetworkConfig {
+            reading,
+            output_size: 3,
+            ..config(Cell::Gru)
         });
     }
 }

@@ -6,10 +6,9 @@ mod gpu;
 
 use burn::tensor::{Device, Distribution, Tensor};
 use gatefold::bench::launches::count;
-use gatefold::config::RunConfig;
-use gatefold::training::Trainer;
-use gatefold_data::Batch;
+use gatefold_data::{Batch, BatchInput, BatchTargets};
 use gatefold_model::{Cell, GruConfig, LstmConfig, LstmState, SimpleRnnConfig};
+use gatefold_training::{RunConfig, Trainer};
 use gpu::gpu;
 
 /// The launches of a warm run.
@@ -32,17 +31,25 @@ fn training_step(cell: Cell, time: usize, device: &Device) -> usize {
     config.model.cell = cell;
     let size = 64;
     let batch = Batch {
-        ids: (0..size * time)
-            .map(|i| (i * 7919 % 10_000) as i32)
-            .collect(),
+        input: BatchInput::Tokens(
+            (0..size * time)
+                .map(|i| (i * 7919 % 10_000) as i32)
+                .collect(),
+        ),
         lengths: (0..size).map(|row| (time - row) as i32).collect(),
-        labels: (0..size).map(|row| (row % 2) as f32).collect(),
+        targets: Some(BatchTargets::Classes(
+            (0..size).map(|row| (row % 2) as i32).collect(),
+        )),
         size,
         time,
         indices: (0..size).collect(),
     };
-    let mut trainer = Trainer::new(&config, device).unwrap();
-    launches(device, || trainer.step(&batch).unwrap())
+    let training = &config.training;
+    let network = config.model.init(training.seed, device).unwrap();
+    let mut trainer = Trainer::new(network, config.objective(), training, device);
+    launches(device, || {
+        trainer.step(&batch, training.learning_rate).unwrap()
+    })
 }
 
 #[test]

@@ -6,10 +6,10 @@ mod gpu;
 use std::ops::ControlFlow;
 
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use gatefold::config::RunConfig;
-use gatefold::{dataset, training};
+use gatefold::dataset;
 use gatefold_kernels::{Direction, Heartbeat, LostWork, lstm};
 use gatefold_model::{Cell, GruConfig, LstmConfig, SimpleRnnConfig};
+use gatefold_training::{RunConfig, fit};
 use gpu::gpu;
 
 /// Beats once more, and checks the number.
@@ -81,12 +81,13 @@ fn a_training_goes_on_as_long_as_nothing_is_dropped() {
     let mut config = RunConfig::default();
     config.dataset.name = Some("reviews".into());
     config.model.hidden_size = 8;
-    config.training.max_length = 8;
+    config.input.max_length = 8;
     config.training.batch_size = 512;
     config.training.epochs = 1;
-    let data = dataset::prepare(&config).unwrap();
-    let network = config.model.init(config.training.seed, &gpu()).unwrap();
-    let (_, history) =
-        training::fit(network, &data, &config, &mut |_| ControlFlow::Continue(())).unwrap();
+    let data = dataset::prepare(&mut config).unwrap();
+    let device = gpu();
+    let network = config.model.init(config.training.seed, &device).unwrap();
+    let on_event = &mut |_| ControlFlow::Continue(());
+    let (_, history) = fit(network, &data, &config, &device, on_event).unwrap();
     assert_eq!(history.len(), 1);
 }

@@ -164,7 +164,7 @@ fn a_run_can_be_evaluated_from_another_folder() {
         .current_dir(sandbox.path("data"))
         .assert()
         .success()
-        .stdout(contains("over 16 test reviews"));
+        .stdout(contains("over 16 test texts"));
 }
 
 #[test]
@@ -218,6 +218,325 @@ fn a_review_is_explained_word_by_word() {
         .assert()
         .code(2)
         .stderr(contains("there is no folder"));
+}
+
+/// A table of texts whose one telling word has one of `classes` labels.
+fn table_of_classes(sandbox: &Sandbox, name: &str, classes: usize) {
+    let mut text = String::from("text,label\n");
+    for row in 0..classes * 40 {
+        let class = row % classes;
+        writeln!(text, "the word{class} of row {},topic {class}", row % 7).unwrap();
+    }
+    fs::write(sandbox.path(name), text).unwrap();
+}
+
+#[test]
+fn a_table_of_any_number_of_labels_trains_and_is_answered_by_name() {
+    for classes in [5, 30] {
+        let sandbox = Sandbox::new();
+        table_of_classes(&sandbox, "films.csv", classes);
+        let sizes = "--epochs 8 --hidden-size 16 --batch-size 16 --learning-rate 0.02 --run run";
+        let sizes: Vec<&str> = sizes.split(' ').collect();
+        sandbox
+            .train_on_films(&sizes)
+            .assert()
+            .success()
+            .stderr(contains(format!("{classes} labels: `topic 0`, ")));
+        let labels: Vec<String> = serde_json::from_str(&sandbox.read("run/labels.json")).unwrap();
+        assert_eq!(labels.len(), classes);
+        let evaluate = ["evaluate", "run", "--device", "cpu", "--format", "json"];
+        let evaluated = sandbox.json_lines(&evaluate);
+        assert!(
+            evaluated[0]["accuracy"].as_f64().unwrap() > 0.9,
+            "{evaluated:?}"
+        );
+
+        let texts = ["the word3 of row 1", "the word1 of row 2"];
+        let predict = [&["predict", "run", "--format", "json"][..], &texts].concat();
+        let answers = sandbox.json_lines(&predict);
+        for (answer, label) in answers.iter().zip(["topic 3", "topic 1"]) {
+            assert_eq!(answer["label"], label);
+            let all = answer["probabilities"].as_object().unwrap();
+            assert_eq!(all.len(), classes);
+            assert_eq!(all[label], answer["probability"]);
+            let sum: f64 = all.values().map(|share| share.as_f64().unwrap()).sum();
+            assert!((sum - 1.0).abs() < 1e-9, "{sum}");
+        }
+        let explained = sandbox.output(&["explain", "run", texts[0], "--device", "cpu"]);
+        assert!(
+            explained.contains("words toward topic 3: word3"),
+            "{explained}"
+        );
+        assert!(explained.contains("words away from topic 3"), "{explained}");
+
+        let other = "text,label\nthe word1,topic 1\nthe word2,topic none\n";
+        fs::write(sandbox.path("other.csv"), other).unwrap();
+        sandbox
+            .gatefold(&[
+                "evaluate",
+                "run",
+                "--dataset",
+                "other.csv",
+                "--device",
+                "cpu",
+            ])
+            .assert()
+            .code(1)
+            .stderr(contains("other.csv, line 3").and(contains("topic none")));
+    }
+}
+
+#[test]
+fn labels_keep_their_names_and_their_places() {
+    let sandbox = Sandbox::new();
+    let train = |first: &str, second: &str| {
+        let mut text = String::from("text,label\n");
+        for i in 0..80 {
+            let (word, label) = [("bad", first), ("good", second)][i % 2];
+            writeln!(text, "\"a {word} film, number {}\",{label}", i % 7).unwrap();
+        }
+        fs::write(sandbox.path("films.csv"), text).unwrap();
+        let _ = fs::remove_dir_all(sandbox.path("run"));
+        let sizes = "--epochs 6 --hidden-size 8 --batch-size 16 --learning-rate 0.02 --run run";
+        let sizes: Vec<&str> = sizes.split(' ').collect();
+        sandbox.train_on_films(&sizes)
+    };
+    for (first, second, names) in [
+        ("0", "1", ["0", "1"]),
+        ("neg", "pos", ["negative", "positive"]),
+        ("ham", "\"spam\nor so\"", ["ham", "spam\nor so"]),
+    ] {
+        train(first, second).assert().success();
+        let predict = ["predict", "run", "a bad film", "a good film"];
+        let answers = sandbox.json_lines(&[&predict[..], &["--format", "json"]].concat());
+        for (answer, label) in answers.iter().zip(names) {
+            assert_eq!(answer["label"], label);
+            assert_eq!(answer["probabilities"][names[1]], answer["probability"]);
+            assert!(answer["probabilities"][label].as_f64().unwrap() > 0.5);
+        }
+        // A line a text, whatever the labels hold.
+        assert_eq!(sandbox.output(&predict).lines().count(), 2);
+    }
+    // Another table's classes are others, though there are two as well.
+    sandbox
+        .gatefold(&["evaluate", "run", "--dataset", "reviews", "--device", "cpu"])
+        .assert()
+        .code(1)
+        .stderr(contains("other labels than the run"));
+    for one in ["1", "pos", "some"] {
+        train(one, one)
+            .assert()
+            .code(1)
+            .stderr(contains("a classifier needs two"));
+    }
+    sandbox
+        .train_on_films(&["--label-column", "text", "--run", "none"])
+        .assert()
+        .code(1)
+        .stderr(contains("can't be both the texts and the labels"));
+}
+
+#[test]
+fn a_runs_settings_serve_other_data() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &[]).assert().success();
+    table_of_classes(&sandbox, "other.csv", 3);
+    let train = [
+        "train",
+        "--config",
+        "run/config.toml",
+        "--dataset",
+        "other.csv",
+    ];
+    let train = [
+        &train[..],
+        &["--device", "cpu", "--epochs", "1", "--run", "other"],
+    ]
+    .concat();
+    sandbox.gatefold(&train).assert().success();
+    assert!(
+        sandbox
+            .read("other/config.toml")
+            .contains("output_size = 3")
+    );
+}
+
+#[test]
+fn what_numbers_have_no_use_for_is_refused() {
+    let sandbox = Sandbox::new();
+    let adding = [
+        "train",
+        "--dataset",
+        "adding",
+        "--device",
+        "cpu",
+        "--length",
+        "8",
+        "--run",
+        "run",
+    ];
+    for (more, message) in [
+        (["--tokenizer", "characters"], "numbers have no tokenizer"),
+        (["--class-weights", "1,2"], "have no class_weights"),
+    ] {
+        let refused = sandbox.gatefold(&[&adding[..], &more].concat()).assert();
+        refused.failure().stderr(contains(message));
+    }
+    let texts = sandbox.train("run", &["--no-scale"]).assert();
+    texts.failure().stderr(contains("--no-scale"));
+}
+
+#[test]
+fn classes_weigh_what_they_are_given_and_as_many_as_there_are() {
+    let sandbox = Sandbox::new();
+    table_of_classes(&sandbox, "films.csv", 3);
+    let small = ["--epochs", "1", "--hidden-size", "4", "--run", "run"];
+    let weighted = |weights| [&small[..], &["--class-weights", weights]].concat();
+    sandbox
+        .train_on_films(&weighted("1,2"))
+        .assert()
+        .failure()
+        .stderr(contains(
+            "class_weights must be one a class, 3 for this data, not 2",
+        ));
+    assert!(!sandbox.path("run").exists());
+    sandbox
+        .train_on_films(&weighted("1,2,3"))
+        .assert()
+        .success();
+}
+
+#[test]
+fn every_way_to_read_states_and_texts_trains() {
+    let sandbox = Sandbox::new();
+    for (i, more) in [
+        "--reading max",
+        "--reading mean --bidirectional",
+        "--reading max-and-mean --layers 2 --dense-size 0",
+        "--tokenizer characters --max-length 40",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let run = format!("run-{i}");
+        let more: Vec<&str> = more.split(' ').collect();
+        sandbox.train(&run, &more).assert().success();
+        let texts = [
+            "predict",
+            &run,
+            "a good film",
+            "a bad film",
+            "--device",
+            "cpu",
+        ];
+        assert_eq!(sandbox.output(&texts).lines().count(), 2);
+    }
+    let vocabulary = sandbox.read("run-3/vocabulary.json");
+    assert!(
+        vocabulary.contains("\"tokenizer\": \"characters\""),
+        "{vocabulary}"
+    );
+}
+
+#[test]
+fn memory_tasks_are_datasets_of_numbers() {
+    let sandbox = Sandbox::new();
+    let train = |task: &str, more: &[&str]| {
+        let base = ["train", "--device", "cpu", "--dataset", task, "--run", task];
+        let base = [
+            &base[..],
+            &["--length", "8", "--epochs", "1", "--batch-size", "512"],
+        ]
+        .concat();
+        sandbox.gatefold(&[&base[..], more].concat())
+    };
+    train("adding", &[]).assert().success().stderr(contains(
+        "sequences: 12800 to train on, 256 to validate, 1024 to test",
+    ));
+    train("recall", &["--no-scale"]).assert().success();
+    assert!(sandbox.path("adding/scaler.json").is_file());
+    assert!(!sandbox.path("recall/scaler.json").exists());
+    let config = sandbox.read("adding/config.toml");
+    for line in [
+        "objective = \"values\"",
+        "input_size = 2",
+        "output_size = 1",
+    ] {
+        assert!(config.contains(line), "{config}");
+    }
+    for (task, has_accuracy) in [("adding", false), ("recall", true)] {
+        let evaluate = ["evaluate", task, "--device", "cpu", "--format", "json"];
+        let evaluated = &sandbox.json_lines(&evaluate)[0];
+        assert_eq!(evaluated["examples"], 1024);
+        assert_eq!(
+            evaluated.get("accuracy").is_some(),
+            has_accuracy,
+            "{evaluated}"
+        );
+        for command in ["predict", "explain"] {
+            sandbox
+                .gatefold(&[command, task, "a text", "--device", "cpu"])
+                .assert()
+                .code(1)
+                .stderr(contains("reads"));
+        }
+        let info = sandbox.json_lines(&["dataset", "info", task, "--format", "json"]);
+        assert_eq!(info[0]["test"]["examples"], 1024);
+    }
+    let runs = sandbox.json_lines(&["runs", ".", "--format", "json"]);
+    assert_eq!(runs.len(), 2);
+    for (arguments, message) in [
+        (["--dataset", "adding", "--length", "1"], "at least 2"),
+        (
+            ["--dataset", "adding", "--length", "300"],
+            "length must be at most max_length, 256, not 300",
+        ),
+        (
+            ["--dataset", "adding", "--text-column", "x"],
+            "adding is built in",
+        ),
+        (
+            ["--dataset", "reviews", "--length", "9"],
+            "sequences of their own length",
+        ),
+    ] {
+        let train = ["train", "--device", "cpu", "--run", "none"];
+        sandbox
+            .gatefold(&[&train[..], &arguments].concat())
+            .assert()
+            .failure()
+            .stderr(contains(message));
+    }
+}
+
+/// A run as version 0.1.0 left it, of the built-in reviews.
+#[test]
+fn a_run_of_version_0_1_is_read_and_its_checkpoint_refused() {
+    let sandbox = Sandbox::new();
+    let old = Path::new("../../tests/runs/0.1.0");
+    fs::create_dir_all(sandbox.path("old/checkpoints")).unwrap();
+    for folder in ["", "checkpoints"] {
+        for entry in fs::read_dir(old.join(folder)).unwrap().map(Result::unwrap) {
+            if entry.path().is_file() {
+                let copy = sandbox.path("old").join(folder).join(entry.file_name());
+                fs::copy(entry.path(), copy).unwrap();
+            }
+        }
+    }
+    let evaluated = sandbox.json_lines(&["evaluate", "old", "--device", "cpu", "--format", "json"]);
+    // What 0.1.0 said.
+    let loss = evaluated[0]["loss"].as_f64().unwrap();
+    assert!((loss - 0.364_014).abs() < 1e-4, "{loss}");
+    let texts = ["predict", "old", "A fine film.", "--format", "json"];
+    let found = sandbox.json_lines(&texts)[0]["probability"]
+        .as_f64()
+        .unwrap();
+    assert!((found - 0.636_770).abs() < 1e-4, "{found}");
+    sandbox
+        .gatefold(&["train", "--resume", "old", "--device", "cpu"])
+        .assert()
+        .code(1)
+        .stderr(contains("it is of Gatefold 0.1.0").and(contains("to go on from it").not()));
 }
 
 #[test]
@@ -569,7 +888,7 @@ fn wrong_datasets_are_named() {
     };
     fails(
         &["--dataset", "films"],
-        "`films` is no dataset: give reviews, imdb, or a file",
+        "`films` is no dataset: give reviews, imdb, adding, recall, or a file",
     );
     fails(&["--dataset", "missing.csv"], "missing.csv");
     fails(&["--dataset", "imdb"], "gatefold dataset fetch imdb");
@@ -597,19 +916,19 @@ fn wrong_datasets_are_named() {
     );
     fs::write(
         sandbox.path("odd.csv"),
-        "text,label\nfine,pos\nso so,perhaps\n",
+        "text,label\nfine,perhaps\nso so,perhaps\n",
     )
     .unwrap();
-    fails(&["--dataset", "odd.csv"], "perhaps");
-    sandbox.table("short.csv", 2);
     fails(
-        &["--dataset", "short.csv"],
-        "the test split holds no reviews",
+        &["--dataset", "odd.csv"],
+        "every row has the label `perhaps`",
     );
+    sandbox.table("short.csv", 2);
+    fails(&["--dataset", "short.csv"], "the test split is empty");
     sandbox.table("short.csv", 5);
     fails(
         &["--dataset", "short.csv"],
-        "4 training and 1 test reviews are too few",
+        "4 training and 1 test examples are too few",
     );
     fs::write(sandbox.path("broken.tar.gz"), b"no archive").unwrap();
     fails(
@@ -766,11 +1085,11 @@ fn dataset_info_counts() {
     let sandbox = Sandbox::new();
     sandbox.table("films.csv", 40);
     let info = sandbox.json_lines(&["dataset", "info", "films.csv", "--format", "json"]);
-    assert_eq!(info[0]["train"]["reviews"], 32);
-    assert_eq!(info[0]["test"]["reviews"], 8);
+    assert_eq!(info[0]["train"]["examples"], 32);
+    assert_eq!(info[0]["test"]["examples"], 8);
     assert_eq!(info[0]["first_words"][0], "a");
     let reviews = sandbox.json_lines(&["dataset", "info", "reviews", "--format", "json"]);
-    assert!(reviews[0]["train"]["reviews"].as_u64().unwrap() >= 20_000);
+    assert!(reviews[0]["train"]["examples"].as_u64().unwrap() >= 20_000);
     assert!(
         sandbox
             .output(&["dataset", "info", "films.csv"])
@@ -801,8 +1120,10 @@ fn imdb_in_the_data_directory_is_what_train_takes() {
     assert!(sandbox.read("run/config.toml").contains("name = \"imdb\""));
 
     let info = sandbox.json_lines(&["dataset", "info", "imdb", "--format", "json"]);
-    assert_eq!(info[0]["train"]["positive"], 10);
-    assert_eq!(info[0]["test"]["negative"], 10);
+    for (split, class, label) in [("train", 1, "positive"), ("test", 0, "negative")] {
+        let expected = serde_json::json!({"label": label, "examples": 10});
+        assert_eq!(info[0][split]["labels"][class], expected);
+    }
 }
 
 /// An archive in the published layout, with 10 reviews a class and split.
@@ -1195,7 +1516,7 @@ fn a_weight_that_overflows_makes_no_answer() {
             .assert()
             .code(1)
             .stdout("")
-            .stderr(contains("no finite number").and(contains("lower learning rate")));
+            .stderr(contains("no finite number").and(contains("lower learning_rate")));
     }
 }
 

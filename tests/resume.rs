@@ -8,7 +8,8 @@ use std::sync::LazyLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use gatefold::checkpoint::{Checkpoint, Checkpoints};
+use gatefold::checkpoints::Checkpoints;
+use gatefold_training::Checkpoint;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -190,7 +191,7 @@ fn assert_whole(run: &Path) {
 
 /// The last of the checkpoints in a folder, all of which are whole.
 fn latest(folder: &Path) -> Option<Checkpoint> {
-    let damaged = &mut |path: &Path, why: &anyhow::Error| panic!("{path:?}: {why:#}");
+    let damaged = &mut |path: &Path, why: &str| panic!("{path:?}: {why}");
     let found = Checkpoints::of(folder).latest(1 << 24, &mut Ok, damaged);
     found.unwrap()
 }

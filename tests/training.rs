@@ -4,13 +4,10 @@
 use std::ops::ControlFlow;
 
 use burn::tensor::Device;
-use gatefold::config::{RunConfig, Schedule};
-use gatefold::dataset::Prepared;
-use gatefold::evaluation::evaluate;
-use gatefold::run_folder::EpochMetrics;
-use gatefold::training::{Event, fit};
-use gatefold_data::{Dataset, Review};
-use gatefold_model::{Cell, SequenceClassifier};
+use gatefold_data::{Dataset, EncodedDataset, Labels, Record, Target};
+use gatefold_model::{Cell, Network};
+use gatefold_training::config::Schedule;
+use gatefold_training::{EpochMetrics, Event, RunConfig, TrainingError, evaluate, fit};
 
 /// A small network.
 fn config() -> RunConfig {
@@ -19,42 +16,49 @@ fn config() -> RunConfig {
     config.model.hidden_size = 8;
     config.model.vocabulary_size = 32;
     config.training.batch_size = 16;
-    config.training.max_length = 8;
+    config.input.max_length = 8;
     config.training.learning_rate = 0.01;
     config.training.epochs = 3;
     config
 }
 
 /// Reviews that one word decides: any processor's training gets better at them, epoch by epoch.
-fn data(config: &RunConfig) -> Prepared {
-    let review = |number: usize| Review {
-        text: format!("a {} film {}", ["bad", "good"][number % 2], number % 7),
-        positive: number % 2 == 1,
+fn data(config: &RunConfig) -> EncodedDataset {
+    let review = |number: usize| {
+        let text = format!("a {} film {}", ["bad", "good"][number % 2], number % 7);
+        Record::text(text, number as u32 % 2)
     };
     let dataset = Dataset {
+        labels: Some(Labels::negative_positive()),
         train: (0..400).map(review).collect(),
         test: (0..20).map(review).collect(),
-        replaced_utf8: 0,
+        ..Dataset::default()
     };
-    Prepared::new(&dataset, config).unwrap()
+    EncodedDataset::new(&dataset, &config.encoding()).unwrap()
 }
 
 /// The same, but what is held out says the contrary: the better a network learns, the higher its validation
 /// loss, so that the first epoch is the best.
-fn contrary_data(config: &RunConfig) -> Prepared {
+fn contrary_data(config: &RunConfig) -> EncodedDataset {
     let mut data = data(config);
     for example in &mut data.validation {
-        example.positive = !example.positive;
+        let Some(Target::Class(class)) = &mut example.target else {
+            panic!("reviews have classes");
+        };
+        *class = 1 - *class;
     }
     data
 }
 
 fn train(
     config: &RunConfig,
-    data: &Prepared,
-) -> anyhow::Result<(SequenceClassifier, Vec<EpochMetrics>)> {
-    let network = config.model.init(config.training.seed, &Device::flex())?;
-    fit(network, data, config, &mut |_| ControlFlow::Continue(()))
+    data: &EncodedDataset,
+) -> Result<(Network, Vec<EpochMetrics>), TrainingError> {
+    let device = Device::flex();
+    let network = config.model.init(config.training.seed, &device).unwrap();
+    fit(network, data, config, &device, &mut |_| {
+        ControlFlow::Continue(())
+    })
 }
 
 /// The validation losses of the epochs.
@@ -72,8 +76,9 @@ fn the_network_returned_is_the_best_epochs() {
         assert_eq!(losses[best_epoch - 1], best, "{losses:?}");
         let (_, found) = evaluate(
             &network,
+            config.objective(),
             &data.validation,
-            &config.training.batching(),
+            &config.batching(),
             &Device::flex(),
             &mut |_, _| {},
         )
@@ -114,9 +119,10 @@ fn a_loss_that_is_no_longer_finite_is_named_with_step_rate_and_norm() {
 #[test]
 fn a_break_ends_the_training_after_the_step() {
     let config = config();
-    let network = config.model.init(1, &Device::flex()).unwrap();
+    let device = Device::flex();
+    let network = config.model.init(1, &device).unwrap();
     let mut steps = 0;
-    let (_, history) = fit(network, &data(&config), &config, &mut |event| {
+    let (_, history) = fit(network, &data(&config), &config, &device, &mut |event| {
         steps += usize::from(matches!(event, Event::Step { .. }));
         ControlFlow::Break(())
     })
@@ -133,7 +139,7 @@ fn everything_at_once_learns_and_repeats() {
     config.training.warm_up = 10;
     config.training.clip_norm = Some(1.0);
     config.training.weight_decay = 0.01;
-    config.training.class_weights = Some([1.0, 1.5]);
+    config.training.class_weights = Some(vec![1.0, 1.5]);
     let data = data(&config);
     let (first, history) = train(&config, &data).unwrap();
     assert!(history[2].train_loss < 0.8 * history[0].train_loss);

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use burn::tensor::Device;
-use gatefold::device::{DeviceChoice, Selected, adapters, find};
+use gatefold::device::{ComputeDevice, DeviceChoice, adapters, find};
 
 /// A GPU, or else a software adapter; `GATEFOLD_TEST_API=gl` takes the first adapter of an API. Without
 /// any these tests fail: passing would say nothing.
@@ -14,14 +14,14 @@ pub fn gpu() -> Device {
             Ok(api) => adapters()
                 .into_iter()
                 .find(|adapter| adapter.api == api)
-                .map(Selected::Adapter)
+                .map(ComputeDevice::Adapter)
                 .unwrap_or_else(|| panic!("there is no {api} adapter to test")),
             Err(_) => find(DeviceChoice::Gpu)
                 .or_else(|_| find(DeviceChoice::Software))
                 .unwrap_or_else(|error| panic!("these tests need a graphics adapter: {error}")),
         };
         eprintln!("WGPU runs on {selected}");
-        assert_ne!(selected, Selected::Cpu);
+        assert_ne!(selected, ComputeDevice::Cpu);
         selected.open().expect("the adapter opens")
     })
     .clone()

@@ -1,58 +1,66 @@
-//! From encoded reviews to the padded arrays that a network reads.
+//! From examples to the padded arrays that a network reads.
 
-use rayon::prelude::*;
-
-use crate::dataset::Review;
+use crate::example::{Example, Target};
 use crate::random::{generator, shuffle};
+use crate::sequence::Sequence;
 use crate::vocabulary::Vocabulary;
 
 /// Batches whose examples are sorted by length together. More makes rows of a batch more alike in
 /// length and so wastes less work on padding; fewer keeps batches more random.
 const BATCHES_PER_POOL: usize = 32;
 
-/// An encoded review.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Example {
-    /// Token ids, from the start token or from where the review was cut.
-    pub ids: Vec<u32>,
-    /// Whether the reviewer liked the film.
-    pub positive: bool,
-}
-
-/// Encodes reviews in parallel, in their order; of each review the last `max_length` tokens stay.
-pub fn encode_all(reviews: &[Review], vocabulary: &Vocabulary, max_length: usize) -> Vec<Example> {
-    reviews
-        .par_iter()
-        .map(|review| Example {
-            ids: vocabulary.encode(&review.text, max_length),
-            positive: review.positive,
-        })
-        .collect()
-}
-
 /// How long the rows of a batch are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
-    /// As long as the longest review of the batch; every row's own length is known, so that padding
+    /// As long as the longest sequence of the batch; every row's own length is known, so that padding
     /// is not read.
     Longest,
     /// Always this long, and every length is this one: the network reads padding as if it were
-    /// words. That is Keras without a mask.
+    /// data. That is Keras without a mask.
     Fixed(usize),
+}
+
+/// What a network reads of a batch, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BatchInput {
+    /// Ids `[size, time]`, [`Vocabulary::PADDING`] past a row's end.
+    Tokens(Vec<i32>),
+    /// Numbers `[size, time, width]`, 0 past a row's end.
+    Values {
+        /// Numbers a timestep.
+        width: usize,
+        /// All numbers.
+        values: Vec<f32>,
+    },
+}
+
+/// What a network should answer to a batch, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BatchTargets {
+    /// Classes `[size]`, or `[size, time]` where there is one a timestep; -1 where there is none: past the end of
+    /// a row's own sequence, whatever its length says, and for an example without a target.
+    Classes(Vec<i32>),
+    /// Numbers `[size, width]`.
+    Values {
+        /// Numbers an example.
+        width: usize,
+        /// All numbers.
+        values: Vec<f32>,
+    },
 }
 
 /// A batch of examples, padded at the end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// Token ids, row-major `[size, time]`.
-    pub ids: Vec<i32>,
-    /// How many tokens of each row to read, `[size]`.
+    /// What to read; of no examples at all, no ids.
+    pub input: BatchInput,
+    /// How many timesteps of each row to read, `[size]`.
     pub lengths: Vec<i32>,
-    /// 1 for a positive review, 0 for a negative one, `[size]`.
-    pub labels: Vec<f32>,
+    /// What to answer; nothing if no example has a target.
+    pub targets: Option<BatchTargets>,
     /// Rows.
     pub size: usize,
-    /// Tokens a row.
+    /// Timesteps a row.
     pub time: usize,
     /// The position of each row among the examples, `[size]`.
     pub indices: Vec<usize>,
@@ -83,7 +91,7 @@ impl Batching {
         if self.padding == Padding::Longest {
             for pool in order.chunks_mut(self.batch_size.saturating_mul(BATCHES_PER_POOL)) {
                 // Stable, so that examples of one length stay shuffled.
-                pool.sort_by_key(|&index| examples[index].ids.len());
+                pool.sort_by_key(|&index| examples[index].input.len());
             }
         }
         let mut plan = self.cut(&order);
@@ -97,7 +105,7 @@ impl Batching {
     /// If the batch size is 0.
     pub fn evaluation_plan(&self, examples: &[Example]) -> Vec<Vec<usize>> {
         let mut order: Vec<usize> = (0..examples.len()).collect();
-        order.sort_by_key(|&index| examples[index].ids.len());
+        order.sort_by_key(|&index| examples[index].input.len());
         self.cut(&order)
     }
 
@@ -108,43 +116,110 @@ impl Batching {
             .collect()
     }
 
-    /// The examples at `indices`, padded. With [`Padding::Fixed`], only the last tokens of a longer
-    /// example stay.
+    /// The examples at `indices`, padded. With [`Padding::Fixed`], only the last timesteps of a longer
+    /// example stay, and only their targets.
     ///
     /// # Panics
-    /// If an index is out of bounds, or the rows are longer than an `i32` can tell.
+    /// If an index is out of bounds, the rows are longer than an `i32` can tell, or the examples do not go
+    /// together: inputs or targets of several kinds or widths, fewer classes than timesteps where there is one a
+    /// timestep, or numbers to answer to some of them only.
     pub fn batch(&self, examples: &[Example], indices: &[usize]) -> Batch {
-        let rows = || indices.iter().map(|&index| &examples[index]);
+        let rows: Vec<&Example> = indices.iter().map(|&index| &examples[index]).collect();
         let time = match self.padding {
-            Padding::Longest => rows().map(|row| row.ids.len()).max().unwrap_or(0),
+            Padding::Longest => rows.iter().map(|row| row.input.len()).max().unwrap_or(0),
             Padding::Fixed(time) => time,
         };
         let length = i32::try_from(time).expect("a row's length is an i32");
-        let size = indices.len();
-        let mut ids = vec![Vocabulary::PADDING as i32; size * time];
-        let mut lengths = Vec::with_capacity(size);
-        for (index, example) in rows().enumerate() {
-            let kept = &example.ids[example.ids.len().saturating_sub(time)..];
-            for (place, &id) in ids[index * time..].iter_mut().zip(kept) {
-                *place = id as i32;
-            }
-            lengths.push(match self.padding {
-                Padding::Longest => kept.len() as i32,
-                Padding::Fixed(_) => length,
-            });
-        }
-        let labels = rows()
-            .map(|row| if row.positive { 1.0 } else { 0.0 })
-            .collect();
+        let lengths = rows.iter().map(|row| match self.padding {
+            Padding::Longest => row.input.len() as i32,
+            Padding::Fixed(_) => length,
+        });
         Batch {
-            ids,
-            lengths,
-            labels,
-            size,
+            input: input(&rows, time),
+            lengths: lengths.collect(),
+            targets: targets(&rows, time),
+            size: rows.len(),
             time,
             indices: indices.to_vec(),
         }
     }
+}
+
+fn input(rows: &[&Example], time: usize) -> BatchInput {
+    match rows.first().map(|row| &row.input) {
+        Some(&Sequence::Values { width, .. }) => {
+            let values = padded(rows, time * width, 0.0, |row| match &row.input {
+                Sequence::Values { width: own, values } if *own == width => values.iter().copied(),
+                _ => {
+                    panic!("all sequences of a batch have {width} numbers a timestep, or none has")
+                }
+            });
+            BatchInput::Values { width, values }
+        }
+        _ => BatchInput::Tokens(padded(
+            rows,
+            time,
+            Vocabulary::PADDING as i32,
+            |row| match &row.input {
+                Sequence::Tokens(ids) => ids.iter().map(|&id| id as i32),
+                Sequence::Values { .. } => {
+                    panic!("all sequences of a batch are tokens, or none is")
+                }
+            },
+        )),
+    }
+}
+
+fn targets(rows: &[&Example], time: usize) -> Option<BatchTargets> {
+    let first = rows.iter().find_map(|row| row.target.as_ref())?;
+    Some(match first {
+        Target::Class(_) => BatchTargets::Classes(padded(rows, 1, -1, |row| match &row.target {
+            Some(Target::Class(class)) => Some(*class as i32).into_iter(),
+            None => None.into_iter(),
+            _ => panic!("all targets of a batch are one class, or none is"),
+        })),
+        Target::Classes(_) => BatchTargets::Classes(padded(rows, time, -1, |row| {
+            let classes = match &row.target {
+                Some(Target::Classes(classes)) => {
+                    assert_eq!(
+                        classes.len(),
+                        row.input.len(),
+                        "there is a class for every timestep"
+                    );
+                    &classes[..]
+                }
+                None => &[],
+                _ => panic!("all targets of a batch are a class a timestep, or none is"),
+            };
+            classes.iter().map(|&class| class as i32)
+        })),
+        Target::Values(first) => {
+            let width = first.len();
+            let values = padded(rows, width, 0.0, |row| match &row.target {
+                Some(Target::Values(values)) if values.len() == width => values.iter().copied(),
+                _ => panic!("all targets of a batch are {width} numbers, or none is"),
+            });
+            BatchTargets::Values { width, values }
+        }
+    })
+}
+
+/// The last `width` items of each row, side by side, and `padding` after them.
+fn padded<'a, T: Copy, I: ExactSizeIterator<Item = T>>(
+    rows: &[&'a Example],
+    width: usize,
+    padding: T,
+    items: impl Fn(&'a Example) -> I,
+) -> Vec<T> {
+    let mut padded = vec![padding; rows.len() * width];
+    for (index, row) in rows.iter().enumerate() {
+        let items = items(row);
+        let surplus = items.len().saturating_sub(width);
+        for (place, item) in padded[index * width..].iter_mut().zip(items.skip(surplus)) {
+            *place = item;
+        }
+    }
+    padded
 }
 
 #[cfg(test)]
@@ -152,15 +227,27 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Token ids from 1 on; the class is whether the length is odd.
     fn examples(lengths: &[usize]) -> Vec<Example> {
-        let ids = |&length: &usize| (1..=length as u32).collect();
-        lengths
-            .iter()
-            .map(|length| Example {
-                ids: ids(length),
-                positive: length % 2 == 1,
-            })
-            .collect()
+        let example = |&length: &usize| Example {
+            input: Sequence::Tokens((1..=length as u32).collect()),
+            target: Some(Target::Class(length as u32 % 2)),
+        };
+        lengths.iter().map(example).collect()
+    }
+
+    /// Pairs of numbers from 0 on.
+    fn values(length: usize, target: Option<Target>) -> Example {
+        let values = (0..2 * length).map(|number| number as f32).collect();
+        let input = Sequence::Values { width: 2, values };
+        Example { input, target }
+    }
+
+    fn ids(batch: &Batch) -> &[i32] {
+        match &batch.input {
+            BatchInput::Tokens(ids) => ids,
+            other => panic!("{other:?} are no ids"),
+        }
     }
 
     fn batching(batch_size: usize, padding: Padding) -> Batching {
@@ -171,50 +258,144 @@ mod tests {
     }
 
     #[test]
-    fn encodes_in_order() {
-        let reviews = ["good", "bad film", ""].map(|text| Review {
-            text: text.into(),
-            positive: text == "good",
-        });
-        let vocabulary = Vocabulary::build(reviews.iter().map(|review| review.text.as_str()), 5);
-        let encoded = encode_all(&reviews, &vocabulary, 2);
-        assert_eq!(
-            encoded
-                .iter()
-                .map(|example| example.ids.clone())
-                .collect::<Vec<_>>(),
-            [vec![1, 3], vec![4, 2], vec![1]]
-        );
-        assert_eq!(
-            encoded
-                .iter()
-                .map(|example| example.positive)
-                .collect::<Vec<_>>(),
-            [true, false, false]
-        );
-    }
-
-    #[test]
     fn pads_to_the_longest_and_tells_lengths() {
         let batch = batching(2, Padding::Longest).batch(&examples(&[5, 2, 3]), &[2, 1]);
         assert_eq!((batch.size, batch.time), (2, 3));
-        assert_eq!(batch.ids, [1, 2, 3, 1, 2, 0]);
+        assert_eq!(ids(&batch), [1, 2, 3, 1, 2, 0]);
         assert_eq!(batch.lengths, [3, 2]);
-        assert_eq!(batch.labels, [1.0, 0.0]);
+        assert_eq!(batch.targets, Some(BatchTargets::Classes(vec![1, 0])));
         assert_eq!(batch.indices, [2, 1]);
     }
 
     #[test]
     fn a_fixed_length_reads_padding_as_words() {
         let batch = batching(2, Padding::Fixed(4)).batch(&examples(&[5, 2]), &[0, 1]);
-        assert_eq!(batch.ids, [2, 3, 4, 5, 1, 2, 0, 0]);
+        assert_eq!(ids(&batch), [2, 3, 4, 5, 1, 2, 0, 0]);
         assert_eq!(batch.lengths, [4, 4]);
+    }
+
+    #[test]
+    fn numbers_are_padded_by_timesteps() {
+        let example = |length| values(length, Some(Target::Values(vec![length as f32, 0.5])));
+        let examples = [example(3), example(1)];
+        let batch = batching(2, Padding::Longest).batch(&examples, &[1, 0]);
+        let expected = vec![0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
+        assert_eq!(
+            batch.input,
+            BatchInput::Values {
+                width: 2,
+                values: expected
+            }
+        );
+        assert_eq!((batch.time, &batch.lengths[..]), (3, &[1, 3][..]));
+        let expected = vec![1.0, 0.5, 3.0, 0.5];
+        assert_eq!(
+            batch.targets,
+            Some(BatchTargets::Values {
+                width: 2,
+                values: expected
+            })
+        );
+        let batch = batching(2, Padding::Fixed(2)).batch(&examples, &[0]);
+        assert_eq!(
+            batch.input,
+            BatchInput::Values {
+                width: 2,
+                values: vec![2.0, 3.0, 4.0, 5.0]
+            }
+        );
+    }
+
+    #[test]
+    fn a_class_a_timestep_ends_where_its_sequence_does() {
+        let classes = |length| Some(Target::Classes((10..10 + length as u32).collect()));
+        let examples = [
+            values(3, classes(3)),
+            values(1, classes(1)),
+            values(2, None),
+        ];
+        let targets = |padding| batching(3, padding).batch(&examples, &[0, 1, 2]).targets;
+        let expected = vec![10, 11, 12, 10, -1, -1, -1, -1, -1];
+        assert_eq!(
+            targets(Padding::Longest),
+            Some(BatchTargets::Classes(expected))
+        );
+        let expected = vec![11, 12, 10, -1, -1, -1];
+        assert_eq!(
+            targets(Padding::Fixed(2)),
+            Some(BatchTargets::Classes(expected))
+        );
+        let lengths = batching(3, Padding::Fixed(2))
+            .batch(&examples, &[1])
+            .lengths;
+        assert_eq!(lengths, [2]);
+    }
+
+    #[test]
+    fn examples_without_targets_have_none_to_answer() {
+        let mut examples = examples(&[3, 1]);
+        examples[0] = examples[0].input.clone().into();
+        let targets = |indices: &[usize]| {
+            batching(2, Padding::Longest)
+                .batch(&examples, indices)
+                .targets
+        };
+        assert_eq!(targets(&[0]), None);
+        assert_eq!(targets(&[0, 1]), Some(BatchTargets::Classes(vec![-1, 1])));
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        let number = || Some(Target::Values(vec![1.0]));
+        let class = || Some(Target::Class(1));
+        let classes = || Some(Target::Classes(vec![1]));
+        let one_of = |width| {
+            Example::from(Sequence::Values {
+                width,
+                values: vec![1.0; width],
+            })
+        };
+        for (one, other, reason) in [
+            (
+                values(1, None),
+                examples(&[1]).remove(0),
+                "have 2 numbers a timestep",
+            ),
+            (values(1, None), one_of(3), "have 2 numbers a timestep"),
+            (examples(&[1]).remove(0), values(1, class()), "are tokens"),
+            (values(1, class()), values(1, classes()), "are one class"),
+            (
+                values(1, classes()),
+                values(1, class()),
+                "are a class a timestep",
+            ),
+            (
+                values(1, classes()),
+                values(2, classes()),
+                "a class for every timestep",
+            ),
+            (values(1, number()), values(1, class()), "are 1 numbers"),
+            (
+                values(1, number()),
+                values(1, Some(Target::Values(vec![1.0; 2]))),
+                "are 1 numbers",
+            ),
+            (values(1, number()), values(1, None), "are 1 numbers"),
+        ] {
+            let batch = || batching(2, Padding::Longest).batch(&[one, other], &[0, 1]);
+            let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(batch));
+            let panic = refused.expect_err(reason);
+            let message = panic.downcast_ref::<String>().cloned();
+            let message =
+                message.unwrap_or_else(|| panic.downcast_ref::<&str>().unwrap().to_string());
+            assert!(message.contains(reason), "{message}");
+        }
     }
 
     #[test]
     fn no_indices_make_an_empty_batch() {
         let batch = batching(2, Padding::Longest).batch(&examples(&[5, 2]), &[]);
-        assert_eq!((batch.size, batch.time, batch.ids.len()), (0, 0, 0));
+        assert_eq!((batch.size, batch.time, ids(&batch).len()), (0, 0, 0));
     }
 
     #[test]
@@ -225,7 +406,7 @@ mod tests {
         let plan = batching.training_plan(&examples, 42, 0);
         let padded: usize = plan
             .iter()
-            .map(|indices| batching.batch(&examples, indices).ids.len())
+            .map(|indices| ids(&batching.batch(&examples, indices)).len())
             .sum();
         let real: usize = lengths.iter().sum();
         assert!(
@@ -319,8 +500,8 @@ mod tests {
             let indices: Vec<usize> = (0..lengths.len()).rev().collect();
             let batch = batching(1, Padding::Longest).batch(&examples, &indices);
             prop_assert_eq!(Some(&batch.time), lengths.iter().max());
-            for (row, &index) in batch.ids.chunks(batch.time).zip(&indices) {
-                let expected: Vec<i32> = examples[index].ids.iter().map(|&id| id as i32).collect();
+            for (row, &index) in ids(&batch).chunks(batch.time).zip(&indices) {
+                let expected: Vec<i32> = (1..=lengths[index] as i32).collect();
                 prop_assert_eq!(&row[..lengths[index]], expected);
                 prop_assert!(row[lengths[index]..].iter().all(|&id| id == 0));
             }

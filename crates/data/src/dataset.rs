@@ -1,24 +1,76 @@
-//! Reviews before they are numbers.
+//! Data before a network can read them.
 
-/// A review and its verdict.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Review {
-    /// The words, as written.
-    pub text: String,
-    /// Whether the reviewer liked the film.
-    pub positive: bool,
+use crate::example::Target;
+use crate::labels::Labels;
+use crate::sequence::Sequence;
+
+/// What an encoder makes a sequence of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// A text, as written.
+    Text(String),
+    /// Numbers; token ids have no meaning without their vocabulary, and are refused.
+    Sequence(Sequence),
 }
 
-/// The reviews of a source in its two splits.
+impl Content {
+    /// The text, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Sequence(_) => None,
+        }
+    }
+
+    /// The sequence, if it is one.
+    pub fn sequence(&self) -> Option<&Sequence> {
+        match self {
+            Self::Text(_) => None,
+            Self::Sequence(sequence) => Some(sequence),
+        }
+    }
+}
+
+/// A content and what a network should answer to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// What is to be read.
+    pub content: Content,
+    /// What should be answered.
+    pub target: Target,
+}
+
+impl Record {
+    /// A text and its class.
+    pub fn text(text: impl Into<String>, class: u32) -> Self {
+        Self {
+            content: Content::Text(text.into()),
+            target: Target::Class(class),
+        }
+    }
+
+    /// The text of a review, and whether its class is 1.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn expect_review(&self) -> (&str, bool) {
+        let text = self.content.text().expect("a review is a text");
+        (text, self.target == Target::Class(1))
+    }
+}
+
+/// The records of a source in its splits. All contents are of one kind, and so are all targets.
 ///
-/// The order is part of the data set: the validation split is cut off the end of `train`, and words
+/// The order is part of the data set: the validation part may be cut off the end of `train`, and words
 /// of equal frequency rank by their first appearance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dataset {
-    /// For training and validation.
-    pub train: Vec<Review>,
+    /// The names of the classes; none where targets are numbers.
+    pub labels: Option<Labels>,
+    /// For training.
+    pub train: Vec<Record>,
+    /// To choose the best epoch; where it is empty, it is cut off the end of `train`.
+    pub validation: Vec<Record>,
     /// For the final test alone.
-    pub test: Vec<Review>,
-    /// How many reviews held invalid UTF-8, which U+FFFD replaces.
+    pub test: Vec<Record>,
+    /// How many texts held invalid UTF-8, which U+FFFD replaces.
     pub replaced_utf8: usize,
 }

@@ -2,12 +2,14 @@
 //! it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::printable::steers;
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, DataError>;
 
-/// Reviews, or something that belongs to them, could not be read.
+/// Data, or something that belongs to them, could not be read or are not what a network can learn from.
 ///
 /// Where another error lies beneath, it is the [`source`](std::error::Error::source) and no part of
 /// the message: print the chain.
@@ -77,8 +79,8 @@ pub enum DataError {
         folder: &'static str,
     },
 
-    /// A part of the data set that has to hold reviews holds none.
-    #[error("{path}: {part} holds no reviews; {remedy}")]
+    /// A part of the data set that has to hold something holds nothing.
+    #[error("{path}: {part} is empty; {remedy}")]
     Empty {
         /// The file or folder.
         path: PathBuf,
@@ -163,10 +165,7 @@ pub enum DataError {
     },
 
     /// A label is none of the known ones.
-    #[error(
-        "{path}, line {line}: the label {label} is not known; \
-         write 0 or 1, neg or pos, negative or positive, false or true"
-    )]
+    #[error("{path}, line {line}: the label {label} is not known; write {known}")]
     UnknownLabel {
         /// The table.
         path: PathBuf,
@@ -174,6 +173,17 @@ pub enum DataError {
         line: u64,
         /// The label, shortened if it is long.
         label: String,
+        /// The labels that are known, or the first of them.
+        known: String,
+    },
+
+    /// The labels of a table are none that a classifier could learn.
+    #[error("{path}: {reason}")]
+    LabelColumn {
+        /// The table.
+        path: PathBuf,
+        /// What is wrong with them and what to do.
+        reason: String,
     },
 
     /// A line of a table cannot be understood.
@@ -190,50 +200,72 @@ pub enum DataError {
     /// The test fraction leaves one of the splits without a meaning.
     #[error(
         "the test fraction {fraction} is not between 0 and 1; \
-         0.2 keeps a fifth of the reviews for testing"
+         0.2 keeps a fifth of the rows for testing"
     )]
     TestFraction {
         /// The fraction as it was given.
         fraction: f64,
     },
 
-    /// A saved vocabulary is damaged.
-    #[error(
-        "{path}: {reason}; the vocabulary belongs to its run: restore the file, or train again"
-    )]
-    Vocabulary {
-        /// The vocabulary's file.
+    /// Something that was saved with a run is damaged.
+    #[error("{path}: {reason}; the {what} belongs to its run: restore the file, or train again")]
+    Saved {
+        /// The file.
         path: PathBuf,
+        /// What it should hold, such as `vocabulary`.
+        what: &'static str,
         /// What is wrong with it.
         reason: String,
     },
-}
 
-impl DataError {
-    /// Turns an error of the operating system into one that names the path.
-    pub(crate) fn reading(path: &Path) -> impl FnOnce(io::Error) -> DataError {
-        move |source| match source.kind() {
-            io::ErrorKind::NotFound => DataError::NotFound { path: path.into() },
-            _ => DataError::Read {
-                path: path.into(),
-                source,
-            },
-        }
-    }
-}
+    /// The names of classes are none, or don't fit the targets.
+    #[error("{reason}")]
+    Labels {
+        /// What is wrong with them.
+        reason: String,
+    },
 
-/// Whether a terminal obeys a character instead of showing it: control characters, and the marks, embeddings,
-/// overrides and isolates that turn the direction of writing. The joiners of Persian words and of emoji don't.
-pub fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{61c}'
-                | '\u{200e}'
-                | '\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}'
-        )
+    /// A text or a sequence is none that its reader reads.
+    #[error("{reason}")]
+    Content {
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// An example does not fit the others, or the labels.
+    #[error("{place}: {reason}")]
+    Example {
+        /// Its part and its number from 1, such as `test example 3`.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// Too few examples are there to train, validate and test on.
+    #[error("{train} training and {test} test examples are too few to train, validate and test on")]
+    TooFew {
+        /// Examples of the training split.
+        train: usize,
+        /// Examples of the test split.
+        test: usize,
+    },
+
+    /// A scale was asked for where there are no numbers.
+    #[error("texts hold no numbers to scale: leave `scale`, or --no-scale, out")]
+    Scale,
+
+    /// Sequences are too short to remember something over, or longer than memory should hold.
+    #[error("the {task} needs a length of at least {shortest} and at most {longest}, not {length}")]
+    TaskLength {
+        /// The memory task.
+        task: &'static str,
+        /// Timesteps that it needs.
+        shortest: usize,
+        /// Timesteps that it has at most.
+        longest: usize,
+        /// Timesteps that were asked for.
+        length: usize,
+    },
 }
 
 /// A part of a file as a message may show it: at most `most` characters of it, and no character that
@@ -287,6 +319,11 @@ mod tests {
         );
         assert_eq!(shown("abcdef", 5), "abcde…");
         assert_eq!(shown("abcde", 5), "abcde");
+    }
+
+    #[cfg(feature = "files")]
+    #[test]
+    fn of_many_names_the_first_are_shown() {
         let names: Vec<String> = (0..100_000)
             .map(|index| format!("column-{index}"))
             .collect();

@@ -1,8 +1,9 @@
 //! Opening what somebody else may have put there: regular files alone, and of them no more than the
 //! reader has room for.
 
+use std::borrow::Cow;
 use std::fs::{File, FileType, Metadata};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::error::{DataError, Result};
@@ -59,6 +60,27 @@ pub fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>> {
         });
     }
     Ok(bytes)
+}
+
+impl DataError {
+    /// Turns an error of the operating system into one that names the path.
+    pub(crate) fn reading(path: &Path) -> impl FnOnce(io::Error) -> DataError {
+        move |source| match source.kind() {
+            io::ErrorKind::NotFound => DataError::NotFound { path: path.into() },
+            _ => DataError::Read {
+                path: path.into(),
+                source,
+            },
+        }
+    }
+}
+
+/// Text from bytes that should be UTF-8; invalid bytes become U+FFFD, and `replaced` counts the
+/// texts that had any.
+pub(crate) fn text(bytes: &[u8], replaced: &mut usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    *replaced += usize::from(matches!(text, Cow::Owned(_)));
+    text.into_owned()
 }
 
 /// Refuses what is no regular file.

@@ -16,9 +16,8 @@ use crate::sources::acl_imdb::read_archive;
 use crate::sources::keras_npz::{self, WordIndex};
 use crate::sources::npy::Npy;
 use crate::sources::pickle::read_lists;
-use crate::sources::table::Reader;
-use crate::tokenizer::for_each_word;
-use crate::{DataError, TableFormat, TableOptions, Vocabulary};
+use crate::sources::table::{Classes, Reader};
+use crate::{DataError, TableFormat, TableOptions, Target, Tokenizer, Vocabulary};
 
 /// Bytes of a message, its causes included.
 const LONGEST_MESSAGE: usize = 4096;
@@ -37,6 +36,7 @@ fn limits() -> Limits {
         table: 64 << 10,
         rows: 1000,
         row: 16 << 10,
+        label: 100,
     }
 }
 
@@ -96,12 +96,15 @@ fn archive(data: impl std::io::Read, most: usize) {
         Ok(dataset) => {
             let reviews = dataset.train.iter().chain(&dataset.test);
             // Each invalid byte of a review becomes the three of U+FFFD.
-            let bytes: usize = reviews.clone().map(|review| review.text.len()).sum();
+            let bytes: usize = reviews
+                .clone()
+                .map(|review| review.expect_review().0.len())
+                .sum();
             assert!(bytes <= 3 * most.min(limits.reviews as usize), "{bytes}");
             assert!(reviews.count() as u64 <= limits.entries);
             for split in [dataset.train, dataset.test] {
-                assert!(split.iter().any(|review| review.positive));
-                assert!(split.iter().any(|review| !review.positive));
+                assert!(split.iter().any(|review| review.expect_review().1));
+                assert!(split.iter().any(|review| !review.expect_review().1));
             }
         }
         Err(error) => assert_printable(&error),
@@ -138,12 +141,12 @@ pub fn npz(data: &[u8]) {
     match read {
         Ok(dataset) => {
             let reviews = dataset.train.iter().chain(&dataset.test);
-            let text: usize = reviews.clone().map(|review| review.text.len()).sum();
+            let texts = reviews.map(|review| review.expect_review().0);
+            let text: usize = texts.clone().map(str::len).sum();
             assert!(text as u64 <= limits.reviews);
-            for review in reviews {
-                for_each_word(&review.text, |word| {
-                    assert!(matches!(word, "good" | "film"))
-                });
+            for text in texts {
+                Tokenizer::Keras
+                    .for_each_token(text, |word| assert!(matches!(word, "good" | "film")));
             }
         }
         Err(error) => assert_printable(&error),
@@ -173,6 +176,7 @@ fn table(data: &[u8], format: TableFormat) {
         format,
         text_column: "text".into(),
         label_column: "label".into(),
+        labels: None,
         test_fraction: 0.2,
     };
     let total = data.len() as u64;
@@ -180,6 +184,7 @@ fn table(data: &[u8], format: TableFormat) {
     let mut reader = Reader {
         options: &options,
         limits: &limits,
+        classes: Classes::new("label", "text", None),
         replaced_utf8: 0,
         before: 0,
         total,
@@ -188,13 +193,26 @@ fn table(data: &[u8], format: TableFormat) {
             done = progress.done;
         },
     };
-    match reader.rows(&options.path, data, total) {
-        Ok(reviews) => {
-            assert!(reviews.len() <= limits.rows);
-            assert!(reader.replaced_utf8 <= reviews.len());
+    let rows = reader
+        .rows(&options.path, data, total)
+        .and_then(|mut rows| {
+            reader.classes.learn(&mut rows, &options.path)?;
+            Ok(rows)
+        });
+    match rows {
+        Ok(rows) => {
+            assert!(rows.len() <= limits.rows);
+            assert!(reader.replaced_utf8 <= rows.len());
             // Each invalid byte becomes the three of U+FFFD.
-            let text: usize = reviews.iter().map(|review| review.text.len()).sum();
+            let text: usize = rows.iter().map(|row| row.expect_review().0.len()).sum();
             assert!(text <= 3 * data.len(), "{text} bytes of text");
+            let labels = reader.classes.into_labels();
+            assert_eq!(labels.is_none(), rows.is_empty());
+            let classes = labels.map_or(0, |labels| labels.len() as u32);
+            assert!(
+                rows.iter()
+                    .all(|row| matches!(row.target, Target::Class(class) if class < classes))
+            );
         }
         Err(error) => assert_printable(&error),
     }
@@ -228,7 +246,7 @@ pub fn word_index(data: &[u8]) {
         Ok(index) => {
             for word in index.words() {
                 let mut words = Vec::new();
-                for_each_word(word, |word| words.push(word.to_owned()));
+                Tokenizer::Keras.for_each_token(word, |word| words.push(word.to_owned()));
                 assert_eq!(words, [word]);
             }
         }
@@ -239,23 +257,28 @@ pub fn word_index(data: &[u8]) {
 /// A text.
 pub fn tokenizer(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let mut words = Vec::new();
-    for_each_word(&text, |word| words.push(word.to_owned()));
-    assert!(words.iter().all(|word| !word.is_empty()));
-    let mut again = Vec::new();
-    for_each_word(&words.join(" "), |word| again.push(word.to_owned()));
-    assert_eq!(words, again);
+    for tokenizer in Tokenizer::ALL {
+        let mut tokens = Vec::new();
+        tokenizer.for_each_token(&text, |token| tokens.push(token.to_owned()));
+        assert!(tokens.iter().all(|token| !token.is_empty()));
+        let mut again = Vec::new();
+        let separator = match tokenizer {
+            Tokenizer::Keras => " ",
+            Tokenizer::Characters => "",
+        };
+        tokenizer.for_each_token(&tokens.join(separator), |token| {
+            again.push(token.to_owned())
+        });
+        assert_eq!(tokens, again);
 
-    let vocabulary = Vocabulary::build([&*text].into_iter(), usize::MAX);
-    let distinct: HashSet<&String> = words.iter().collect();
-    assert_eq!(vocabulary.distinct(), distinct.len());
-    let ids = vocabulary.encode(&text, usize::MAX);
-    assert!(ids[1..].iter().map(|&id| vocabulary.word(id)).eq(&words));
-    assert!(
-        words
-            .iter()
-            .all(|word| vocabulary.id(word) != Vocabulary::UNKNOWN)
-    );
+        let (vocabulary, encoded) = Vocabulary::learn(&[&text], usize::MAX, tokenizer, usize::MAX);
+        let distinct: HashSet<&String> = tokens.iter().collect();
+        assert_eq!(vocabulary.distinct(), distinct.len());
+        let ids = vocabulary.encode(&text, usize::MAX);
+        assert_eq!(encoded, [&ids[..]]);
+        assert!(ids[1..].iter().map(|&id| vocabulary.word(id)).eq(&tokens));
+        assert!(ids[1..].iter().all(|&id| id != Vocabulary::UNKNOWN));
+    }
 }
 
 #[cfg(test)]

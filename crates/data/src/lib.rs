@@ -1,45 +1,84 @@
-//! Film reviews in, batches of padded token ids out.
+//! Texts and numbers in, batches of padded sequences with lengths and targets out.
 //!
-//! The reviews come from a [`Source`]: the published IMDB archive or folder, Keras's `imdb.npz`, a
-//! table of one's own, or the built-in generator. A [`Vocabulary`] is counted on the training split
-//! and turns every review into an [`Example`]; [`Batching`] cuts the examples of an epoch into
-//! [`Batch`]es. Words and ids follow Keras, so that results compare. The crate knows no tensors and
-//! prints nothing.
+//! The data come from a [`Source`]: the published IMDB archive or folder, Keras's `imdb.npz`, a table of
+//! one's own, or a generator. An [`EncodedDataset`] makes a [`Sequence`] of every [`Record`], of token ids
+//! by a [`Vocabulary`] or of numbers by a [`Scaler`], both learnt on the training split; [`Batching`] cuts
+//! its [`Example`]s into the [`Batch`]es of an epoch. Words and ids follow Keras, so that results compare.
+//! The crate knows no tensors and prints nothing.
 //!
 //! ```
-//! use gatefold_data::{Batching, Padding, Review, Vocabulary, encode_all};
+//! use gatefold_data::{BatchInput, Batching, Dataset, EncodedDataset, Encoding, Labels, Padding, Record, Tokenizer};
 //!
-//! let reviews = [
-//!     Review { text: "A fine, fine film.".into(), positive: true },
-//!     Review { text: "Not a film".into(), positive: false },
-//! ];
-//! let vocabulary = Vocabulary::build(reviews.iter().map(|review| review.text.as_str()), 10_000);
-//! assert_eq!(vocabulary.words(), ["a", "fine", "film", "not"]);
+//! # fn main() -> gatefold_data::Result<()> {
+//! let dataset = Dataset {
+//!     labels: Some(Labels::negative_positive()),
+//!     train: vec![
+//!         Record::text("A fine, fine film.", 1),
+//!         Record::text("Not a film", 0),
+//!         Record::text("Fine", 1),
+//!     ],
+//!     test: vec![Record::text("A fine mess", 0)],
+//!     ..Dataset::default()
+//! };
+//! let encoded = EncodedDataset::new(&dataset, &Encoding {
+//!     tokenizer: Tokenizer::Keras,
+//!     vocabulary_size: 10_000,
+//!     max_length: 256,
+//!     scale: None,
+//!     validation_fraction: 0.4,
+//! })?;
+//! let vocabulary = encoded.encoder.vocabulary().expect("these are texts");
+//! assert_eq!(vocabulary.words(), ["fine", "a", "film", "not"]);
 //!
-//! let examples = encode_all(&reviews, &vocabulary, 256);
 //! let batching = Batching { batch_size: 2, padding: Padding::Longest };
-//! let batch = batching.batch(&examples, &[0, 1]);
-//! assert_eq!(batch.ids, [1, 3, 4, 4, 5, 1, 6, 3, 5, 0]);
+//! let batch = batching.batch(&encoded.train, &[0, 1]);
+//! assert_eq!(batch.input, BatchInput::Tokens(vec![1, 4, 3, 3, 5, 1, 6, 4, 5, 0]));
 //! assert_eq!(batch.lengths, [5, 4]);
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! Without the feature `files`, which is on by default, the crate opens and parses no files and builds for
+//! `wasm32-unknown-unknown`; generators and whatever a program makes a [`Dataset`] of remain.
 
 mod batches;
 mod dataset;
+mod encoded;
+mod encoder;
 mod error;
+mod example;
+#[cfg(feature = "files")]
 pub mod files;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(feature = "files", any(test, fuzzing)))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod generators;
+mod labels;
+#[cfg(feature = "files")]
 mod limits;
+mod printable;
 pub mod random;
+mod scaler;
+mod sequence;
+#[cfg(feature = "files")]
 mod sources;
 mod statistics;
-pub mod tokenizer;
+mod tokenizer;
 mod vocabulary;
 
-pub use batches::{Batch, Batching, Example, Padding, encode_all};
-pub use dataset::{Dataset, Review};
-pub use error::{DataError, Result, steers};
-pub use sources::{Progress, Source, TableFormat, TableOptions, Unit};
-pub use statistics::{DatasetInfo, SplitInfo, WordsPerReview};
+pub use batches::{Batch, BatchInput, BatchTargets, Batching, Padding};
+pub use dataset::{Content, Dataset, Record};
+pub use encoded::{EncodedDataset, Encoding, encode_all};
+pub use encoder::Encoder;
+pub use error::{DataError, Result};
+pub use example::{Example, Target, TargetKind};
+pub use generators::{MemoryTask, reviews};
+pub use labels::Labels;
+pub use printable::{escaped, printable, steers, within_line};
+pub use scaler::Scaler;
+pub use sequence::Sequence;
+#[cfg(feature = "files")]
+pub use sources::{LoadProgress, Source, TableFormat, TableOptions, Unit};
+pub use statistics::{DatasetInfo, LabelCount, Lengths, SplitInfo};
+pub use tokenizer::Tokenizer;
 pub use vocabulary::Vocabulary;

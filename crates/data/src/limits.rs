@@ -28,12 +28,14 @@ pub(crate) struct Limits {
     pub(crate) word_index: u64,
     /// Bytes of a word of an index; the longest published one has 51.
     pub(crate) word: usize,
-    /// Bytes of a table. Its reviews stay in memory, so that the machine's may be less.
+    /// Bytes of a table. Its texts stay in memory, so that the machine's may be less.
     pub(crate) table: u64,
     /// Rows of a table.
     pub(crate) rows: usize,
     /// Bytes of a row of a table.
     pub(crate) row: u64,
+    /// Bytes of a label in it.
+    pub(crate) label: usize,
 }
 
 impl Default for Limits {
@@ -50,6 +52,7 @@ impl Default for Limits {
             table: 4 << 30,
             rows: 1 << 25,
             row: 64 << 20,
+            label: 1 << 10,
         }
     }
 }

@@ -3,99 +3,135 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::dataset::{Dataset, Review};
-use crate::tokenizer::for_each_word;
+use crate::dataset::{Content, Dataset, Record};
+use crate::example::Target;
+use crate::labels::Labels;
+use crate::tokenizer::Tokenizer;
 use crate::vocabulary::Vocabulary;
 
 /// How many words of the vocabulary are shown.
 const FIRST_WORDS: usize = 10;
 
-/// The length that the lesson's network reads.
-const LESSON_LENGTH: usize = 256;
-
-/// What a data set holds.
+/// What a data set holds. Words are those of [`Tokenizer::Keras`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DatasetInfo {
     /// The training split.
     pub train: SplitInfo,
+    /// The validation part, if the data set brings one.
+    pub validation: Option<SplitInfo>,
     /// The test split.
     pub test: SplitInfo,
-    /// Different words in the training split.
-    pub distinct_words: usize,
-    /// The ten most frequent words of the training split, the most frequent first.
-    pub first_words: Vec<String>,
-    /// Reviews in which invalid UTF-8 was replaced.
+    /// The length that sequences are cut to.
+    pub max_length: usize,
+    /// Different words in the training split, if it holds texts.
+    pub distinct_words: Option<usize>,
+    /// The ten most frequent words of the training split, the most frequent first, if it holds texts.
+    pub first_words: Option<Vec<String>>,
+    /// Texts in which invalid UTF-8 was replaced.
     pub replaced_utf8: usize,
 }
 
 /// What a split holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SplitInfo {
-    /// All reviews.
-    pub reviews: usize,
-    /// Those that praise their film.
-    pub positive: usize,
-    /// Those that do not.
-    pub negative: usize,
+    /// All examples.
+    pub examples: usize,
+    /// How often each label is the target, in the order of the classes; empty where targets are numbers.
+    pub labels: Vec<LabelCount>,
     /// How long they are.
-    pub words_per_review: WordsPerReview,
+    pub lengths: Lengths,
 }
 
-/// How long the reviews of a split are, in words. A quantile is the length of the review nearest to
-/// that rank.
+/// How often a label is the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LabelCount {
+    /// The label.
+    pub label: String,
+    /// Examples that have it; where there is a class a timestep, timesteps.
+    pub examples: usize,
+}
+
+/// How long the examples of a split are, in words or in timesteps. A quantile is the length of the example
+/// nearest to that rank.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct WordsPerReview {
+pub struct Lengths {
     /// The shortest.
     pub min: usize,
-    /// Longer than 5 % of the reviews.
+    /// Longer than 5 % of the examples.
     pub p5: usize,
-    /// Longer than 25 % of the reviews.
+    /// Longer than 25 % of the examples.
     pub p25: usize,
-    /// Longer than half of the reviews.
+    /// Longer than half of the examples.
     pub median: usize,
-    /// Longer than 75 % of the reviews.
+    /// Longer than 75 % of the examples.
     pub p75: usize,
-    /// Longer than 95 % of the reviews.
+    /// Longer than 95 % of the examples.
     pub p95: usize,
     /// The longest.
     pub max: usize,
     /// The mean.
     pub mean: f64,
-    /// The share of reviews with more than 256 words, from 0 to 1: the lesson's network does not
-    /// see all of them.
-    pub share_over_256: f64,
+    /// The share of examples that are longer than sequences are cut to, from 0 to 1.
+    pub longer: f64,
 }
 
 impl DatasetInfo {
-    /// Counts a data set.
-    pub fn of(dataset: &Dataset) -> Self {
-        let texts = dataset.train.iter().map(|review| review.text.as_str());
-        let vocabulary = Vocabulary::build(texts, Vocabulary::FIRST_WORD as usize + FIRST_WORDS);
+    /// Counts a data set whose sequences are to be cut to `max_length`.
+    pub fn of(dataset: &Dataset, max_length: usize) -> Self {
+        let texts: Vec<&str> = dataset
+            .train
+            .iter()
+            .filter_map(|record| record.content.text())
+            .collect();
+        let vocabulary = (!texts.is_empty()).then(|| {
+            let size = Vocabulary::FIRST_WORD as usize + FIRST_WORDS;
+            Vocabulary::build(texts.into_iter(), size, Tokenizer::Keras)
+        });
+        let split =
+            |records: &[Record]| SplitInfo::of(records, dataset.labels.as_ref(), max_length);
         Self {
-            train: SplitInfo::of(&dataset.train),
-            test: SplitInfo::of(&dataset.test),
-            distinct_words: vocabulary.distinct(),
-            first_words: vocabulary.words().to_vec(),
+            train: split(&dataset.train),
+            validation: (!dataset.validation.is_empty()).then(|| split(&dataset.validation)),
+            test: split(&dataset.test),
+            max_length,
+            distinct_words: vocabulary.as_ref().map(Vocabulary::distinct),
+            first_words: vocabulary.map(|vocabulary| vocabulary.words().to_vec()),
             replaced_utf8: dataset.replaced_utf8,
         }
     }
 }
 
 impl SplitInfo {
-    fn of(reviews: &[Review]) -> Self {
-        let positive = reviews.iter().filter(|review| review.positive).count();
-        let words_per_review = WordsPerReview::of(reviews.par_iter().map(words).collect());
+    fn of(records: &[Record], labels: Option<&Labels>, max_length: usize) -> Self {
+        let names = labels.map_or(&[][..], Labels::names);
+        let mut counts = vec![0; names.len()];
+        for record in records {
+            let classes = match &record.target {
+                Target::Class(class) => std::slice::from_ref(class),
+                Target::Classes(classes) => classes,
+                Target::Values(_) => &[],
+            };
+            for &class in classes {
+                // A class without a label is for encoding to refuse.
+                if let Some(count) = counts.get_mut(class as usize) {
+                    *count += 1;
+                }
+            }
+        }
+        let label = |(label, examples): (&String, usize)| LabelCount {
+            label: label.clone(),
+            examples,
+        };
         Self {
-            reviews: reviews.len(),
-            positive,
-            negative: reviews.len() - positive,
-            words_per_review,
+            examples: records.len(),
+            labels: names.iter().zip(counts).map(label).collect(),
+            lengths: Lengths::of(records.par_iter().map(length).collect(), max_length),
         }
     }
 }
 
-impl WordsPerReview {
-    fn of(mut lengths: Vec<usize>) -> Self {
+impl Lengths {
+    fn of(mut lengths: Vec<usize>, max_length: usize) -> Self {
         lengths.sort_unstable();
         let last = lengths.len().saturating_sub(1);
         let quantile = |percent: usize| {
@@ -105,6 +141,7 @@ impl WordsPerReview {
                 .unwrap_or(0)
         };
         let share = |part: usize| part as f64 / lengths.len().max(1) as f64;
+        let longer = lengths.iter().filter(|&&length| length > max_length);
         Self {
             min: quantile(0),
             p5: quantile(5),
@@ -114,75 +151,98 @@ impl WordsPerReview {
             p95: quantile(95),
             max: quantile(100),
             mean: share(lengths.iter().sum()),
-            share_over_256: share(
-                lengths
-                    .iter()
-                    .filter(|&&length| length > LESSON_LENGTH)
-                    .count(),
-            ),
+            longer: share(longer.count()),
         }
     }
 }
 
-fn words(review: &Review) -> usize {
-    let mut words = 0;
-    for_each_word(&review.text, |_| words += 1);
-    words
+fn length(record: &Record) -> usize {
+    match &record.content {
+        Content::Text(text) => {
+            let mut words = 0;
+            Tokenizer::Keras.for_each_token(text, |_| words += 1);
+            words
+        }
+        Content::Sequence(sequence) => sequence.len(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sequence::Sequence;
 
-    fn review(words: usize, positive: bool) -> Review {
-        Review {
-            text: "word ".repeat(words),
-            positive,
-        }
+    fn review(words: usize, class: u32) -> Record {
+        Record::text("word ".repeat(words), class)
+    }
+
+    fn counts(split: &SplitInfo) -> Vec<(&str, usize)> {
+        let labels = split.labels.iter();
+        labels
+            .map(|count| (count.label.as_str(), count.examples))
+            .collect()
     }
 
     #[test]
-    fn counts_splits_classes_and_words() {
-        let train = vec![
-            Review {
-                text: "A film, a film!".into(),
-                positive: true,
-            },
-            Review {
-                text: "a mess".into(),
-                positive: false,
-            },
-            Review {
-                text: "One two three four five six seven eight nine ten".into(),
-                positive: false,
-            },
-        ];
+    fn counts_splits_labels_and_words() {
         let dataset = Dataset {
-            train,
-            test: vec![review(3, true)],
+            labels: Some(Labels::negative_positive()),
+            train: vec![
+                Record::text("A film, a film!", 1),
+                Record::text("a mess", 0),
+                Record::text("One two three four five six seven eight nine ten", 0),
+            ],
+            validation: Vec::new(),
+            test: vec![review(3, 1)],
             replaced_utf8: 2,
         };
-        let info = DatasetInfo::of(&dataset);
-        assert_eq!(
-            (info.train.reviews, info.train.positive, info.train.negative),
-            (3, 1, 2)
-        );
-        assert_eq!(
-            (info.test.reviews, info.test.positive, info.test.negative),
-            (1, 1, 0)
-        );
-        assert_eq!(info.distinct_words, 13);
+        let info = DatasetInfo::of(&dataset, 256);
+        assert_eq!((info.train.examples, info.test.examples), (3, 1));
+        assert_eq!(counts(&info.train), [("negative", 2), ("positive", 1)]);
+        assert_eq!(counts(&info.test), [("negative", 0), ("positive", 1)]);
+        assert_eq!((info.validation, info.max_length), (None, 256));
+        assert_eq!(info.distinct_words, Some(13));
         let first = [
             "a", "film", "mess", "one", "two", "three", "four", "five", "six", "seven",
         ];
-        assert_eq!(info.first_words, first);
+        assert_eq!(info.first_words.unwrap(), first);
         assert_eq!(info.replaced_utf8, 2);
     }
 
     #[test]
+    fn numbers_have_lengths_and_no_words() {
+        let record = |length: usize, target| {
+            let values = vec![0.5; 3 * length];
+            let content = Content::Sequence(Sequence::Values { width: 3, values });
+            Record { content, target }
+        };
+        let numbers = Dataset {
+            train: vec![
+                record(2, Target::Values(vec![1.0])),
+                record(4, Target::Values(vec![2.0])),
+            ],
+            ..Dataset::default()
+        };
+        let info = DatasetInfo::of(&numbers, 2);
+        assert_eq!((info.distinct_words, info.first_words), (None, None));
+        assert_eq!((info.train.lengths.min, info.train.lengths.max), (2, 4));
+        assert_eq!(
+            (info.train.lengths.longer, info.train.labels),
+            (0.5, Vec::new())
+        );
+        let steps = Dataset {
+            labels: Some(Labels::negative_positive()),
+            validation: vec![record(3, Target::Classes(vec![1, 0, 1]))],
+            ..Dataset::default()
+        };
+        let validation = DatasetInfo::of(&steps, 2).validation.unwrap();
+        assert_eq!(counts(&validation), [("negative", 1), ("positive", 2)]);
+    }
+
+    #[test]
     fn lengths_are_those_of_the_nearest_ranks() {
-        let reviews: Vec<Review> = (0..=300).rev().map(|words| review(words, true)).collect();
-        let lengths = SplitInfo::of(&reviews).words_per_review;
+        let reviews: Vec<Record> = (0..=300).rev().map(|words| review(words, 1)).collect();
+        let lengths = SplitInfo::of(&reviews, None, 256).lengths;
         assert_eq!(
             (lengths.min, lengths.p5, lengths.p25, lengths.median),
             (0, 15, 75, 150)
@@ -191,27 +251,26 @@ mod tests {
             (lengths.p75, lengths.p95, lengths.max, lengths.mean),
             (225, 285, 300, 150.0)
         );
-        assert!((lengths.share_over_256 - 44.0 / 301.0).abs() < 1e-12);
+        assert!((lengths.longer - 44.0 / 301.0).abs() < 1e-12);
     }
 
     #[test]
     fn an_empty_split_has_no_lengths() {
-        let lengths = SplitInfo::of(&[]).words_per_review;
-        assert_eq!(
-            (lengths.max, lengths.mean, lengths.share_over_256),
-            (0, 0.0, 0.0)
-        );
+        let lengths = SplitInfo::of(&[], None, 256).lengths;
+        assert_eq!((lengths.max, lengths.mean, lengths.longer), (0, 0.0, 0.0));
     }
 
     #[test]
     fn becomes_one_json_object() {
         let dataset = Dataset {
-            train: vec![review(2, true)],
-            test: vec![review(1, false)],
-            replaced_utf8: 0,
+            labels: Some(Labels::negative_positive()),
+            train: vec![review(2, 1)],
+            test: vec![review(1, 0)],
+            ..Dataset::default()
         };
-        let json = serde_json::to_value(DatasetInfo::of(&dataset)).unwrap();
-        assert_eq!(json["train"]["words_per_review"]["median"], 2);
+        let json = serde_json::to_value(DatasetInfo::of(&dataset, 256)).unwrap();
+        assert_eq!(json["train"]["lengths"]["median"], 2);
+        assert_eq!(json["train"]["labels"][1]["label"], "positive");
         assert_eq!(json["first_words"][0], "word");
     }
 }

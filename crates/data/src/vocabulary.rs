@@ -7,22 +7,25 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, Result, SHOWN_NAME, SHOWN_REASON, shown};
-use crate::tokenizer::{self, for_each_word};
+use crate::tokenizer::Tokenizer;
 
 /// Texts that one task counts: enough to keep the merging of counts small beside the counting.
 const TEXTS_PER_TASK: usize = 1024;
 
-/// The most frequent words of the training split and their ids, as Keras numbers them.
+/// The most frequent words of the training split and their ids, as Keras numbers them. A word is a token of the
+/// text, whatever the [`Tokenizer`] makes one.
 ///
-/// Id 0 is padding, 1 starts a review, 2 stands for every word that was not kept; words follow from
+/// Id 0 is padding, 1 starts a text, 2 stands for every word that was not kept; words follow from
 /// 3 in the order of their frequency, and of their first appearance where that is equal. Its
-/// serialised form is readable: `{"size": 10000, "distinct": 88582, "words": ["the", "and", …]}`.
+/// serialised form is readable: `{"size": 10000, "distinct": 88582, "words": ["the", "and", …]}`, with a
+/// `"tokenizer"` where it is not [`Tokenizer::Keras`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Saved", into = "Saved")]
 pub struct Vocabulary {
     size: usize,
     distinct: usize,
     words: Vec<String>,
+    tokenizer: Tokenizer,
     // Std's map hashes with a random key: no text can be written whose words collide.
     ids: HashMap<String, u32>,
 }
@@ -30,53 +33,87 @@ pub struct Vocabulary {
 impl Vocabulary {
     /// The id that fills a batch's rows past their length.
     pub const PADDING: u32 = 0;
-    /// The id that begins every review.
+    /// The id that begins every text.
     pub const START: u32 = 1;
     /// The id of a word that was not kept.
     pub const UNKNOWN: u32 = 2;
     /// The id of the most frequent word.
     pub const FIRST_WORD: u32 = 3;
 
-    /// Counts the words of `texts` and keeps the most frequent ones: those whose ids, from 3, are
+    /// Counts the tokens of `texts` and keeps the most frequent ones: those whose ids, from 3, are
     /// below `size`.
-    pub fn build<'a>(texts: impl Iterator<Item = &'a str>, size: usize) -> Self {
-        let texts: Vec<&str> = texts.collect();
-        let counted: Vec<_> = texts.par_chunks(TEXTS_PER_TASK).map(count).collect();
-        let mut counts: HashMap<String, Count> = HashMap::new();
-        let mut earlier_words = 0;
-        for part in counted {
-            let words_here = part.values().map(|count| count.times).sum::<u64>();
-            for (word, count) in part {
-                let first_seen = earlier_words + count.first_seen;
-                counts
-                    .entry(word)
-                    .or_insert(Count {
-                        times: 0,
-                        first_seen,
-                    })
-                    .times += count.times;
-            }
-            earlier_words += words_here;
-        }
-        let distinct = counts.len();
-        let mut ranked: Vec<(String, Count)> = counts.into_iter().collect();
-        ranked.par_sort_unstable_by_key(|(_, count)| {
-            (std::cmp::Reverse(count.times), count.first_seen)
-        });
-        let words = ranked
-            .into_iter()
-            .take(kept(size, distinct))
-            .map(|(word, _)| word)
-            .collect();
-        Self::from_words(size, distinct, words)
+    pub fn build<'a>(
+        texts: impl Iterator<Item = &'a str>,
+        size: usize,
+        tokenizer: Tokenizer,
+    ) -> Self {
+        Self::learn(&texts.collect::<Vec<_>>(), size, tokenizer, 0).0
     }
 
-    fn from_words(size: usize, distinct: usize, words: Vec<String>) -> Self {
+    /// What [`build`](Self::build) gives, and what [`encode`](Self::encode) then gives for each of the texts,
+    /// which are split into tokens once for both.
+    pub fn learn(
+        texts: &[&str],
+        size: usize,
+        tokenizer: Tokenizer,
+        max_length: usize,
+    ) -> (Self, Vec<Vec<u32>>) {
+        let tasks = texts.par_chunks(TEXTS_PER_TASK);
+        let parts: Vec<Part> = tasks
+            .map(|texts| Part::of(texts, tokenizer, max_length))
+            .collect();
+        // Words of all parts in the order of their first appearance, and how often they occur.
+        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut times: Vec<u64> = Vec::new();
+        let mut encoded = Vec::with_capacity(parts.len());
+        for Part { words, texts } in parts {
+            let place = |(word, more)| {
+                let place = *places.entry(word).or_insert(times.len());
+                if place == times.len() {
+                    times.push(0);
+                }
+                times[place] += more;
+                place
+            };
+            encoded.push((words.into_iter().map(place).collect::<Vec<_>>(), texts));
+        }
+        let distinct = times.len();
+        let mut ranked: Vec<usize> = (0..distinct).collect();
+        ranked.par_sort_unstable_by_key(|&place| (std::cmp::Reverse(times[place]), place));
+        ranked.truncate(kept(size, distinct));
+        let mut ids = vec![Self::UNKNOWN; distinct];
+        for (&place, id) in ranked.iter().zip(Self::FIRST_WORD..) {
+            ids[place] = id;
+        }
+        let mut words = vec![String::new(); ranked.len()];
+        for (word, place) in places {
+            if ids[place] >= Self::FIRST_WORD {
+                words[(ids[place] - Self::FIRST_WORD) as usize] = word;
+            }
+        }
+        let encoded = encoded
+            .into_par_iter()
+            .flat_map_iter(|(places, mut texts)| {
+                for id in texts
+                    .iter_mut()
+                    .flatten()
+                    .filter(|id| **id >= Self::FIRST_WORD)
+                {
+                    *id = ids[places[(*id - Self::FIRST_WORD) as usize]];
+                }
+                texts
+            });
+        let encoded = encoded.collect();
+        (Self::from_words(size, distinct, words, tokenizer), encoded)
+    }
+
+    fn from_words(size: usize, distinct: usize, words: Vec<String>, tokenizer: Tokenizer) -> Self {
         let ids = words.iter().cloned().zip(Self::FIRST_WORD..).collect();
         Self {
             size,
             distinct,
             words,
+            tokenizer,
             ids,
         }
     }
@@ -96,7 +133,12 @@ impl Vocabulary {
         &self.words
     }
 
-    /// The id of a word in lower case, [`Self::UNKNOWN`] if it was not kept.
+    /// How texts are split into words.
+    pub fn tokenizer(&self) -> Tokenizer {
+        self.tokenizer
+    }
+
+    /// The id of a word as the tokenizer gives it, [`Self::UNKNOWN`] if it was not kept.
     pub fn id(&self, word: &str) -> u32 {
         self.ids.get(word).copied().unwrap_or(Self::UNKNOWN)
     }
@@ -119,10 +161,10 @@ impl Vocabulary {
     /// The ids of a text: [`Self::START`], then one a word; of these the last `max_length`.
     pub fn encode(&self, text: &str, max_length: usize) -> Vec<u32> {
         let mut ids = vec![Self::START];
-        for_each_word(text, |word| ids.push(self.id(word)));
-        let surplus = ids.len().saturating_sub(max_length);
+        self.tokenizer
+            .for_each_token(text, |word| ids.push(self.id(word)));
         // A vector of its own, without the room that a long text took.
-        ids.split_off(surplus)
+        last(&ids, max_length)
     }
 
     /// The vocabulary as readable JSON.
@@ -133,11 +175,12 @@ impl Vocabulary {
     /// Reads what [`Self::to_json`] wrote; `path` is for the message of an error.
     ///
     /// # Errors
-    /// [`DataError::Vocabulary`] if the text is no such JSON, a word occurs twice or is not one as
-    /// [`for_each_word`] gives it, or the number of words does not follow from `size` and `distinct`.
+    /// [`DataError::Saved`] if the text is no such JSON, a word occurs twice or is not one as the tokenizer
+    /// gives it, or the number of words does not follow from `size` and `distinct`.
     pub fn from_json(json: &str, path: &Path) -> Result<Self> {
-        serde_json::from_str(json).map_err(|error| DataError::Vocabulary {
+        serde_json::from_str(json).map_err(|error| DataError::Saved {
             path: path.into(),
+            what: "vocabulary",
             reason: shown(&error.to_string(), SHOWN_REASON),
         })
     }
@@ -151,33 +194,49 @@ fn kept(size: usize, distinct: usize) -> usize {
     )
 }
 
-/// How often a word occurs, and how many words of the text came before its first occurrence.
-struct Count {
-    times: u64,
-    first_seen: u64,
+/// The last `most` ids.
+fn last(ids: &[u32], most: usize) -> Vec<u32> {
+    ids[ids.len().saturating_sub(most)..].to_vec()
 }
 
-fn count(texts: &[&str]) -> HashMap<String, Count> {
-    let mut counts: HashMap<String, Count> = HashMap::new();
-    let mut seen = 0;
-    for text in texts {
-        for_each_word(text, |word| {
-            match counts.get_mut(word) {
-                Some(count) => count.times += 1,
-                None => {
-                    counts.insert(
-                        word.to_owned(),
-                        Count {
-                            times: 1,
-                            first_seen: seen,
-                        },
-                    );
-                }
-            }
-            seen += 1;
-        });
+/// What one task makes of its texts.
+struct Part {
+    /// The words in the order of their first appearance here, and how often each occurs.
+    words: Vec<(String, u64)>,
+    /// The texts' last ids: those of the words number `words` from [`Vocabulary::FIRST_WORD`].
+    texts: Vec<Vec<u32>>,
+}
+
+impl Part {
+    fn of(texts: &[&str], tokenizer: Tokenizer, max_length: usize) -> Self {
+        let mut places: HashMap<String, u32> = HashMap::new();
+        let mut times: Vec<u64> = Vec::new();
+        let mut ids = Vec::new();
+        let encode = |text: &&str| {
+            ids.clear();
+            ids.push(Vocabulary::START);
+            tokenizer.for_each_token(text, |word| {
+                let place = places.get(word).copied().unwrap_or_else(|| {
+                    let place = times.len() as u32;
+                    places.insert(word.to_owned(), place);
+                    times.push(0);
+                    place
+                });
+                times[place as usize] += 1;
+                ids.push(Vocabulary::FIRST_WORD + place);
+            });
+            last(&ids, max_length)
+        };
+        let texts = texts.iter().map(encode).collect();
+        let mut words: Vec<_> = times
+            .into_iter()
+            .map(|times| (String::new(), times))
+            .collect();
+        for (word, place) in places {
+            words[place as usize].0 = word;
+        }
+        Self { words, texts }
     }
-    counts
 }
 
 /// The form of a vocabulary in a file.
@@ -186,7 +245,14 @@ fn count(texts: &[&str]) -> HashMap<String, Count> {
 struct Saved {
     size: usize,
     distinct: usize,
+    /// Left out where it is the default, as in the files from before there were others.
+    #[serde(default, skip_serializing_if = "is_default")]
+    tokenizer: Tokenizer,
     words: Vec<String>,
+}
+
+fn is_default(tokenizer: &Tokenizer) -> bool {
+    *tokenizer == Tokenizer::default()
 }
 
 impl From<Vocabulary> for Saved {
@@ -195,12 +261,14 @@ impl From<Vocabulary> for Saved {
             size,
             distinct,
             words,
+            tokenizer,
             ..
         }: Vocabulary,
     ) -> Self {
         Self {
             size,
             distinct,
+            tokenizer,
             words,
         }
     }
@@ -213,6 +281,7 @@ impl TryFrom<Saved> for Vocabulary {
         Saved {
             size,
             distinct,
+            tokenizer,
             words,
         }: Saved,
     ) -> std::result::Result<Self, String> {
@@ -226,14 +295,18 @@ impl TryFrom<Saved> for Vocabulary {
         }
         let name = |word: &str| shown(word, SHOWN_NAME);
         // What is no word of a text would never be met, and its id never be used.
-        let is_word = |word: &String| tokenizer::word(word).as_ref() == Some(word);
+        let is_word = |word: &String| tokenizer.token(word).as_ref() == Some(word);
         if let Some(other) = words.iter().find(|word| !is_word(word)) {
+            let one = match tokenizer {
+                Tokenizer::Keras => "word in lower case",
+                Tokenizer::Characters => "character",
+            };
             return Err(format!(
-                "`{}` is not one word in lower case, as texts are split into",
+                "`{}` is not one {one}, as texts are split into",
                 name(other)
             ));
         }
-        let vocabulary = Self::from_words(size, distinct, words);
+        let vocabulary = Self::from_words(size, distinct, words, tokenizer);
         match vocabulary
             .words
             .iter()
@@ -252,13 +325,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn small() -> Vocabulary {
-        Vocabulary::build(["b a b", "c a d b"].into_iter(), 6)
+        Vocabulary::build(["b a b", "c a d b"].into_iter(), 6, Tokenizer::Keras)
     }
 
     #[test]
     fn ranks_by_frequency_then_by_first_appearance() {
-        let vocabulary =
-            Vocabulary::build(["late b a", "b a early", "late early z"].into_iter(), 100);
+        let vocabulary = Vocabulary::build(
+            ["late b a", "b a early", "late early z"].into_iter(),
+            100,
+            Tokenizer::Keras,
+        );
         assert_eq!(vocabulary.words(), ["late", "b", "a", "early", "z"]);
         assert_eq!(vocabulary.distinct(), 5);
     }
@@ -289,7 +365,7 @@ mod tests {
     #[test]
     fn sizes_without_room_for_words_keep_none() {
         for size in 0..4 {
-            let vocabulary = Vocabulary::build(["a"].into_iter(), size);
+            let vocabulary = Vocabulary::build(["a"].into_iter(), size, Tokenizer::Keras);
             assert_eq!(
                 vocabulary.words().len(),
                 usize::from(size > 3),
@@ -324,6 +400,24 @@ mod tests {
     }
 
     #[test]
+    fn a_vocabulary_of_characters_says_so_and_survives_its_json() {
+        let texts = ["to be", "Or\n"].into_iter();
+        let vocabulary = Vocabulary::build(texts, 100, Tokenizer::Characters);
+        assert_eq!(
+            vocabulary.words(),
+            ["t", "o", " ", "b", "e", "O", "r", "\n"].map(String::from)
+        );
+        assert_eq!(vocabulary.encode("boot?", 5), [6, 4, 4, 3, 2]);
+        let json = vocabulary.to_json();
+        assert!(json.contains("\"tokenizer\": \"characters\""), "{json}");
+        let again = Vocabulary::from_json(&json, Path::new("vocabulary.json")).unwrap();
+        assert_eq!(
+            (again.tokenizer(), again),
+            (Tokenizer::Characters, vocabulary)
+        );
+    }
+
+    #[test]
     fn damaged_json_is_refused_with_the_file_and_the_reason() {
         let cases = [
             (
@@ -351,6 +445,14 @@ mod tests {
             (
                 r#"{"size":6,"distinct":3,"words":["b","A","d"]}"#,
                 "`A` is not one word",
+            ),
+            (
+                r#"{"size":6,"distinct":3,"tokenizer":"characters","words":["b","ab","d"]}"#,
+                "`ab` is not one character, as texts are split into",
+            ),
+            (
+                r#"{"size":6,"distinct":1,"tokenizer":"letters","words":["b"]}"#,
+                "unknown variant `letters`",
             ),
             (
                 r#"{"size":18446744073709551615,"distinct":18446744073709551615,"words":["b"]}"#,
@@ -388,7 +490,7 @@ mod tests {
         use std::hash::BuildHasher;
 
         let hash = || {
-            let vocabulary = Vocabulary::build(["film"].into_iter(), 10);
+            let vocabulary = Vocabulary::build(["film"].into_iter(), 10, Tokenizer::Keras);
             vocabulary.ids.hasher().hash_one("film")
         };
         let hashes: std::collections::HashSet<u64> = (0..4).map(|_| hash()).collect();
@@ -408,8 +510,28 @@ mod tests {
             }
             plain.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
             let expected: Vec<String> = plain.into_iter().map(|(word, _)| word).collect();
-            let vocabulary = Vocabulary::build(texts.iter().map(String::as_str), usize::MAX);
+            let texts = texts.iter().map(String::as_str);
+            let vocabulary = Vocabulary::build(texts, usize::MAX, Tokenizer::Keras);
             prop_assert_eq!(vocabulary.words(), expected);
+        }
+
+        /// Encoding while counting gives what encoding afterwards gives.
+        #[test]
+        fn learning_is_building_and_encoding(
+            texts in prop::collection::vec("[a-eA-B ,\u{3a3}]{0,12}", 0..3000),
+            size in 0usize..12,
+            max_length in 0usize..8,
+            characters: bool,
+        ) {
+            let tokenizer = Tokenizer::ALL[usize::from(characters)];
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let (vocabulary, encoded) = Vocabulary::learn(&texts, size, tokenizer, max_length);
+            let built = Vocabulary::build(texts.iter().copied(), size, tokenizer);
+            prop_assert_eq!(&built, &vocabulary);
+            prop_assert_eq!(encoded.len(), texts.len());
+            for (text, ids) in texts.iter().zip(encoded) {
+                prop_assert_eq!(ids, vocabulary.encode(text, max_length));
+            }
         }
     }
 }

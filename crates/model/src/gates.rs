@@ -1,12 +1,11 @@
 //! How far the gates of the last recurrent layer stand open at every token.
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Int, Tensor};
-use gatefold_kernels::{Tokens, embedding};
 
-use crate::classifier::{RecurrentCell, SequenceClassifier};
-use crate::dropout::OfDevice;
-use crate::layers::{Gru, Lstm};
+use crate::error::NetworkError;
+use crate::layers::{Gru, Lstm, RecurrentCell};
+use crate::network::{Network, NetworkInput};
 
 /// A gate at every token.
 #[derive(Clone, Debug)]
@@ -17,31 +16,24 @@ pub struct Gate {
     pub activations: Tensor<3>,
 }
 
-impl SequenceClassifier {
+impl Network {
     /// The gates of the last recurrent layer, in its walk forwards: forget, input and output of an LSTM, reset
     /// and update of a GRU, none of a simple RNN. Past a row's length they mean nothing.
     ///
-    /// - `ids`: token ids `[B, T]`, padded at the end;
-    /// - `lengths`: how many tokens of each row count, `[B]`.
-    pub fn gates(&self, ids: Tensor<2, Int>, lengths: Tensor<1, Int>) -> Vec<Gate> {
-        let tokens = Tokens::unsorted(ids, lengths.clone(), self.vocabulary_size());
-        let mut sequence = embedding(self.embedding.weight.val(), tokens)
-            .expect("the tokens are of this vocabulary");
-        let (last, before) = self
-            .recurrent
-            .split_last()
-            .expect("a configuration has at least one layer");
-        for layer in before {
-            let project = |cell: &RecurrentCell| cell.project(sequence.clone()).into();
-            (sequence, _) = layer.forward(project, lengths.clone(), &mut OfDevice);
-        }
-        let projections = last.forward.project(sequence);
-        let (hidden_states, _) = last.forward.forward(projections.clone(), lengths);
-        match &last.forward {
+    /// # Errors
+    /// [`NetworkError`] if the network can't read the input.
+    pub fn gates(&self, input: impl Into<NetworkInput>) -> Result<Vec<Gate>, NetworkError> {
+        let input = input.into();
+        let lengths = input.lengths();
+        let vectors = self.input.vectors(input)?;
+        let (last, vectors) = self.stack.last_layer(vectors, lengths.clone());
+        let projections = last.project(vectors);
+        let (hidden_states, _) = last.forward(projections.clone(), Some(lengths), None);
+        Ok(match last {
             RecurrentCell::SimpleRnn(_) => Vec::new(),
             RecurrentCell::Lstm(layer) => layer.gates(projections, hidden_states),
             RecurrentCell::Gru(layer) => layer.gates(projections, hidden_states),
-        }
+        })
     }
 }
 
@@ -90,11 +82,12 @@ fn cut(preactivations: Tensor<3>, gates: &[(&'static str, usize)], count: usize)
 #[cfg(test)]
 mod tests {
     use burn::tensor::{Device, Tolerance};
+    use gatefold_kernels::Tokens;
 
     use super::*;
     use crate::initializers::draw::{generator, uniform};
     use crate::layers::{Cell, GruConfig, LstmConfig};
-    use crate::{Initializers, SequenceClassifierConfig};
+    use crate::{Initializers, NetworkConfig};
 
     const SIZES: [usize; 3] = [2, 6, 5];
 
@@ -181,7 +174,7 @@ mod tests {
             (Cell::Lstm, &["forget", "input", "output"]),
             (Cell::Gru, &["reset", "update"]),
         ] {
-            let config = SequenceClassifierConfig {
+            let config = NetworkConfig {
                 cell,
                 vocabulary_size: 10,
                 hidden_size: 5,
@@ -190,8 +183,8 @@ mod tests {
                 ..Default::default()
             };
             let network = config.init(1, &device).unwrap();
-            let ids = Tensor::from_data([[1, 4, 5, 0], [1, 6, 7, 8]], &device);
-            let gates = network.gates(ids, Tensor::from_data([3, 4], &device));
+            let tokens = Tokens::sorted(&[1, 4, 5, 0, 1, 6, 7, 8], &[3, 4], 10, &device);
+            let gates = network.gates(tokens.unwrap()).unwrap();
             assert_eq!(
                 gates.iter().map(|gate| gate.name).collect::<Vec<_>>(),
                 names

@@ -1,46 +1,23 @@
 //! Recurrent layers: one large matrix product for all timesteps, then a sequence operation.
 
+mod cell;
 mod gru;
 mod lstm;
+mod recurrent;
 mod simple_rnn;
 
+pub use cell::Cell;
 pub use gatefold_kernels::{GruOutput, LstmOutput, LstmState, SimpleRnnOutput};
 pub use gru::{Gru, GruConfig};
 pub use lstm::{Lstm, LstmConfig};
+pub use recurrent::{RecurrentCell, State};
 pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
-
-use std::fmt;
 
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Int, Tensor};
 use gatefold_kernels::Projections;
-use serde::{Deserialize, Serialize};
 
-use crate::classifier::{at_least_1, share_below_1};
-
-/// A kind of recurrent layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cell {
-    /// [`SimpleRnn`]
-    Rnn,
-    /// [`Lstm`]
-    #[default]
-    Lstm,
-    /// [`Gru`]
-    Gru,
-}
-
-impl fmt::Display for Cell {
-    /// As configurations and flags have it.
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.pad(match self {
-            Self::Rnn => "rnn",
-            Self::Lstm => "lstm",
-            Self::Gru => "gru",
-        })
-    }
-}
+use crate::error::{at_least_1, share_below_1};
 
 /// `x W + b` for every timestep: `[B, T, in]` → `[B, T, out]`.
 fn project(input: Tensor<3>, rows: impl Fn(Tensor<2>) -> Tensor<2>) -> Tensor<3> {

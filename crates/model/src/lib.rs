@@ -1,19 +1,24 @@
-//! Recurrent layers and a sequence classifier for Burn.
+//! Recurrent layers, and networks of them, for Burn.
 //!
 //! No backend is named here: a tensor's device says where it runs, and the same code runs on all.
 //!
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`layers`] | [`Lstm`], [`Gru`] and [`SimpleRnn`] over [`gatefold_kernels`]' operations |
-//! | [`classifier`] | [`SequenceClassifier`]: embedding, recurrent layers, dense, one logit |
-//! | [`gates`] | how far the gates of the last recurrent layer stand open at every token |
+//! | [`network`] | [`Network`]: an input, a stack of recurrent layers, a head |
+//! | [`config`] | [`NetworkConfig`], which describes a network |
+//! | [`stack`] | recurrent layers on top of each other, in one direction or both, with states in and out |
+//! | [`head`], [`reading`] | what of the hidden states is answered from |
+//! | [`gates`] | how far the gates of the last recurrent layer stand open at every timestep |
 //! | [`initializers`] | first weights as Keras or PyTorch draw them |
 //! | [`weights`] | weights to and from SafeTensors |
 //! | [`summary`] | a network's layers, output shapes and parameter counts |
+//! | [`error`] | what can be wrong with a configuration or an input |
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};
 //! use gatefold_model::LstmConfig;
+//! use gatefold_model::burn;
 //!
 //! let device = Device::flex();
 //! let layer = LstmConfig::new(16, 64).init(&device);
@@ -24,21 +29,36 @@
 //! assert_eq!(output.final_state.hidden.dims(), [2, 64]);
 //! ```
 //!
-//! In shapes, B is the batch size, T the time, H the hidden size.
+//! In shapes, B is the batch size, T the time, H the hidden size, C the size of an answer.
 
-pub mod classifier;
+pub mod config;
 mod dropout;
+pub mod error;
 pub mod gates;
+pub mod head;
 pub mod initializers;
 pub mod layers;
+pub mod network;
+pub mod reading;
+pub mod stack;
 pub mod summary;
 pub mod weights;
 
-pub use classifier::{ConfigError, RecurrentCell, SequenceClassifier, SequenceClassifierConfig};
+/// The Burn that this crate's types are of.
+pub use burn;
+pub use config::NetworkConfig;
+pub use error::{ConfigError, NetworkError};
 pub use gatefold_kernels::{
     AdamStep, Direction, Heartbeat, LostWork, LstmState, Moments, Projections, Simd, SimdError,
     SimdLevel, TokenError, Tokens, adam, linear, release_memory, simd,
 };
 pub use gates::Gate;
+pub use head::Head;
 pub use initializers::Initializers;
-pub use layers::{Cell, Gru, GruConfig, Lstm, LstmConfig, SimpleRnn, SimpleRnnConfig};
+pub use layers::{
+    Cell, Gru, GruConfig, Lstm, LstmConfig, RecurrentCell, SimpleRnn, SimpleRnnConfig, State,
+};
+pub use network::{Input, Network, NetworkInput};
+pub use reading::Reading;
+pub use stack::{Stack, StackInput, StackOutput, States};
+pub use weights::{Naming, Weights, WeightsError};

@@ -3,7 +3,9 @@
 use burn::module::Module;
 use serde::Serialize;
 
-use crate::classifier::{RecurrentCell, SequenceClassifier};
+use crate::layers::Cell;
+use crate::network::Network;
+use crate::reading::Reading;
 
 /// One layer of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -16,62 +18,75 @@ pub struct LayerSummary {
     pub parameters: usize,
 }
 
-impl SequenceClassifier {
+impl Network {
     /// The layers from input to output. Reads no weights: those of a blank network stay unmade.
     pub fn summary(&self) -> Vec<LayerSummary> {
-        let embedding_size = self.embedding.weight.lazy_shape()[1];
-        let mut layers = vec![LayerSummary {
-            layer: "embedding".into(),
-            output_shape: format!("[B, T, {embedding_size}]"),
-            parameters: self.embedding.num_params(),
+        let layer = |layer: String, output_shape: String, parameters: usize| LayerSummary {
+            layer,
+            output_shape,
+            parameters,
+        };
+        let width = self.input.width();
+        let shape = format!("[B, T, {width}]");
+        let mut layers = vec![match &self.input.embedding {
+            Some(embedding) => layer("embedding".into(), shape, embedding.num_params()),
+            None => layer("numbers".into(), shape, 0),
         }];
-        for (i, layer) in self.recurrent.iter().enumerate() {
-            let (name, hidden) = describe(&layer.forward);
-            let (name, width) = match &layer.reverse {
-                None => (name.to_string(), hidden),
+        let name = match self.stack.cell() {
+            Cell::Rnn => "simple RNN",
+            Cell::Lstm => "LSTM",
+            Cell::Gru => "GRU",
+        };
+        let reading = self.head.reading();
+        // Of an answer from the last states, no others leave the last layer.
+        let steps = match reading {
+            Reading::Last => self.stack.layers.len() - 1,
+            _ => self.stack.layers.len(),
+        };
+        for (i, of) in self.stack.layers.iter().enumerate() {
+            let hidden = of.forward.hidden_size();
+            let (name, width) = match &of.reverse {
+                None => (name.to_owned(), hidden),
                 Some(_) => (format!("{name}, both directions"), 2 * hidden),
             };
-            let last = i + 1 == self.recurrent.len();
-            layers.push(LayerSummary {
-                layer: name,
-                output_shape: if last {
-                    format!("[B, {width}]")
-                } else {
-                    format!("[B, T, {width}]")
-                },
-                parameters: layer.num_params(),
-            });
+            let shape = match i < steps {
+                true => format!("[B, T, {width}]"),
+                false => format!("[B, {width}]"),
+            };
+            layers.push(layer(name, shape, of.num_params()));
+            let pooled = match reading {
+                Reading::Max => "largest",
+                Reading::Mean => "mean",
+                Reading::MaxAndMean => "largest, mean",
+                Reading::Last | Reading::EveryStep => continue,
+            };
+            if i + 1 == self.stack.layers.len() {
+                let shape = format!("[B, {}]", width * reading.widths());
+                layers.push(layer(pooled.into(), shape, 0));
+            }
         }
-        for (layer, name) in [(&self.dense, "dense, ReLU"), (&self.output, "dense, logit")] {
-            layers.push(LayerSummary {
-                layer: name.into(),
-                output_shape: format!("[B, {}]", layer.weight.lazy_shape()[1]),
-                parameters: layer.num_params(),
-            });
+        let rows = match reading {
+            Reading::EveryStep => "B·T",
+            _ => "B",
+        };
+        let dense = self.head.dense.as_ref().map(|dense| (dense, "dense, ReLU"));
+        for (linear, name) in dense.into_iter().chain([(&self.head.output, "dense")]) {
+            let shape = format!("[{rows}, {}]", linear.weight.lazy_shape()[1]);
+            layers.push(layer(name.into(), shape, linear.num_params()));
         }
         layers
     }
-}
-
-/// A recurrent layer's name and hidden size.
-fn describe(cell: &RecurrentCell) -> (&'static str, usize) {
-    let (name, recurrent_weight) = match cell {
-        RecurrentCell::SimpleRnn(layer) => ("simple RNN", &layer.recurrent_weight),
-        RecurrentCell::Lstm(layer) => ("LSTM", &layer.recurrent_weight),
-        RecurrentCell::Gru(layer) => ("GRU", &layer.recurrent_weight),
-    };
-    (name, recurrent_weight.lazy_shape()[0])
 }
 
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
 
-    use crate::SequenceClassifierConfig;
+    use crate::NetworkConfig;
 
     #[test]
     fn the_layers_parameters_add_up() {
-        let config = SequenceClassifierConfig {
+        let config = NetworkConfig {
             layers: 2,
             bidirectional: true,
             ..Default::default()

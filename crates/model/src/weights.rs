@@ -3,15 +3,17 @@
 //! A file is somebody else's: all that can be told from its bytes is checked before a weight is taken.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::store::{ModuleSnapshot, SafetensorsStore};
-use burn::tensor::Tensor;
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+use futures_lite::future::block_on;
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::classifier::SequenceClassifier;
+use crate::network::Network;
 
 /// Weights that can't be written or don't fit. Names come from files: they are cut, and what could steer a
 /// terminal is escaped.
@@ -48,6 +50,9 @@ pub enum WeightsError {
         /// The network's.
         expected: Vec<usize>,
     },
+    /// Two tensors of a module have one name.
+    #[error("two tensors of the module are called {0}")]
+    Twice(String),
     /// A number that is infinite or none.
     #[error("the tensor {name} holds a number that is not finite: {value} at index {index}")]
     NotFinite {
@@ -74,70 +79,46 @@ struct Metadata {
 
 const METADATA: &str = "gatefold";
 
-impl SequenceClassifier {
-    /// The weights as a SafeTensors file's bytes, with the hash of the vocabulary that they belong to, if given:
-    /// [`vocabulary_hash`] reads it. The same weights make the same bytes.
-    ///
-    /// # Errors
-    /// [`WeightsError::Write`] if the device fails.
-    pub fn to_safetensors(&self, vocabulary: Option<&str>) -> Result<Vec<u8>, WeightsError> {
-        let metadata = Metadata {
-            vocabulary: vocabulary.map(str::to_owned),
-        };
-        let metadata = serde_json::to_string(&metadata).expect("a string is JSON");
-        // One entry only: the store writes several in no fixed order.
-        let mut store = SafetensorsStore::from_bytes(None)
-            .skip_enum_variants(true)
-            .clear_metadata()
-            .metadata(METADATA, metadata);
-        let write = |error: &dyn std::fmt::Display| WeightsError::Write(shown(&error.to_string()));
-        self.save_into(&mut store).map_err(|error| write(&error))?;
-        store.get_bytes().map_err(|error| write(&error))
+/// What a tensor is called, from its path in a module: `layer.weight`.
+pub type Naming = fn(&str) -> String;
+
+/// A module's weights on the host, by their names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weights(BTreeMap<String, Values>);
+
+/// The numbers of one tensor.
+#[derive(Clone, Debug, PartialEq)]
+struct Values {
+    shape: Vec<usize>,
+    /// 32-bit floats, little endian, row-major.
+    bytes: Vec<u8>,
+}
+
+impl Weights {
+    /// Names, shapes and 32-bit floats, little endian and row-major, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[usize], &[u8])> {
+        let tensors = self.0.iter();
+        tensors.map(|(name, values)| (&name[..], &values.shape[..], &values.bytes[..]))
     }
 
-    /// This network with the weights of a SafeTensors file's bytes; a [blank](crate::SequenceClassifierConfig::blank)
-    /// network is made for it. The file is checked before a weight is taken.
+    /// The weights of these views, each 32-bit floats.
     ///
     /// # Errors
-    /// [`WeightsError`] if the bytes are no SafeTensors file, if its tensors are not this network's in name, type
-    /// and shape, or if a number is not finite.
-    pub fn with_safetensors(mut self, bytes: Vec<u8>) -> Result<Self, WeightsError> {
-        self.check(&bytes)?;
-        let mut store = SafetensorsStore::from_bytes(Some(bytes)).skip_enum_variants(true);
-        self.load_from(&mut store).map_err(format)?;
-        Ok(self)
-    }
-
-    fn check(&self, bytes: &[u8]) -> Result<(), WeightsError> {
-        let file = SafeTensors::deserialize(bytes).map_err(format)?;
-        let mut shapes = Shapes::default();
-        self.visit(&mut shapes);
-        let mut expected = shapes.by_name;
+    /// [`WeightsError::Type`] if one is of another type, [`WeightsError::NotFinite`] if a number is not finite.
+    pub fn from_views<'a>(
+        views: impl IntoIterator<Item = (&'a str, TensorView<'a>)>,
+    ) -> Result<Self, WeightsError> {
         // In a fixed order, so that the same file has the same first fault.
-        let tensors: BTreeMap<_, _> = file.iter().collect();
-        for (name, tensor) in &tensors {
-            let Some(expected) = expected.remove(*name) else {
-                return Err(WeightsError::Surplus(shown(name)));
-            };
-            if tensor.shape() != expected {
-                return Err(WeightsError::Shape {
-                    name: shown(name),
-                    found: tensor.shape().iter().copied().take(5).collect(),
-                    expected,
-                });
-            }
-            if tensor.dtype() != Dtype::F32 {
+        let views: BTreeMap<_, _> = views.into_iter().collect();
+        let mut weights = BTreeMap::new();
+        for (name, view) in views {
+            if view.dtype() != Dtype::F32 {
                 return Err(WeightsError::Type {
                     name: shown(name),
-                    found: tensor.dtype().to_string(),
+                    found: view.dtype().to_string(),
                 });
             }
-        }
-        if let Some((name, _)) = expected.pop_first() {
-            return Err(WeightsError::Missing(name));
-        }
-        for (name, tensor) in tensors {
-            let (values, _) = tensor.data().as_chunks::<4>();
+            let (values, _) = view.data().as_chunks::<4>();
             let mut values = values.iter().map(|&bytes| f32::from_le_bytes(bytes));
             if let Some(index) = values.clone().position(|value| !value.is_finite()) {
                 return Err(WeightsError::NotFinite {
@@ -146,13 +127,172 @@ impl SequenceClassifier {
                     value: values.nth(index).expect("its index was found"),
                 });
             }
+            let values = Values {
+                shape: view.shape().to_vec(),
+                bytes: view.data().to_vec(),
+            };
+            weights.insert(name.to_owned(), values);
         }
-        Ok(())
+        Ok(Self(weights))
+    }
+
+    /// The weights of a SafeTensors file's bytes.
+    ///
+    /// # Errors
+    /// [`WeightsError::Format`] if the bytes are no SafeTensors file; as [`from_views`](Self::from_views).
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, WeightsError> {
+        Self::from_views(SafeTensors::deserialize(bytes).map_err(format)?.iter())
+    }
+
+    /// Each tensor as a SafeTensors file holds it.
+    pub fn views(&self) -> impl Iterator<Item = (&str, TensorView<'_>)> {
+        self.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
+            (name, view.expect("a tensor has the bytes of its shape"))
+        })
+    }
+
+    /// A SafeTensors file's bytes, with the hash of the vocabulary that the weights belong to, if given:
+    /// [`vocabulary_hash`] reads it. The same weights make the same bytes.
+    ///
+    /// # Errors
+    /// [`WeightsError::Write`] if there is more than a file can hold.
+    pub fn to_safetensors(&self, vocabulary: Option<&str>) -> Result<Vec<u8>, WeightsError> {
+        let metadata = Metadata {
+            vocabulary: vocabulary.map(str::to_owned),
+        };
+        let metadata = serde_json::to_string(&metadata).expect("a string is JSON");
+        let metadata = [(METADATA.to_owned(), metadata)].into();
+        safetensors::serialize(self.views(), Some(metadata)).map_err(write)
+    }
+}
+
+impl Weights {
+    /// The weights of any module, read from its device.
+    ///
+    /// # Errors
+    /// [`WeightsError::Write`] if the device fails, [`WeightsError::Twice`] if `naming` calls two tensors the same.
+    pub async fn read_async(module: &impl Module, naming: Naming) -> Result<Self, WeightsError> {
+        let mut reads = Reads::default();
+        visit(module, naming, &mut reads);
+        let mut weights = BTreeMap::new();
+        for (name, shape, read) in reads.0 {
+            let data = read.await?;
+            let bytes = data.iter::<f32>().flat_map(f32::to_le_bytes).collect();
+            if weights
+                .insert(name.clone(), Values { shape, bytes })
+                .is_some()
+            {
+                return Err(WeightsError::Twice(name));
+            }
+        }
+        Ok(Self(weights))
+    }
+
+    /// [`read_async`](Self::read_async), waiting for the device: not in a browser.
+    ///
+    /// # Errors
+    /// As [`read_async`](Self::read_async).
+    pub fn read(module: &impl Module, naming: Naming) -> Result<Self, WeightsError> {
+        block_on(Self::read_async(module, naming))
+    }
+
+    /// Whether these are weights of `module`.
+    ///
+    /// # Errors
+    /// [`WeightsError`] if the tensors are not the module's in name and shape.
+    pub fn check(&self, module: &impl Module, naming: Naming) -> Result<(), WeightsError> {
+        let mut shapes = Shapes::default();
+        visit(module, naming, &mut shapes);
+        if let Some(name) = shapes.twice {
+            return Err(WeightsError::Twice(name));
+        }
+        let mut expected = shapes.by_name;
+        for (name, found, _) in self.iter() {
+            let Some(expected) = expected.remove(name) else {
+                return Err(WeightsError::Surplus(shown(name)));
+            };
+            if found != expected {
+                return Err(WeightsError::Shape {
+                    name: shown(name),
+                    found: found.iter().copied().take(5).collect(),
+                    expected,
+                });
+            }
+        }
+        match expected.pop_first() {
+            Some((name, _)) => Err(WeightsError::Missing(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// `module` with these weights in the place of its own.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn load_into<M: Module>(&self, module: M, naming: Naming) -> Result<M, WeightsError> {
+        self.check(&module, naming)?;
+        Ok(module.map(&mut Load {
+            weights: self,
+            naming,
+            path: Vec::new(),
+        }))
+    }
+}
+
+impl Network {
+    /// What its tensors are called: their paths, without the part of the network. In the files of all versions
+    /// they have these names.
+    pub fn weight_name(path: &str) -> String {
+        let layer = path.strip_prefix("stack.layers.");
+        let other = || {
+            ["input.", "head."]
+                .iter()
+                .find_map(|part| path.strip_prefix(part))
+        };
+        match (layer, other()) {
+            (Some(layer), _) => format!("recurrent.{layer}"),
+            (None, Some(other)) => other.to_owned(),
+            (None, None) => path.to_owned(),
+        }
+    }
+
+    /// The weights, read from the device.
+    ///
+    /// # Errors
+    /// [`WeightsError::Write`] if the device fails.
+    pub fn weights(&self) -> Result<Weights, WeightsError> {
+        Weights::read(self, Self::weight_name)
+    }
+
+    /// This network with these weights; a [blank](crate::NetworkConfig::blank) network is made for them.
+    ///
+    /// # Errors
+    /// As [`Weights::check`].
+    pub fn with_weights(self, weights: &Weights) -> Result<Self, WeightsError> {
+        weights.load_into(self, Self::weight_name)
+    }
+
+    /// [`Weights::to_safetensors`] of this network's.
+    ///
+    /// # Errors
+    /// [`WeightsError::Write`] if the device fails.
+    pub fn to_safetensors(&self, vocabulary: Option<&str>) -> Result<Vec<u8>, WeightsError> {
+        self.weights()?.to_safetensors(vocabulary)
+    }
+
+    /// This network with the weights of a SafeTensors file's bytes.
+    ///
+    /// # Errors
+    /// [`WeightsError`] if the bytes are no SafeTensors file, if its tensors are not this network's in name, type
+    /// and shape, or if a number is not finite.
+    pub fn with_safetensors(self, bytes: &[u8]) -> Result<Self, WeightsError> {
+        self.with_weights(&Weights::from_safetensors(bytes)?)
     }
 }
 
 /// The hash of the vocabulary that a SafeTensors file's weights belong to, if it was
-/// [written](SequenceClassifier::to_safetensors) with one.
+/// [written](Weights::to_safetensors) with one.
 ///
 /// # Errors
 /// [`WeightsError::Format`] if the bytes are no SafeTensors file, [`WeightsError::Metadata`] if what they say of
@@ -172,6 +312,10 @@ fn format(error: impl std::fmt::Display) -> WeightsError {
     WeightsError::Format(shown(&error.to_string()))
 }
 
+fn write(error: impl std::fmt::Display) -> WeightsError {
+    WeightsError::Write(shown(&error.to_string()))
+}
+
 /// The beginning of a text from a file, safe to print.
 fn shown(text: &str) -> String {
     const MOST: usize = 120;
@@ -186,49 +330,123 @@ fn shown(text: &str) -> String {
     shown
 }
 
-/// The shapes of a network's tensors by the names that a file has them under.
-#[derive(Default)]
-struct Shapes {
+/// Whether what is entered has a part in the path. The variant of an enum has none: a file of one cell's weights names
+/// what another cell would read there.
+fn is_named(container_type: &str) -> bool {
+    !container_type.starts_with("Enum:")
+}
+
+/// Visits each tensor with its name.
+fn visit(module: &impl Module, naming: Naming, to: &mut impl VisitNamed) {
+    module.visit(&mut Named {
+        path: Vec::new(),
+        naming,
+        to,
+    });
+}
+
+trait VisitNamed {
+    fn tensor<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>);
+}
+
+struct Named<'a, V> {
     path: Vec<String>,
-    by_name: BTreeMap<String, Vec<usize>>,
+    naming: Naming,
+    to: &'a mut V,
 }
 
-impl Shapes {
-    /// Names leave out which cell a layer has, as the store's `skip_enum_variants` does.
-    fn is_named(container_type: &str) -> bool {
-        !container_type.starts_with("Enum:")
-    }
-}
-
-impl ModuleVisitor for Shapes {
+impl<V: VisitNamed> ModuleVisitor for Named<'_, V> {
     fn enter_module(&mut self, name: &str, container_type: &str) {
-        if Self::is_named(container_type) {
+        if is_named(container_type) {
             self.path.push(name.to_owned());
         }
     }
 
     fn exit_module(&mut self, _name: &str, container_type: &str) {
-        if Self::is_named(container_type) {
+        if is_named(container_type) {
             self.path.pop();
         }
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let shape = param.lazy_shape().to_vec();
-        self.by_name.insert(self.path.join("."), shape);
+        self.to.tensor((self.naming)(&self.path.join(".")), param);
+    }
+}
+
+#[derive(Default)]
+struct Shapes {
+    by_name: BTreeMap<String, Vec<usize>>,
+    /// A name that two have.
+    twice: Option<String>,
+}
+
+impl VisitNamed for Shapes {
+    fn tensor<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>) {
+        // A module may keep its tensor in another form than it saves. One that is not there yet is not made for this.
+        let shape = match param.is_initialized() {
+            true => param.transform_for_save().lazy_shape(),
+            false => param.lazy_shape(),
+        };
+        if self.by_name.insert(name.clone(), shape.to_vec()).is_some() {
+            self.twice.get_or_insert(name);
+        }
+    }
+}
+
+type Read = Pin<Box<dyn Future<Output = Result<TensorData, WeightsError>> + Send>>;
+
+/// Reads that begin when they are waited for.
+#[derive(Default)]
+struct Reads(Vec<(String, Vec<usize>, Read)>);
+
+impl VisitNamed for Reads {
+    fn tensor<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>) {
+        let tensor = param.transform_for_save().val();
+        let shape = tensor.dims().to_vec();
+        let read = Box::pin(async { tensor.into_data_async().await.map_err(write) });
+        self.0.push((name, shape, read));
+    }
+}
+
+/// Gives every parameter its tensor of weights that are known to fit.
+struct Load<'a> {
+    weights: &'a Weights,
+    naming: Naming,
+    path: Vec<String>,
+}
+
+impl ModuleMapper for Load<'_> {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        if is_named(container_type) {
+            self.path.push(name.to_owned());
+        }
+    }
+
+    fn exit_module(&mut self, _name: &str, container_type: &str) {
+        if is_named(container_type) {
+            self.path.pop();
+        }
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Values { shape, bytes } = &self.weights.0[&(self.naming)(&self.path.join("."))];
+        let (values, _) = bytes.as_chunks::<4>();
+        let values = values.iter().map(|&bytes| f32::from_le_bytes(bytes));
+        let data = TensorData::new(values.collect(), shape.clone());
+        let (tensor, id) = (Tensor::from_data(data, &param.lazy_device()), param.id);
+        param.transform_for_load(tensor, id)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
-    use safetensors::tensor::TensorView;
-
     use super::*;
-    use crate::{Cell, SequenceClassifierConfig};
+    use crate::{Cell, NetworkConfig};
+    use burn::tensor::Device;
+    use gatefold_kernels::Tokens;
 
-    fn config(cell: Cell, hidden_size: usize) -> SequenceClassifierConfig {
-        SequenceClassifierConfig {
+    fn config(cell: Cell, hidden_size: usize) -> NetworkConfig {
+        NetworkConfig {
             cell,
             hidden_size,
             vocabulary_size: 10,
@@ -245,7 +463,7 @@ mod tests {
     fn weights_survive_the_round_trip() {
         let device = Device::flex();
         for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
-            let config = SequenceClassifierConfig {
+            let config = NetworkConfig {
                 layers: 2,
                 bidirectional: true,
                 ..config(cell, 8)
@@ -257,15 +475,14 @@ mod tests {
                 "another file of the same weights"
             );
             assert_eq!(vocabulary_hash(&bytes).unwrap().unwrap(), "hash");
-            let logit = |network: &SequenceClassifier| {
-                let ids = Tensor::from_data([[1, 4, 5]], &device);
-                let lengths = Tensor::from_data([3], &device);
-                network.forward(ids, lengths).into_scalar::<f32>()
+            let logit = |network: &Network| {
+                let tokens = Tokens::sorted(&[1, 4, 5], &[3], 10, &device).unwrap();
+                network.forward(tokens).unwrap().into_scalar::<f32>()
             };
             let other = config.init(2, &device).unwrap();
             assert_ne!(logit(&first), logit(&other));
             for network in [config.blank(&device).unwrap(), other] {
-                let loaded = network.with_safetensors(bytes.clone()).unwrap();
+                let loaded = network.with_safetensors(&bytes).unwrap();
                 assert_eq!(logit(&first), logit(&loaded));
                 let loaded = loaded.to_safetensors(Some("hash")).unwrap();
                 assert!(loaded == bytes, "others than were loaded");
@@ -277,26 +494,26 @@ mod tests {
     fn a_blank_network_into_which_weights_were_loaded_learns() {
         let device = Device::flex().autodiff();
         let network = config(Cell::Gru, 8).blank(&device).unwrap();
-        let network = network.with_safetensors(bytes(Cell::Gru)).unwrap();
+        let network = network.with_safetensors(&bytes(Cell::Gru)).unwrap();
         for network in [network.valid().train(), network] {
-            let ids = Tensor::from_data([[1, 4, 5]], &device);
-            let lengths = Tensor::from_data([3], &device);
-            let gradients = network.forward(ids, lengths).backward();
-            assert!(network.dense.weight.val().grad(&gradients).is_some());
+            let tokens = Tokens::sorted(&[1, 4, 5], &[3], 10, &device).unwrap();
+            let gradients = network.forward(tokens).unwrap().backward();
+            let dense = network.head.dense.as_ref().unwrap();
+            assert!(dense.weight.val().grad(&gradients).is_some());
         }
     }
 
     #[test]
     fn a_network_of_the_largest_size_is_described_in_no_time_and_memory() {
-        let config = SequenceClassifierConfig {
+        let config = NetworkConfig {
             hidden_size: 15_000,
             ..Default::default()
         };
         let network = config.blank(&Device::flex()).unwrap();
         assert_eq!(network.num_params() as f64, config.parameters());
         assert_eq!(network.summary()[1].output_shape, "[B, 15000]");
-        assert!(!network.dense.weight.is_initialized());
-        let error = network.with_safetensors(bytes(Cell::Lstm)).unwrap_err();
+        assert!(!network.head.output.weight.is_initialized());
+        let error = network.with_safetensors(&bytes(Cell::Lstm)).unwrap_err();
         assert!(matches!(error, WeightsError::Shape { .. }), "{error}");
     }
 
@@ -328,7 +545,7 @@ mod tests {
         });
         let bytes = safetensors::serialize(views, None).unwrap();
         let network = config(Cell::Lstm, 8).blank(&Device::flex()).unwrap();
-        network.with_safetensors(bytes).unwrap_err()
+        network.with_safetensors(&bytes).unwrap_err()
     }
 
     #[test]
@@ -368,7 +585,7 @@ mod tests {
         );
         for (cell, hidden) in [(Cell::Lstm, 9), (Cell::Gru, 8), (Cell::Rnn, 8)] {
             let network = config(cell, hidden).blank(&Device::flex()).unwrap();
-            let error = network.with_safetensors(bytes(Cell::Lstm)).unwrap_err();
+            let error = network.with_safetensors(&bytes(Cell::Lstm)).unwrap_err();
             assert!(matches!(error, WeightsError::Shape { .. }), "{error}");
         }
     }
@@ -390,7 +607,7 @@ mod tests {
     fn what_is_no_safetensors_file_is_refused_for_people() {
         for bytes in [&b""[..], b"not weights", &bytes(Cell::Lstm)[..1000]] {
             let network = config(Cell::Lstm, 8).blank(&Device::flex()).unwrap();
-            let error = network.with_safetensors(bytes.to_vec()).unwrap_err();
+            let error = network.with_safetensors(bytes).unwrap_err();
             assert!(matches!(error, WeightsError::Format(_)), "{error}");
             assert!(!error.to_string().contains("allow_partial"), "{error}");
         }

@@ -6,27 +6,33 @@
 
 use std::ops::ControlFlow;
 
-use gatefold::config::RunConfig;
 use gatefold::dataset;
 use gatefold::device::{self, DeviceChoice};
-use gatefold::evaluation::evaluate;
-use gatefold::training::{Event, fit};
+use gatefold_training::{Event, RunConfig, evaluate, fit};
 
 fn main() -> anyhow::Result<()> {
     let mut config = RunConfig::default();
     config.dataset.name = Some("reviews".into());
     let (_, device) = device::open(DeviceChoice::Auto)?;
 
-    let data = dataset::prepare(&config)?;
+    let data = dataset::prepare(&mut config)?;
     let network = config.model.init(config.training.seed, &device)?;
-    let (network, _history) = fit(network, &data, &config, &mut |event| {
+    let (network, _history) = fit(network, &data, &config, &device, &mut |event| {
         if let Event::Epoch { metrics, .. } = event {
-            println!("{}: {:.4}", metrics.epoch, metrics.validation_accuracy);
+            println!(
+                "{}: validation loss {:.4}",
+                metrics.epoch, metrics.validation_loss
+            );
         }
         ControlFlow::Continue(())
     })?;
-    let batching = config.training.batching();
-    let (_, test) = evaluate(&network, &data.test, &batching, &device, &mut |_, _| {})?;
-    println!("test: loss {:.4}, accuracy {:.4}", test.loss, test.accuracy);
+    let (objective, batching) = (config.objective(), config.batching());
+    let done = &mut |_, _| {};
+    let (_, test) = evaluate(&network, objective, &data.test, &batching, &device, done)?;
+    println!(
+        "test: loss {:.4}, accuracy {:.4}",
+        test.loss,
+        test.accuracy.unwrap_or(f64::NAN)
+    );
     Ok(())
 }

@@ -17,18 +17,16 @@ use std::fmt;
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor};
 use clap::ValueEnum;
-use gatefold_data::Batch;
+use gatefold_data::{Batch, BatchInput, BatchTargets};
 use gatefold_model::Cell;
+use gatefold_training::{Answers, RunConfig, Trainer};
 use itertools::Itertools;
 use serde::Serialize;
 
 use self::burn_network::BurnClassifier;
 use self::timing::Timing;
-use crate::config::RunConfig;
-use crate::device::Selected;
-use crate::evaluation::to_device;
+use crate::device::ComputeDevice;
 use crate::memory::{ensure_fits, training_step};
-use crate::training::{Classifier, Trainer};
 
 /// Whose recurrent layer, embedding and dense layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum, Serialize)]
@@ -98,7 +96,7 @@ impl Workload {
         config.model.embedding_size = self.input;
         config.model.hidden_size = self.hidden;
         config.training.batch_size = self.batch;
-        config.training.max_length = self.time;
+        config.input.max_length = self.time;
         config
             .validate()
             .with_context(|| format!("{self} can't be measured"))?;
@@ -128,12 +126,16 @@ impl Workload {
             if t < lengths[row] { word as i32 } else { 0 }
         };
         Batch {
-            ids: (0..self.batch)
-                .flat_map(|row| (0..self.time).map(move |t| (row, t)))
-                .map(|(row, t)| id(row, t))
-                .collect(),
+            input: BatchInput::Tokens(
+                (0..self.batch)
+                    .flat_map(|row| (0..self.time).map(move |t| (row, t)))
+                    .map(|(row, t)| id(row, t))
+                    .collect(),
+            ),
             lengths: lengths.iter().map(|&length| length as i32).collect(),
-            labels: (0..self.batch).map(|i| (i % 2) as f32).collect(),
+            targets: Some(BatchTargets::Classes(
+                (0..self.batch).map(|i| (i % 2) as i32).collect(),
+            )),
             size: self.batch,
             time: self.time,
             indices: (0..self.batch).collect(),
@@ -157,11 +159,11 @@ pub struct Record {
     pub implementation: Implementation,
     /// What a step computed.
     pub pass: Pass,
-    /// Of the steps measured.
+    /// The median of the steps measured, in milliseconds.
     pub median_ms: f64,
-    /// Of the steps measured.
+    /// The shortest of the steps measured.
     pub min_ms: f64,
-    /// Of the steps measured.
+    /// The longest of the steps measured.
     pub max_ms: f64,
     /// Kernel launches in one step; none on the CPU.
     pub dispatches: Option<usize>,
@@ -169,8 +171,8 @@ pub struct Record {
     pub tokens_per_second: f64,
 }
 
-/// One step of a network; returns its logits, still on the device.
-type Step<'a> = Box<dyn FnMut() -> Result<Tensor<1>> + 'a>;
+/// One step of a network; returns its answers, still on the device.
+type Step<'a> = Box<dyn FnMut() -> Result<Tensor<2>> + 'a>;
 
 /// Measures `steps` forward passes and as many training steps on a device. The implementations take
 /// turns, step by step, so that what slows a machine down for a while slows them all.
@@ -180,7 +182,7 @@ type Step<'a> = Box<dyn FnMut() -> Result<Tensor<1>> + 'a>;
 pub fn measure(
     workload: &Workload,
     implementations: &[Implementation],
-    (selected, device): (&Selected, &Device),
+    (selected, device): (&ComputeDevice, &Device),
     steps: usize,
 ) -> Result<Vec<Record>> {
     let config = workload.config()?;
@@ -193,14 +195,12 @@ pub fn measure(
             .iter()
             .map(|implementation| match implementation {
                 Implementation::Gatefold => {
-                    let trainer = Trainer::new(&config, device)?;
-                    Ok(step(trainer, pass, &batch, device))
+                    let network = config.model.init(config.training.seed, device)?;
+                    Ok(step(network, &config, pass, &batch, device))
                 }
                 Implementation::Burn => {
-                    let tracked = device.clone().autodiff();
-                    let network = BurnClassifier::new(&config.model, &tracked);
-                    let trainer = Trainer::of(network, &config.training, tracked);
-                    Ok(step(trainer, pass, &batch, device))
+                    let network = BurnClassifier::new(&config.model, device);
+                    Ok(step(network, &config, pass, &batch, device))
                 }
             })
             .collect::<Result<_>>()?;
@@ -213,28 +213,27 @@ pub fn measure(
     Ok(records)
 }
 
-fn step<'a, N: Classifier + 'a>(
-    mut trainer: Trainer<N>,
+fn step<'a, N: Answers + 'a>(
+    network: N,
+    config: &RunConfig,
     pass: Pass,
     batch: &'a Batch,
     device: &'a Device,
 ) -> Step<'a> {
     match pass {
-        Pass::Forward => {
-            let network = trainer.network();
-            Box::new(move || {
-                let (ids, lengths) = to_device(batch, device);
-                Ok(network.forward(ids, lengths))
-            })
+        Pass::Forward => Box::new(move || Ok(network.answers(batch, device)?)),
+        Pass::Train => {
+            let rate = config.training.learning_rate;
+            let mut trainer = Trainer::new(network, config.objective(), &config.training, device);
+            Box::new(move || Ok(trainer.step(batch, rate)?))
         }
-        Pass::Train => Box::new(move || trainer.step(batch)),
     }
 }
 
 fn record(
     workload: &Workload,
     (implementation, pass): (Implementation, Pass),
-    selected: &Selected,
+    selected: &ComputeDevice,
     timing: Timing,
 ) -> Record {
     let (device, adapter, api) = selected.describe();
@@ -249,7 +248,7 @@ fn record(
         median_ms,
         min_ms: timing.milliseconds[0],
         max_ms: timing.milliseconds[timing.milliseconds.len() - 1],
-        dispatches: (*selected != Selected::Cpu).then_some(timing.launches),
+        dispatches: (*selected != ComputeDevice::Cpu).then_some(timing.launches),
         tokens_per_second: workload.tokens() as f64 / (median_ms / 1e3),
     }
 }

@@ -1,14 +1,17 @@
 //! What the program takes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, value_parser};
 use gatefold::bench::{Implementation, Workload};
-use gatefold::config::{DatasetConfig, RunConfig, Schedule, TrainingConfig};
 use gatefold::device::DeviceChoice;
-use gatefold_model::{Cell, Initializers, SequenceClassifierConfig};
+use gatefold::files;
+use gatefold_data::Tokenizer;
+use gatefold_model::{Cell, Initializers, NetworkConfig, Reading};
+use gatefold_training::RunConfig;
+use gatefold_training::config::{DatasetConfig, InputConfig, Schedule, TrainingConfig};
 use itertools::iproduct;
 
 use crate::output::{End, Format};
@@ -32,11 +35,11 @@ pub enum Command {
     Compare(Box<CompareArgs>),
     /// Test a trained network
     Evaluate(EvaluateArgs),
-    /// Say whether reviews are positive
+    /// Answer texts: which class, and how probable
     Predict(PredictArgs),
     /// List runs with their key figures
     Runs(RunsArgs),
-    /// Show what a trained network does with a review, word by word
+    /// Show what a trained network does with a text, word by word
     Explain(ExplainArgs),
     /// Look at datasets and fetch them
     Dataset(DatasetCommandArgs),
@@ -83,17 +86,20 @@ pub struct SettingsArgs {
     #[command(flatten)]
     pub dataset: DatasetArgs,
     #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
     pub training: TrainingArgs,
 }
 
 /// The flags and groups of flags that a resumed run has in its configuration.
-const RUN_SETTINGS: [&str; 6] = [
+const RUN_SETTINGS: [&str; 7] = [
     "config",
     "run",
     "dataset",
     "PlaceArgs",
+    "InputArgs",
     "ModelArgs",
     "TrainingArgs",
 ];
@@ -135,7 +141,7 @@ pub struct EvaluateArgs {
 pub struct PredictArgs {
     /// A trained run's folder
     pub run: PathBuf,
-    /// Reviews; without any, standard input is read, a review a line
+    /// Texts; without any, standard input is read, a text a line
     pub texts: Vec<String>,
     #[command(flatten)]
     pub device: DeviceArgs,
@@ -156,7 +162,7 @@ pub struct RunsArgs {
 pub struct ExplainArgs {
     /// A trained run's folder
     pub run: PathBuf,
-    /// The review
+    /// The text
     pub text: String,
     /// Also write a page of HTML, with plots
     #[arg(long, value_name = "FILE", value_parser = parse_new_file)]
@@ -175,9 +181,9 @@ pub struct DatasetCommandArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum DatasetCommand {
-    /// Count reviews, classes, words and lengths
+    /// Count examples, labels, words and lengths
     Info {
-        /// reviews, imdb, or a file that ends in .csv, .tsv or .jsonl
+        /// reviews, imdb, adding, recall, or a file that ends in .csv, .tsv or .jsonl
         #[arg(value_name = "DATASET")]
         name: String,
         #[command(flatten)]
@@ -267,8 +273,8 @@ pub struct DeviceArgs {
 
 #[derive(Debug, Args)]
 pub struct DatasetArgs {
-    /// reviews, imdb, or a file that ends in .csv, .tsv or .jsonl [default: imdb if it is in the data
-    /// directory, else reviews]
+    /// reviews, imdb, adding, recall, or a file that ends in .csv, .tsv or .jsonl [default: imdb if it is in the
+    /// data directory, else reviews]
     #[arg(long, value_name = "NAME")]
     pub dataset: Option<String>,
     #[command(flatten)]
@@ -286,12 +292,32 @@ pub struct PlaceArgs {
     /// A table's column of texts [default: text]
     #[arg(long, value_name = "NAME")]
     pub text_column: Option<String>,
-    /// A table's column of labels: 0/1, neg/pos, negative/positive or false/true [default: label]
+    /// A table's column of labels, of any number and names [default: label]
     #[arg(long, value_name = "NAME")]
     pub label_column: Option<String>,
     /// The share of a table that becomes its test part [default: 0.2]
     #[arg(long, value_name = "SHARE")]
     pub test_fraction: Option<f64>,
+    /// Timesteps of the longest sequences of adding and recall [default: 100]
+    #[arg(long, value_name = "N")]
+    pub length: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    /// What texts are cut into: words as Keras has them, or characters [default: keras]
+    #[arg(long, value_name = "keras|characters")]
+    pub tokenizer: Option<Tokenizer>,
+    /// Sequences are cut to their last timesteps, this many [default: 256]
+    #[arg(long, value_name = "N")]
+    pub max_length: Option<usize>,
+    /// Pad every sequence to the full length and read the padding as if it belonged to it, as Keras does
+    /// without a mask
+    #[arg(long)]
+    pub no_mask: bool,
+    /// Read numbers as they are, not brought to mean 0 and deviation 1
+    #[arg(long)]
+    pub no_scale: bool,
 }
 
 #[derive(Debug, Args)]
@@ -308,7 +334,10 @@ pub struct ModelArgs {
     /// Size of a token's vector [default: 16]
     #[arg(long, value_name = "N")]
     pub embedding_size: Option<usize>,
-    /// Size of the dense layer [default: 64]
+    /// What of the last layer's states is answered from [default: last]
+    #[arg(long, value_parser = parse_reading, value_name = "last|max|mean|max-and-mean")]
+    pub reading: Option<Reading>,
+    /// Size of the dense layer; 0 leaves it out [default: 64]
     #[arg(long, value_name = "N")]
     pub dense_size: Option<usize>,
     /// Number of token ids, padding, start and unknown included [default: 10000]
@@ -331,25 +360,18 @@ pub struct ModelArgs {
 
 #[derive(Debug, Args)]
 pub struct TrainingArgs {
-    /// Passes over the training reviews [default: 5]
+    /// Passes over the training examples [default: 5]
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-    /// Reviews a step [default: 128]
+    /// Examples a step [default: 128]
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
     /// Adam's learning rate [default: 0.001]
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,
-    /// Reviews are cut to their last tokens, this many [default: 256]
-    #[arg(long, value_name = "N")]
-    pub max_length: Option<usize>,
     /// Settles first weights, batches and dropout [default: 42]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Pad every review to the full length and read the padding as if it were words, as Keras does
-    /// without a mask
-    #[arg(long)]
-    pub no_mask: bool,
     /// How the learning rate goes after its warm-up [default: constant]
     #[arg(long, value_parser = parse_schedule, value_name = "constant|cosine")]
     pub schedule: Option<Schedule>,
@@ -365,9 +387,9 @@ pub struct TrainingArgs {
     /// Decoupled weight decay [default: 0]
     #[arg(long, value_name = "RATE")]
     pub weight_decay: Option<f64>,
-    /// What the loss of a negative and of a positive review counts in training [default: 1,1]
-    #[arg(long, value_name = "NEGATIVE,POSITIVE", value_parser = parse_class_weights)]
-    pub class_weights: Option<[f64; 2]>,
+    /// What the loss of each class's examples counts in training, in the order of the labels [default: 1,1,…]
+    #[arg(long, value_name = "FIRST,SECOND,…", value_delimiter = ',', action = clap::ArgAction::Set, num_args = 1..)]
+    pub class_weights: Option<Vec<f64>>,
 }
 
 /// Puts a flag's value in a field if the flag was given.
@@ -412,16 +434,35 @@ pub fn with_flags<T: Clone>(
     }
 }
 
+/// Bytes of a configuration file; a whole one has a kilobyte.
+const MOST_BYTES: u64 = 1 << 20;
+
+fn read_config(path: &Path) -> Result<RunConfig> {
+    let text = files::read_text(path, MOST_BYTES)?;
+    Ok(RunConfig::from_toml(&text, &path.display().to_string())?)
+}
+
+/// Whether a run can follow the settings.
+pub fn is_sound(config: &RunConfig) -> Result<()> {
+    Ok(config.validate()?)
+}
+
 impl SettingsArgs {
     /// The file's settings, or the lesson's, with the flags over them, in which `check` finds nothing wrong.
     pub fn into_config(self, check: impl Fn(&RunConfig) -> Result<()>) -> Result<RunConfig> {
         let path = self.config;
         let settings = match &path {
-            Some(path) => RunConfig::read(path)?,
+            Some(path) => read_config(path)?,
             None => RunConfig::default(),
         };
         let apply = |config: &mut RunConfig| {
+            let other = self.dataset.dataset.as_ref();
+            if other.is_some_and(|other| config.dataset.name.as_ref() != Some(other)) {
+                // A run's own file says what its own data asked for.
+                config.unsettle();
+            }
             self.dataset.apply(&mut config.dataset);
+            self.input.apply(&mut config.input);
             self.model.apply(&mut config.model);
             self.training.apply(&mut config.training);
         };
@@ -461,15 +502,28 @@ impl PlaceArgs {
         set(&mut config.text_column, self.text_column);
         set(&mut config.label_column, self.label_column);
         set(&mut config.test_fraction, self.test_fraction);
+        config.length = self.length.or(config.length);
+    }
+}
+
+impl InputArgs {
+    pub fn apply(self, config: &mut InputConfig) {
+        set(&mut config.tokenizer, self.tokenizer);
+        set(&mut config.max_length, self.max_length);
+        config.mask &= !self.no_mask;
+        if self.no_scale {
+            config.scale = Some(false);
+        }
     }
 }
 
 impl ModelArgs {
-    pub fn apply(self, config: &mut SequenceClassifierConfig) {
+    pub fn apply(self, config: &mut NetworkConfig) {
         set(&mut config.cell, self.cell);
         set(&mut config.layers, self.layers);
         set(&mut config.hidden_size, self.hidden_size);
         set(&mut config.embedding_size, self.embedding_size);
+        set(&mut config.reading, self.reading);
         set(&mut config.dense_size, self.dense_size);
         set(&mut config.vocabulary_size, self.vocabulary_size);
         set(&mut config.dropout, self.dropout);
@@ -484,15 +538,13 @@ impl TrainingArgs {
         set(&mut config.epochs, self.epochs);
         set(&mut config.batch_size, self.batch_size);
         set(&mut config.learning_rate, self.learning_rate);
-        set(&mut config.max_length, self.max_length);
         set(&mut config.seed, self.seed);
-        config.mask &= !self.no_mask;
         set(&mut config.schedule, self.schedule);
         set(&mut config.warm_up, self.warm_up);
         set(&mut config.weight_decay, self.weight_decay);
         config.patience = self.patience.or(config.patience);
         config.clip_norm = self.clip_norm.or(config.clip_norm);
-        config.class_weights = self.class_weights.or(config.class_weights);
+        config.class_weights = self.class_weights.or(config.class_weights.take());
     }
 }
 
@@ -543,12 +595,14 @@ fn parse_schedule(name: &str) -> Result<Schedule, String> {
     }
 }
 
-fn parse_class_weights(text: &str) -> Result<[f64; 2], String> {
-    let weights: Result<Vec<f64>, _> = text.split(',').map(str::parse).collect();
-    weights
-        .ok()
-        .and_then(|weights| weights.try_into().ok())
-        .ok_or_else(|| "give two numbers, as in 1,2.5".into())
+fn parse_reading(name: &str) -> Result<Reading, String> {
+    match name {
+        "last" => Ok(Reading::Last),
+        "max" => Ok(Reading::Max),
+        "mean" => Ok(Reading::Mean),
+        "max-and-mean" => Ok(Reading::MaxAndMean),
+        _ => Err("the readings are last, max, mean and max-and-mean".into()),
+    }
 }
 
 fn parse_initializers(name: &str) -> Result<Initializers, String> {
@@ -606,12 +660,12 @@ mod tests {
         else {
             panic!("train was asked for");
         };
-        let config = args.settings.into_config(RunConfig::validate).unwrap();
+        let config = args.settings.into_config(is_sound).unwrap();
         assert_eq!(config.dataset.name.as_deref(), Some("imdb"));
         assert_eq!(config.model.cell, Cell::Gru);
         assert_eq!((config.training.epochs, config.training.seed), (2, 42));
-        assert_eq!(config.training.class_weights, Some([1.0, 2.5]));
-        assert!(!config.training.mask);
+        assert_eq!(config.training.class_weights, Some(vec![1.0, 2.5]));
+        assert!(!config.input.mask);
     }
 
     #[test]
@@ -620,7 +674,7 @@ mod tests {
             let mut settings = RunConfig::default();
             settings.training.epochs = file;
             let apply = |config: &mut RunConfig| set(&mut config.training.epochs, flag);
-            with_flags(settings, apply, RunConfig::validate)
+            with_flags(settings, apply, is_sound)
         };
         assert_eq!(broken(0, Some(2)).unwrap().training.epochs, 2);
         assert!(!broken(0, None).unwrap_err().is::<End>());

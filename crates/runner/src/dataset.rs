@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use directories::ProjectDirs;
 use gatefold_data::{
-    Dataset, Example, Progress, Source, TableFormat, TableOptions, Vocabulary, encode_all,
+    Dataset, EncodedDataset, Labels, LoadProgress, MemoryTask, Source, TableFormat, TableOptions,
 };
+use gatefold_training::RunConfig;
+use gatefold_training::config::DatasetConfig;
 
-use crate::config::{DatasetConfig, RunConfig};
-use crate::files;
-
-/// The generator's seed: the built-in reviews are the same ones in every run.
-const REVIEWS_SEED: u64 = 42;
+/// The generators' seed: the built-in datasets are the same ones in every run.
+const SEED: u64 = 42;
 
 /// Where datasets lie: `GATEFOLD_DATA`, or the user's data directory as the system has it.
 ///
@@ -107,22 +106,37 @@ fn names_a_host(path: &str) -> bool {
         .map_or(path.starts_with(r"\\"), |rest| rest.starts_with(r"unc\"))
 }
 
-/// The source that a configuration means.
+/// The source that a configuration means; a table's labels are `labels`, or learned from it.
 ///
 /// # Errors
 /// If the name stands for nothing, or nothing is there.
-pub fn source(config: &DatasetConfig) -> Result<Source> {
-    match config.name.as_deref() {
-        None | Some("reviews") => {
-            refuse("reviews is built in", "--data", config.path.is_some())?;
-            refuse_table_flags("reviews is built in", config)?;
-            Ok(Source::Reviews { seed: REVIEWS_SEED })
-        }
-        Some("imdb") => {
+pub fn source(config: &DatasetConfig, labels: Option<&Labels>) -> Result<Source> {
+    let name = config.name.as_deref().unwrap_or("reviews");
+    let task = config.task_length().map(|length| match name {
+        "adding" => (MemoryTask::Adding, length),
+        _ => (MemoryTask::Recall, length),
+    });
+    if task.is_none() {
+        let why = format!("{name} has sequences of their own length");
+        refuse(&why, "--length", config.length.is_some())?;
+    }
+    if task.is_some() || name == "reviews" {
+        let why = format!("{name} is built in");
+        refuse(&why, "--data", config.path.is_some())?;
+        refuse_table_flags(&why, config)?;
+    }
+    match (task, name) {
+        (Some((task, length)), _) => Ok(Source::MemoryTask {
+            task,
+            length,
+            seed: SEED,
+        }),
+        (None, "reviews") => Ok(Source::Reviews { seed: SEED }),
+        (None, "imdb") => {
             refuse_table_flags("imdb is no table", config)?;
             imdb(config.path.as_deref())
         }
-        Some(name) => file(name, config),
+        (None, name) => file(name, config, labels),
     }
 }
 
@@ -162,6 +176,9 @@ pub fn all_of(name: &str, of_run: &DatasetConfig) -> DatasetConfig {
         name: Some(name.into()),
         ..DatasetConfig::default()
     };
+    if config.task_length().is_some() {
+        config.length = of_run.length;
+    }
     if table_format(name).is_some() {
         config.test_path = Some(name.into());
         config.text_column = of_run.text_column.clone();
@@ -192,10 +209,10 @@ fn imdb(path: Option<&Path>) -> Result<Source> {
     })
 }
 
-fn file(name: &str, config: &DatasetConfig) -> Result<Source> {
+fn file(name: &str, config: &DatasetConfig, labels: Option<&Labels>) -> Result<Source> {
     let format = table_format(name).with_context(|| {
         format!(
-            "`{name}` is no dataset: give reviews, imdb, or a file that ends in .csv, .tsv or .jsonl"
+            "`{name}` is no dataset: give reviews, imdb, adding, recall, or a file that ends in .csv, .tsv or .jsonl"
         )
     })?;
     refuse(
@@ -210,99 +227,61 @@ fn file(name: &str, config: &DatasetConfig) -> Result<Source> {
         text_column: config.text_column.clone(),
         label_column: config.label_column.clone(),
         test_fraction: config.test_fraction,
+        labels: labels.cloned(),
     }))
 }
 
-/// Reads the dataset that a configuration means.
+/// Reads the dataset that a configuration means; a table's labels are `labels`, or learned from it.
 ///
 /// # Errors
 /// If it isn't there or can't be read; the message names file and place.
-pub fn load(config: &DatasetConfig, progress: &mut dyn FnMut(Progress)) -> Result<Dataset> {
-    let dataset = source(config)?.load(progress)?;
+pub fn load(
+    config: &DatasetConfig,
+    labels: Option<&Labels>,
+    progress: &mut dyn FnMut(LoadProgress),
+) -> Result<Dataset> {
+    let dataset = source(config, labels)?.load(progress)?;
     if dataset.replaced_utf8 > 0 {
         tracing::warn!(
-            "{} reviews hold bytes that are no UTF-8; each such byte sequence was replaced by U+FFFD",
-            dataset.replaced_utf8
+            "{} {} hold bytes that are no UTF-8; each such byte sequence was replaced by U+FFFD",
+            dataset.replaced_utf8,
+            config.noun()
         );
     }
     Ok(dataset)
 }
 
-/// Reads the dataset that a configuration means and prepares it: vocabulary, token ids, and the split
-/// into training, validation and test part.
+/// Reads the dataset that a configuration means and encodes it, and settles in the configuration what follows from
+/// the data.
 ///
 /// ```
-/// use gatefold::config::RunConfig;
-/// use gatefold::dataset;
+/// use gatefold::{RunConfig, dataset};
 ///
 /// # fn main() -> anyhow::Result<()> {
 /// let mut config = RunConfig::default();
 /// config.dataset.name = Some("reviews".into());
-/// let data = dataset::prepare(&config)?;
+/// let data = dataset::prepare(&mut config)?;
 /// assert!(data.train.len() > data.validation.len());
-/// assert!(data.vocabulary.size() <= config.model.vocabulary_size);
+/// assert!(data.encoder.vocabulary().unwrap().size() <= config.model.vocabulary_size);
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// # Errors
-/// If it isn't there, can't be read, or is too small.
-pub fn prepare(config: &RunConfig) -> Result<Prepared> {
-    Prepared::new(&load(&config.dataset, &mut |_| {})?, config)
+/// If it isn't there, can't be read, or is too small, or if the configuration doesn't fit it.
+pub fn prepare(config: &mut RunConfig) -> Result<EncodedDataset> {
+    let dataset = load(&config.dataset, None, &mut |_| {})?;
+    encode(&dataset, config)
 }
 
-/// A dataset as a run reads it.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    /// Counted on the whole training split.
-    pub vocabulary: Vocabulary,
-    /// What the network learns from.
-    pub train: Vec<Example>,
-    /// The end of the training split, held out to choose the best epoch.
-    pub validation: Vec<Example>,
-    /// The test split.
-    pub test: Vec<Example>,
-}
-
-impl Prepared {
-    /// Counts the vocabulary, encodes all reviews and cuts the validation part off the end of the
-    /// training split.
-    ///
-    /// # Errors
-    /// If too few reviews are there to train and validate on.
-    pub fn new(dataset: &Dataset, config: &RunConfig) -> Result<Self> {
-        let texts = dataset.train.iter().map(|review| review.text.as_str());
-        let vocabulary = Vocabulary::build(texts, config.model.vocabulary_size);
-        let max_length = config.training.max_length;
-        let mut train = encode_all(&dataset.train, &vocabulary, max_length);
-        let held_out = (train.len() as f64 * config.training.validation_fraction) as usize;
-        if held_out == 0 || held_out == train.len() || dataset.test.is_empty() {
-            bail!(
-                "{} training and {} test reviews are too few to train, validate and test on",
-                train.len(),
-                dataset.test.len()
-            );
-        }
-        let validation = train.split_off(train.len() - held_out);
-        let test = encode_all(&dataset.test, &vocabulary, max_length);
-        Ok(Self {
-            vocabulary,
-            train,
-            validation,
-            test,
-        })
-    }
-
-    /// A hash of what is trained and validated on, and of the words behind its ids.
-    pub fn hash(&self) -> String {
-        let mut bytes = self.vocabulary.to_json().into_bytes();
-        for example in self.train.iter().chain(&self.validation) {
-            bytes.push(u8::from(example.positive));
-            bytes.extend((example.ids.len() as u64).to_le_bytes());
-            bytes.extend(example.ids.iter().flat_map(|id| id.to_le_bytes()));
-        }
-        files::hash(&bytes)
-    }
+/// Encodes a dataset, and settles in the configuration what follows from the data.
+///
+/// # Errors
+/// If the dataset is too small, or if the configuration doesn't fit it.
+pub fn encode(dataset: &Dataset, config: &mut RunConfig) -> Result<EncodedDataset> {
+    let data = EncodedDataset::new(dataset, &config.encoding())?;
+    config.settle(&data)?;
+    Ok(data)
 }
 
 #[cfg(test)]

@@ -8,11 +8,10 @@ use burn_cubecl::cubecl::wgpu::WgpuDeviceKind;
 use burn_wgpu::graphics::AutoGraphicsApi;
 use burn_wgpu::{RuntimeOptions, WgpuBackend, WgpuDevice, try_init_setup, wgpu};
 use clap::ValueEnum;
-use gatefold_model::{Cell, SequenceClassifierConfig};
+use gatefold_model::{Cell, NetworkConfig};
+use gatefold_training::RunConfig;
 use itertools::Itertools;
 use serde::Serialize;
-
-use crate::config::RunConfig;
 
 /// What `--device` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -139,14 +138,14 @@ fn adapters_of(backends: wgpu::Backends, backend: WgpuBackend, api: &str) -> Vec
 
 /// What a choice came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selected {
+pub enum ComputeDevice {
     /// Burn's Flex backend.
     Cpu,
     /// A GPU, or software that passes for one.
     Adapter(Adapter),
 }
 
-impl fmt::Display for Selected {
+impl fmt::Display for ComputeDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cpu => f.write_str("CPU"),
@@ -159,16 +158,16 @@ impl fmt::Display for Selected {
 ///
 /// # Errors
 /// If there is none; the message lists what there is.
-pub fn select(choice: DeviceChoice, adapters: &[Adapter]) -> Result<Selected> {
+pub fn select(choice: DeviceChoice, adapters: &[Adapter]) -> Result<ComputeDevice> {
     // OpenGL is for those who name it: it is slower, and tells kinds badly.
     let is_gpu = |adapter: &&Adapter| adapter.kind < AdapterKind::Other && adapter.api != "gl";
     let through = |api: &'static str| {
         move |adapter: &&Adapter| adapter.api == api && adapter.kind != AdapterKind::Software
     };
     let found = match choice {
-        DeviceChoice::Cpu => return Ok(Selected::Cpu),
+        DeviceChoice::Cpu => return Ok(ComputeDevice::Cpu),
         DeviceChoice::Auto => match adapters.iter().find(is_gpu) {
-            None => return Ok(Selected::Cpu),
+            None => return Ok(ComputeDevice::Cpu),
             found => found,
         },
         DeviceChoice::Gpu => adapters.iter().find(is_gpu),
@@ -180,7 +179,7 @@ pub fn select(choice: DeviceChoice, adapters: &[Adapter]) -> Result<Selected> {
             .iter()
             .find(|adapter| adapter.kind == AdapterKind::Software),
     };
-    found.cloned().map(Selected::Adapter).ok_or_else(|| {
+    found.cloned().map(ComputeDevice::Adapter).ok_or_else(|| {
         let name = choice
             .to_possible_value()
             .map(|value| value.get_name().to_string())
@@ -200,7 +199,7 @@ pub fn select(choice: DeviceChoice, adapters: &[Adapter]) -> Result<Selected> {
     })
 }
 
-impl Selected {
+impl ComputeDevice {
     /// What a measurement says of it: `cpu`, `gpu` or `software`; its name; its API.
     pub fn describe(&self) -> (String, String, Option<String>) {
         match self {
@@ -247,7 +246,7 @@ impl Selected {
 ///
 /// # Errors
 /// If there is none, or it refuses.
-pub fn open(choice: DeviceChoice) -> Result<(Selected, Device)> {
+pub fn open(choice: DeviceChoice) -> Result<(ComputeDevice, Device)> {
     let selected = find(choice)?;
     let device = selected.open()?;
     Ok((selected, device))
@@ -257,22 +256,22 @@ pub fn open(choice: DeviceChoice) -> Result<(Selected, Device)> {
 /// a GPU and to compile the kernels.
 const SMALL: f64 = (1u64 << 32) as f64;
 
-/// Opens the device that `choice` stands for to answer `reviews` with the network of `config`; `auto` is the CPU
-/// where that is little work. Every review counts with the longest length.
+/// Opens the device that `choice` stands for to answer `count` examples with the network of `config`; `auto` is the
+/// CPU where that is little work. Every example counts with the longest length.
 ///
 /// # Errors
 /// If there is none, or it refuses.
 pub fn open_for_answers(
     choice: DeviceChoice,
     config: &RunConfig,
-    reviews: usize,
-) -> Result<(Selected, Device)> {
-    open(for_answers(choice, config, reviews))
+    count: usize,
+) -> Result<(ComputeDevice, Device)> {
+    open(for_answers(choice, config, count))
 }
 
-fn for_answers(choice: DeviceChoice, config: &RunConfig, reviews: usize) -> DeviceChoice {
-    let words = reviews as f64 * config.training.max_length as f64;
-    if choice == DeviceChoice::Auto && words * multiply_adds_a_word(&config.model) < SMALL {
+fn for_answers(choice: DeviceChoice, config: &RunConfig, count: usize) -> DeviceChoice {
+    let steps = count as f64 * config.input.max_length as f64;
+    if choice == DeviceChoice::Auto && steps * multiply_adds_a_step(&config.model) < SMALL {
         DeviceChoice::Cpu
     } else {
         choice
@@ -280,7 +279,7 @@ fn for_answers(choice: DeviceChoice, config: &RunConfig, reviews: usize) -> Devi
 }
 
 /// Of the recurrent layers, G·H·(D + H) each and direction.
-fn multiply_adds_a_word(model: &SequenceClassifierConfig) -> f64 {
+fn multiply_adds_a_step(model: &NetworkConfig) -> f64 {
     let gates = match model.cell {
         Cell::Lstm => 4.0,
         Cell::Gru => 3.0,
@@ -288,7 +287,8 @@ fn multiply_adds_a_word(model: &SequenceClassifierConfig) -> f64 {
     };
     let hidden = model.hidden_size as f64;
     let directions = if model.bidirectional { 2.0 } else { 1.0 };
-    let inputs = model.embedding_size as f64 + (model.layers as f64 - 1.0) * directions * hidden;
+    let input = model.input_size.unwrap_or(model.embedding_size) as f64;
+    let inputs = input + (model.layers as f64 - 1.0) * directions * hidden;
     directions * gates * hidden * (inputs + model.layers as f64 * hidden)
 }
 
@@ -296,9 +296,9 @@ fn multiply_adds_a_word(model: &SequenceClassifierConfig) -> f64 {
 ///
 /// # Errors
 /// If there is none; the message lists what there is.
-pub fn find(choice: DeviceChoice) -> Result<Selected> {
+pub fn find(choice: DeviceChoice) -> Result<ComputeDevice> {
     if choice == DeviceChoice::Cpu {
-        return Ok(Selected::Cpu);
+        return Ok(ComputeDevice::Cpu);
     }
     select(choice, &modern_adapters()).or_else(|_| select(choice, &adapters()))
 }
@@ -320,8 +320,8 @@ mod tests {
 
     fn chosen(choice: DeviceChoice, adapters: &[Adapter]) -> String {
         match select(choice, adapters).unwrap() {
-            Selected::Cpu => "CPU".into(),
-            Selected::Adapter(adapter) => adapter.name,
+            ComputeDevice::Cpu => "CPU".into(),
+            ComputeDevice::Adapter(adapter) => adapter.name,
         }
     }
 
@@ -344,10 +344,10 @@ mod tests {
     #[test]
     fn auto_answers_little_on_the_cpu() {
         let mut config = RunConfig::default();
-        config.training.max_length = 256;
+        config.input.max_length = 256;
         let auto = |config: &RunConfig, reviews| for_answers(DeviceChoice::Auto, config, reviews);
         assert_eq!(
-            multiply_adds_a_word(&config.model),
+            multiply_adds_a_step(&config.model),
             4.0 * 64.0 * (16.0 + 64.0)
         );
         assert_eq!(auto(&config, 1), DeviceChoice::Cpu);
@@ -362,7 +362,7 @@ mod tests {
         config.model.bidirectional = true;
         // Both directions of the first layer, and of the second, which reads both.
         let expected = 2.0 * 256.0 * (16.0 + 64.0) + 2.0 * 256.0 * (128.0 + 64.0);
-        assert_eq!(multiply_adds_a_word(&config.model), expected);
+        assert_eq!(multiply_adds_a_step(&config.model), expected);
         config.model.hidden_size = 1024;
         assert_eq!(
             auto(&config, config.training.batch_size),

@@ -37,7 +37,7 @@ const PAUSES: [Duration; 3] = [
 
 /// A file that somebody publishes, and how to know that it's whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
+pub struct PublishedFile {
     /// Where it is, `https://` or `http://`.
     pub url: String,
     /// Its size.
@@ -185,8 +185,8 @@ impl DownloadError {
 }
 
 /// The Large Movie Review Dataset as its authors publish it.
-pub fn imdb() -> Published {
-    Published {
+pub fn imdb() -> PublishedFile {
+    PublishedFile {
         url: "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz".into(),
         bytes: 84_125_825,
         md5: "7c2ac02c03563afcf9b574c7e56c153a".into(),
@@ -199,7 +199,7 @@ pub fn imdb() -> Published {
 /// A file that is there already is checked and not downloaded again. `<name>.part`, left by an earlier run, is gone on
 /// from; so is a connection that breaks, a few times. `progress` is told the bytes that are on disk and the total.
 pub async fn fetch(
-    published: &Published,
+    published: &PublishedFile,
     folder: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<PathBuf, DownloadError> {
@@ -223,7 +223,7 @@ fn client(url: &str) -> ClientBuilder {
 async fn fetch_with(
     client: ClientBuilder,
     pauses: &[Duration],
-    published: &Published,
+    published: &PublishedFile,
     folder: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<PathBuf, DownloadError> {
@@ -251,7 +251,7 @@ async fn fetch_with(
 }
 
 /// Whether the published file is at `path`; an error if another one is.
-async fn is_there(published: &Published, path: &Path) -> Result<bool, DownloadError> {
+async fn is_there(published: &PublishedFile, path: &Path) -> Result<bool, DownloadError> {
     let occupied = |why| DownloadError::Occupied {
         path: path.into(),
         why,
@@ -284,7 +284,7 @@ async fn is_there(published: &Published, path: &Path) -> Result<bool, DownloadEr
 async fn complete(
     client: ClientBuilder,
     pauses: &[Duration],
-    published: &Published,
+    published: &PublishedFile,
     part: &mut Part,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), DownloadError> {
@@ -318,7 +318,7 @@ async fn complete(
 /// One request for what the part lacks. It succeeds if the part then has as many bytes as are published.
 async fn request(
     client: &Client,
-    published: &Published,
+    published: &PublishedFile,
     part: &mut Part,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), DownloadError> {
@@ -470,7 +470,7 @@ impl Part {
     }
 
     /// The error of a try that ended with what the part has now.
-    fn broken(&self, published: &Published, reason: String) -> DownloadError {
+    fn broken(&self, published: &PublishedFile, reason: String) -> DownloadError {
         let url = published.url.clone();
         match self.bytes {
             0 => DownloadError::Unreachable { url, reason },
@@ -485,7 +485,7 @@ impl Part {
     }
 
     /// Makes sure that the complete part is on disk, and that it's the published file; removes it if it's not.
-    async fn check(&mut self, published: &Published) -> Result<(), DownloadError> {
+    async fn check(&mut self, published: &PublishedFile) -> Result<(), DownloadError> {
         self.file
             .sync_all()
             .await

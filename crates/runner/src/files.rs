@@ -13,7 +13,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use gatefold_data::files::read_regular;
-use md5::{Digest, Md5};
 use tempfile::{Builder, NamedTempFile};
 
 pub use self::lock::Lock;
@@ -23,7 +22,10 @@ const PREFIX: &str = ".gatefold.";
 const SUFFIX: &str = ".part";
 
 /// The text of a regular file of at most `most` bytes. A run, and what it names, may come from anybody.
-pub(crate) fn read_text(path: &Path, most: u64) -> Result<String> {
+///
+/// # Errors
+/// If there is none, it is larger, or no UTF-8.
+pub fn read_text(path: &Path, most: u64) -> Result<String> {
     String::from_utf8(read_regular(path, most)?)
         .with_context(|| format!("cannot read {}: it is no UTF-8", path.display()))
 }
@@ -187,12 +189,6 @@ fn parent(path: &Path) -> &Path {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     }
-}
-
-/// A content's hash: it tells damaged or other content, and protects from nobody who makes such on purpose.
-pub(crate) fn hash(bytes: &[u8]) -> String {
-    let digest = Md5::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What is about to be done to the disk.

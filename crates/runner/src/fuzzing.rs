@@ -6,23 +6,22 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
-use gatefold_data::Vocabulary;
-use gatefold_model::{Cell, SequenceClassifierConfig};
+use burn::tensor::Device;
+use gatefold_data::{Encoder, Labels, Tokenizer, Vocabulary};
+use gatefold_lesson::explanation::{START, explain};
+use gatefold_model::{Cell, NetworkConfig, Tokens};
+use gatefold_training::{Bundle, Checkpoint, Predictor, RunConfig};
 use safetensors::{Dtype, SafeTensors};
 
-use crate::checkpoint::Checkpoint;
-use crate::config::{RunConfig, TrainingConfig, hint};
 use crate::download;
-use crate::explanation::{START, explain};
 use crate::terminal;
 
 /// Bytes of a message.
 const LONGEST_MESSAGE: usize = 4096;
 
 /// Of a tiny network.
-fn of(cell: Cell) -> SequenceClassifierConfig {
-    SequenceClassifierConfig {
+fn of(cell: Cell) -> NetworkConfig {
+    NetworkConfig {
         cell,
         vocabulary_size: 6,
         embedding_size: 2,
@@ -42,14 +41,15 @@ pub fn config(data: &[u8]) {
         return;
     };
     let plainly = toml::from_str::<RunConfig>(text);
-    match hint::parse(text, Path::new("config.toml")) {
+    match RunConfig::from_toml(text, "config.toml") {
         Ok(config) => {
-            plainly.expect("what is read is TOML");
+            // Settings of before are read where they stood then.
+            toml::de::DeTable::parse(text).expect("what is read is TOML");
             // It may be of no use, but says so without harm.
             let _ = config.validate();
         }
         Err(error) => {
-            let message = format!("{error:#}");
+            let message = error.to_string();
             assert!(message.len() < LONGEST_MESSAGE, "{} bytes", message.len());
             assert_printable(&terminal::message(&message));
             // Serde takes a list for the fields of a table, in their order.
@@ -69,8 +69,11 @@ pub fn checkpoint(data: &[u8]) {
         let moment = name.starts_with("adam.first.") || name.starts_with("adam.second.");
         assert!(!moment || view.dtype() == Dtype::F32, "{name}");
     }
-    for bytes in [Some(&checkpoint.network), checkpoint.best.as_ref()] {
-        weights(bytes.map_or(&[], Vec::as_slice));
+    for of in [Some(&checkpoint.network), checkpoint.best.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        weights(&of.to_safetensors(None).expect("they were read"));
     }
     let bytes = checkpoint.to_bytes().expect("it was read");
     let again = Checkpoint::from_bytes(&bytes).expect("it was written");
@@ -83,7 +86,7 @@ pub fn weights(data: &[u8]) {
     let device = Device::flex();
     for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
         let network = of(cell).blank(&device).expect("it is a network");
-        let network = match network.with_safetensors(data.to_vec()) {
+        let network = match network.with_safetensors(data) {
             Ok(network) => network,
             Err(error) => {
                 let message = error.to_string();
@@ -100,10 +103,9 @@ pub fn weights(data: &[u8]) {
             let mut values = values.iter().map(|&bytes| f32::from_le_bytes(bytes));
             assert!(values.all(f32::is_finite), "{name}");
         }
-        let ids = Tensor::from_data([[1, 4, 5]], &device);
-        let lengths = Tensor::from_data([3], &device);
-        let logits = network.forward(ids, lengths).into_data();
-        assert_eq!(logits.iter::<f32>().count(), 1);
+        let tokens = Tokens::sorted(&[1, 4, 5], &[3], 6, &device).expect("they are words");
+        let answers = network.forward(tokens).expect("it reads tokens");
+        assert_eq!(answers.into_data().iter::<f32>().count(), 1);
     }
 }
 
@@ -126,14 +128,22 @@ pub fn content_range(data: &[u8]) {
 /// A text that is explained: the page shows its words, and they make no element and no attribute.
 pub fn explanation(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let vocabulary = Vocabulary::build(["good film"].into_iter(), 6);
-    let training = TrainingConfig {
-        max_length: 8,
+    let words = ["good film"].into_iter();
+    let mut config = RunConfig {
+        model: of(Cell::Gru),
         ..Default::default()
     };
+    config.input.max_length = 8;
     let device = Device::flex();
-    let network = of(Cell::Gru).init(1, &device).expect("it is a network");
-    let Ok(mut explanation) = explain(&network, &vocabulary, &training, &text, &device) else {
+    let network = config.model.init(1, &device).expect("it is a network");
+    let bundle = Bundle {
+        config,
+        encoder: Encoder::Text(Vocabulary::build(words, 6, Tokenizer::Keras)),
+        labels: Some(Labels::negative_positive()),
+        weights: network.weights().expect("it has weights"),
+    };
+    let predictor = Predictor::new(bundle, &device).expect("they are its own");
+    let Ok(mut explanation) = explain(&predictor, &text) else {
         // Another error would be the device's.
         return assert!(!text.contains(char::is_alphanumeric), "{text}");
     };

@@ -1,19 +1,16 @@
-//! Gatefold's program as a library: devices, data, training, evaluation, prediction, measuring.
+//! Gatefold's program as a library: devices, data, runs in folders, measuring.
+//!
+//! What trains, tests and answers is [`gatefold_training`], the networks are [`gatefold_model`]'s, the data
+//! [`gatefold_data`]'s, what teaches [`gatefold_lesson`].
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`checkpoint`] | what an interrupted training needs to go on |
-//! | [`config`] | everything that shapes a run, as TOML |
 //! | [`device`] | which adapters there are, and which one a name stands for |
 //! | [`dataset`] | which dataset a name and a path stand for, and the data directory |
 //! | [`download`] | fetching a published file, resumed and checked |
-//! | [`training`] | the training loop |
-//! | [`evaluation`] | loss and accuracy, and the probabilities behind them |
-//! | [`gradient_reach`] | how far back in time the gradient reaches |
-//! | [`memory_tasks`] | the adding problem and first-token recall, where a simple RNN forgets |
-//! | [`explanation`] | what a network did with a text, word by word |
+//! | [`mod@run`] | a training in a folder, resumed where it stopped, and its test |
 //! | [`run_folder`] | what a run leaves behind, and reading it again |
-//! | [`report`] | runs and comparisons as pages of HTML |
+//! | [`checkpoints`] | the checkpoints in a run's folder |
 //! | [`mod@bench`] | how fast a network runs, with our layers and with Burn's |
 //! | [`tensorboard`] | the files that TensorBoard draws a run's curves from |
 //! | [`interrupt`] | signals that let work come to a good end |
@@ -25,25 +22,22 @@
 #![warn(clippy::print_stderr, clippy::print_stdout)] // They panic where nobody reads: `say!`.
 
 pub mod bench;
-pub mod checkpoint;
-pub mod config;
+pub mod checkpoints;
 pub mod dataset;
 pub mod device;
 pub mod download;
-pub mod evaluation;
-pub mod explanation;
+#[cfg(test)]
+mod durability;
 pub mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod gradient_reach;
 pub mod interrupt;
 pub mod memory;
-pub mod memory_tasks;
-pub mod optimizer;
 pub mod progress;
-pub mod report;
+pub mod run;
 pub mod run_folder;
 pub mod tensorboard;
 pub mod terminal;
-pub mod training;
+
+pub use gatefold_training::{RunConfig, RunSummary};

@@ -2,12 +2,11 @@
 //! without a word.
 
 use anyhow::{Result, ensure};
-use gatefold_data::{Example, Padding};
-use gatefold_model::{Cell, SequenceClassifierConfig};
+use gatefold_data::{EncodedDataset, Example, Padding};
+use gatefold_model::{Cell, NetworkConfig, Reading};
+use gatefold_training::RunConfig;
 
-use crate::config::RunConfig;
-use crate::dataset::Prepared;
-use crate::device::{AdapterKind, Selected};
+use crate::device::{AdapterKind, ComputeDevice};
 
 /// Where nothing tells how much memory there is: more than most machines have.
 const ASSUMED: u64 = 64 << 30;
@@ -17,10 +16,15 @@ const ASSUMED: u64 = 64 << 30;
 ///
 /// # Errors
 /// Says how much it would take and what to lower.
-pub fn ensure_training_fits(config: &RunConfig, data: &Prepared, device: &Selected) -> Result<()> {
+pub fn ensure_training_fits(
+    config: &RunConfig,
+    data: &EncodedDataset,
+    device: &ComputeDevice,
+) -> Result<()> {
     let [rows, time] = largest_batch(config, &data.train);
     let bytes = training_step(&config.model, rows, time);
-    let what = format!("a training step of {rows} reviews of {time} tokens");
+    let noun = config.dataset.noun();
+    let what = format!("a training step of {rows} {noun} of {time} timesteps");
     ensure_fits(&what, bytes, device)?;
     ensure_answers_fit(config, data.validation.iter().chain(&data.test), device)
 }
@@ -32,11 +36,12 @@ pub fn ensure_training_fits(config: &RunConfig, data: &Prepared, device: &Select
 pub fn ensure_answers_fit<'a>(
     config: &RunConfig,
     examples: impl IntoIterator<Item = &'a Example>,
-    device: &Selected,
+    device: &ComputeDevice,
 ) -> Result<()> {
     let [rows, time] = largest_batch(config, examples);
     let bytes = forward(&config.model, rows, time);
-    let what = format!("a batch of {rows} reviews of {time} tokens");
+    let noun = config.dataset.noun();
+    let what = format!("a batch of {rows} {noun} of {time} timesteps");
     ensure_fits(&what, bytes, device)
 }
 
@@ -48,9 +53,9 @@ fn largest_batch<'a>(
     let (count, longest) = examples
         .into_iter()
         .fold((0, 0), |(count, longest), example| {
-            (count + 1, example.ids.len().max(longest))
+            (count + 1, example.input.len().max(longest))
         });
-    let time = match config.training.batching().padding {
+    let time = match config.input.padding() {
         Padding::Longest => longest,
         Padding::Fixed(time) => time,
     };
@@ -61,8 +66,8 @@ fn largest_batch<'a>(
 ///
 /// # Errors
 /// Says how much it would take and what to lower.
-pub fn ensure_fits(what: &str, bytes: f64, device: &Selected) -> Result<()> {
-    if let Selected::Adapter(adapter) = device
+pub fn ensure_fits(what: &str, bytes: f64, device: &ComputeDevice) -> Result<()> {
+    if let ComputeDevice::Adapter(adapter) = device
         && adapter.kind != AdapterKind::Software
     {
         return Ok(());
@@ -105,7 +110,7 @@ const NUMBER: f64 = 4.0;
 /// Bytes that a training step of `rows` reviews of `time` tokens takes, about: weights, gradients and moments;
 /// what every layer keeps for its walk back; and what one walk back makes beside that. Float, because no size
 /// overflows it.
-pub fn training_step(model: &SequenceClassifierConfig, rows: usize, time: usize) -> f64 {
+pub fn training_step(model: &NetworkConfig, rows: usize, time: usize) -> f64 {
     let PerUnit { gates, saved, back } = PerUnit::of(model.cell);
     let tokens = rows as f64 * time as f64;
     let width = width(model);
@@ -113,33 +118,48 @@ pub fn training_step(model: &SequenceClassifierConfig, rows: usize, time: usize)
     let kept = (1.0 + joined(model) + saved) * width * layers;
     let below = (layers - 1.0).min(1.0);
     let walk = (gates + back) * model.hidden_size as f64 + (gates + 1.0) * width * below;
-    let numbers = 4.0 * model.parameters() + (kept + walk) * tokens + input(model, tokens, gates);
+    let numbers = 4.0 * model.parameters()
+        + (kept + walk) * tokens
+        + 3.0 * answers(model, rows as f64, tokens)
+        + input(model, tokens, gates);
     NUMBER * numbers
 }
 
 /// Bytes that answering `rows` reviews of `time` tokens takes, about: weights, and two layers' states with the
 /// projections between them.
-pub fn forward(model: &SequenceClassifierConfig, rows: usize, time: usize) -> f64 {
+pub fn forward(model: &NetworkConfig, rows: usize, time: usize) -> f64 {
     let PerUnit { gates, .. } = PerUnit::of(model.cell);
     let tokens = rows as f64 * time as f64;
     let deeper = if model.layers > 1 { 1.0 + gates } else { 0.0 };
     let states = (1.0 + joined(model) + deeper) * width(model);
-    NUMBER * (model.parameters() + states * tokens + input(model, tokens, gates))
+    let answers = answers(model, rows as f64, tokens);
+    NUMBER * (model.parameters() + states * tokens + input(model, tokens, gates) + answers)
 }
 
 /// The width of a layer's hidden states.
-fn width(model: &SequenceClassifierConfig) -> f64 {
-    let directions = if model.bidirectional { 2.0 } else { 1.0 };
-    directions * model.hidden_size as f64
+fn width(model: &NetworkConfig) -> f64 {
+    model.width() as f64
+}
+
+/// What the head makes of a row's states or, where it answers every timestep, of every timestep's.
+fn answers(model: &NetworkConfig, rows: f64, tokens: f64) -> f64 {
+    let width = model.dense_size as f64 + model.output_size as f64;
+    match model.reading {
+        Reading::EveryStep => tokens * width,
+        _ => rows * width,
+    }
 }
 
 /// How many copies of the states joining both directions makes.
-fn joined(model: &SequenceClassifierConfig) -> f64 {
+fn joined(model: &NetworkConfig) -> f64 {
     f64::from(u8::from(model.bidirectional))
 }
 
 /// What the first layer reads, in numbers: a projection a word, or a vector and a projection a token.
-fn input(model: &SequenceClassifierConfig, tokens: f64, gates: f64) -> f64 {
+fn input(model: &NetworkConfig, tokens: f64, gates: f64) -> f64 {
+    if let Some(numbers) = model.input_size {
+        return tokens * (numbers as f64 + gates * width(model));
+    }
     let words = model.vocabulary_size as f64;
     match words < tokens {
         true => words * gates * width(model),
@@ -177,19 +197,21 @@ fn installed() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use gatefold_data::Sequence;
+
     use super::*;
 
     #[test]
     fn the_lessons_step_takes_megabytes_and_a_giant_one_is_refused() {
-        let model = SequenceClassifierConfig::default();
+        let model = NetworkConfig::default();
         let mib = |rows, time| training_step(&model, rows, time) / f64::from(1 << 20);
         let lesson = mib(128, 256);
         assert!((50.0..200.0).contains(&lesson), "{lesson}");
         assert!(forward(&model, 128, 256) < training_step(&model, 128, 256) / 4.0);
-        ensure_fits("it", lesson, &Selected::Cpu).unwrap();
+        ensure_fits("it", lesson, &ComputeDevice::Cpu).unwrap();
 
         let giant = training_step(&model, usize::MAX, 256);
-        let error = ensure_fits("a step", giant, &Selected::Cpu).unwrap_err();
+        let error = ensure_fits("a step", giant, &ComputeDevice::Cpu).unwrap_err();
         let error = error.to_string();
         assert!(error.contains("a step would take about"), "{error}");
         assert!(error.contains("lower batch_size, max_length"), "{error}");
@@ -197,8 +219,8 @@ mod tests {
 
     #[test]
     fn every_size_counts() {
-        let lesson = SequenceClassifierConfig::default();
-        let larger = |change: fn(&mut SequenceClassifierConfig)| {
+        let lesson = NetworkConfig::default();
+        let larger = |change: fn(&mut NetworkConfig)| {
             let mut model = lesson.clone();
             change(&mut model);
             [training_step, forward].map(|bytes| bytes(&model, 128, 256))
@@ -220,14 +242,14 @@ mod tests {
     #[test]
     fn a_batch_has_no_more_rows_than_there_are_and_their_longest_text() {
         let example = |length| Example {
-            ids: vec![1; length],
-            positive: true,
+            input: Sequence::Tokens(vec![1; length]),
+            target: None,
         };
         let examples = [example(3), example(7), example(5)];
         let mut config = RunConfig::default();
         assert_eq!(largest_batch(&config, &examples), [3, 7]);
         config.training.batch_size = 2;
-        config.training.mask = false;
+        config.input.mask = false;
         assert_eq!(largest_batch(&config, &examples), [2, 256]);
     }
 }

@@ -35,6 +35,11 @@ pub enum Format {
     Json,
 }
 
+/// A share of right answers behind a loss, where there is one.
+pub fn accuracy(share: Option<f64>) -> String {
+    share.map_or(String::new(), |share| format!(", accuracy {share:.4}"))
+}
+
 /// Writes a line of an answer, or several.
 pub fn line(text: &str) -> Result<()> {
     write(&printable(text))

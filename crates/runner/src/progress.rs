@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use gatefold_data::{Progress, Unit};
+use gatefold_data::{LoadProgress, Unit};
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::say;
@@ -92,14 +92,14 @@ impl Bar {
 }
 
 /// Shows the reading of `what` until it is done.
-pub fn reading(what: &str) -> impl FnMut(Progress) {
+pub fn reading(what: &str) -> impl FnMut(LoadProgress) {
     let mut bar: Option<Bar> = None;
     let what = format!("reading {what}");
     move |progress| {
         let unit = match progress.unit {
             Unit::Bytes => "bytes",
             Unit::Files => "files",
-            Unit::Reviews => "reviews",
+            Unit::Examples => "examples",
         };
         let bar = bar.get_or_insert_with(|| Bar::new(&what, unit));
         bar.update(progress.done, progress.total);

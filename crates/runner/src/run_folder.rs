@@ -5,20 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use burn::tensor::Device;
-use gatefold_data::Vocabulary;
 use gatefold_data::files::read_regular;
-use gatefold_model::{SequenceClassifier, SequenceClassifierConfig, weights};
+use gatefold_data::{DataError, Encoder, Labels};
+use gatefold_training::bundle::{self, Bundle};
+use gatefold_training::{EpochMetrics, RunConfig, RunSummary};
 use itertools::Itertools;
-use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::Checkpoints;
-use crate::config::RunConfig;
+use crate::checkpoints::Checkpoints;
 use crate::files::{self, Lock, read_text};
 
-const CONFIG: &str = "config.toml";
-const VOCABULARY: &str = "vocabulary.json";
-const WEIGHTS: &str = "model.safetensors";
 const METRICS: &str = "metrics.jsonl";
 const SUMMARY: &str = "summary.json";
 const REPORT: &str = "report.html";
@@ -26,60 +21,6 @@ const CHECKPOINTS: &str = "checkpoints";
 
 /// Bytes of the metrics or the summary that are read: those of a hundred thousand epochs.
 const MOST_BYTES: u64 = 1 << 24;
-/// Bytes of a word, as far as vocabularies have them.
-const LONGEST_WORD: u64 = 1 << 10;
-/// What stands around words and weights, in words' lengths.
-const HEADERS: u64 = 1 << 10;
-
-/// One line of `metrics.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EpochMetrics {
-    /// From 1.
-    pub epoch: usize,
-    /// Mean binary cross-entropy over the epoch's training reviews, as they were met.
-    pub train_loss: f64,
-    /// Share of them answered rightly, as they were met.
-    pub train_accuracy: f64,
-    /// Mean binary cross-entropy over the reviews held out.
-    pub validation_loss: f64,
-    /// Share of them answered rightly.
-    pub validation_accuracy: f64,
-    /// How long the epoch took, validation included.
-    pub seconds: f64,
-}
-
-impl EpochMetrics {
-    /// The epoch with the lowest validation loss, the first one of equals.
-    pub fn best_of(epochs: &[Self]) -> Option<&Self> {
-        let by_loss = |a: &&Self, b: &&Self| a.validation_loss.total_cmp(&b.validation_loss);
-        epochs.iter().min_by(by_loss)
-    }
-}
-
-/// What `summary.json` holds once a run is done.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunSummary {
-    /// Gatefold's version.
-    pub version: String,
-    /// The device it ran on.
-    pub device: String,
-    /// Trained numbers.
-    pub parameters: usize,
-    /// The epoch whose weights were kept: the lowest validation loss.
-    pub best_epoch: usize,
-    /// Its metrics.
-    pub best: EpochMetrics,
-    /// Mean binary cross-entropy over the test reviews.
-    pub test_loss: f64,
-    /// Share of them answered rightly.
-    pub test_accuracy: f64,
-    /// How many they are.
-    pub test_examples: usize,
-    /// How long training took, without loading data and testing.
-    pub training_seconds: f64,
-    /// A training step, on average.
-    pub milliseconds_per_step: f64,
-}
 
 /// A run's folder.
 #[derive(Clone, Debug)]
@@ -148,7 +89,7 @@ impl RunFolder {
     /// # Errors
     /// If `path` holds no run with weights.
     pub fn open(path: &Path) -> Result<Self> {
-        for file in [CONFIG, VOCABULARY, WEIGHTS] {
+        for file in [bundle::CONFIG, bundle::WEIGHTS] {
             if !path.join(file).is_file() {
                 bail!(
                     "{} is no finished run: it has no {file}. `gatefold train` makes runs, in the folder runs unless --run names another",
@@ -173,9 +114,10 @@ impl RunFolder {
     /// If `path` holds no run, or it is being written by another program.
     pub fn open_begun(path: &Path) -> Result<Self> {
         ensure!(
-            path.join(CONFIG).is_file(),
-            "{} is no run: it has no {CONFIG}. `gatefold train` makes runs, in the folder runs unless --run names another",
-            path.display()
+            path.join(bundle::CONFIG).is_file(),
+            "{} is no run: it has no {}. `gatefold train` makes runs, in the folder runs unless --run names another",
+            path.display(),
+            bundle::CONFIG
         );
         Self::written(path, Lock::take(path)?)
     }
@@ -206,7 +148,7 @@ impl RunFolder {
     /// # Errors
     /// If the file can't be written.
     pub fn write_config(&self, config: &RunConfig) -> Result<()> {
-        self.write(CONFIG, config.to_toml()?.as_bytes())
+        self.write(bundle::CONFIG, config.to_toml()?.as_bytes())
     }
 
     /// Reads the configuration.
@@ -214,80 +156,60 @@ impl RunFolder {
     /// # Errors
     /// If the file can't be read or understood, or a value in it is off.
     pub fn config(&self) -> Result<RunConfig> {
-        let path = self.path.join(CONFIG);
-        let config = RunConfig::read(&path)?;
-        config
-            .validate()
-            .with_context(|| format!("in the configuration {}", path.display()))?;
-        Ok(config)
+        Bundle::config(&|name, most| self.read_file(name, most)).with_context(|| self.of())
     }
 
-    /// Writes the vocabulary.
+    /// Writes how what is read is encoded, and what the classes are called where they are not negative and
+    /// positive.
+    ///
+    /// # Errors
+    /// If a file can't be written.
+    pub fn write_encoder(&self, encoder: &Encoder, labels: Option<&Labels>) -> Result<()> {
+        match encoder {
+            Encoder::Text(vocabulary) => {
+                self.write(bundle::VOCABULARY, vocabulary.to_json().as_bytes())?;
+            }
+            Encoder::Values { scaler, .. } => {
+                if let Some(scaler) = scaler {
+                    self.write(bundle::SCALER, scaler.to_json().as_bytes())?;
+                }
+            }
+        }
+        match labels.filter(|labels| **labels != Labels::negative_positive()) {
+            Some(labels) => self.write(bundle::LABELS, labels.to_json().as_bytes()),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the weights, a SafeTensors file's bytes.
     ///
     /// # Errors
     /// If the file can't be written.
-    pub fn write_vocabulary(&self, vocabulary: &Vocabulary) -> Result<()> {
-        self.write(VOCABULARY, vocabulary.to_json().as_bytes())
+    pub fn write_weights(&self, bytes: &[u8]) -> Result<()> {
+        self.write(bundle::WEIGHTS, bytes)
     }
 
-    /// Reads the vocabulary of the network that `config` describes.
+    /// The trained network with all that it needs to answer.
     ///
     /// # Errors
-    /// If the file can't be read or understood, or is another network's.
-    pub fn vocabulary(&self, config: &RunConfig) -> Result<Vocabulary> {
-        let path = self.path.join(VOCABULARY);
-        let most = (config.model.vocabulary_size as u64 + HEADERS) * LONGEST_WORD;
-        let text = read_text(&path, most)?;
-        let vocabulary = Vocabulary::from_json(&text, &path)?;
-        ensure!(
-            vocabulary.size() == config.model.vocabulary_size,
-            "{} has {} token ids where the network of {CONFIG} beside it has {}",
-            path.display(),
-            vocabulary.size(),
-            config.model.vocabulary_size
-        );
-        Ok(vocabulary)
+    /// If a file is missing or damaged, or if they don't belong together.
+    pub fn bundle(&self) -> Result<Bundle> {
+        Bundle::read(&|name, most| self.read_file(name, most)).with_context(|| self.of())
     }
 
-    /// Writes the weights.
-    ///
-    /// # Errors
-    /// If the file can't be written.
-    pub fn write_weights(
+    fn of(&self) -> String {
+        format!("in the run {}", self.path.display())
+    }
+
+    fn read_file(
         &self,
-        network: &SequenceClassifier,
-        vocabulary: &Vocabulary,
-    ) -> Result<()> {
-        let hash = hash_of(vocabulary);
-        self.write(WEIGHTS, &network.to_safetensors(Some(&hash))?)
-    }
-
-    /// The network of this run with its weights, on `device`; it reads `vocabulary`'s ids.
-    ///
-    /// # Errors
-    /// If a file can't be read, or the weights are another network's or of another vocabulary.
-    pub fn network(
-        &self,
-        config: &RunConfig,
-        vocabulary: &Vocabulary,
-        device: &Device,
-    ) -> Result<SequenceClassifier> {
-        let path = self.path.join(WEIGHTS);
-        let bytes = read_regular(&path, most_weights(&config.model))?;
-        let unfit = || {
-            format!(
-                "the weights {} do not fit the network of {CONFIG} beside them",
-                path.display()
-            )
-        };
-        let trained_with = weights::vocabulary_hash(&bytes).with_context(unfit)?;
-        ensure!(
-            trained_with.is_none_or(|hash| hash == hash_of(vocabulary)),
-            "{VOCABULARY} is not the vocabulary that the weights {} were trained with: their ids stand for other words",
-            path.display()
-        );
-        let network = config.model.blank(device)?;
-        network.with_safetensors(bytes).with_context(unfit)
+        name: &str,
+        most: u64,
+    ) -> Result<Option<Vec<u8>>, Box<dyn std::error::Error + Send + Sync>> {
+        match read_regular(&self.path.join(name), most) {
+            Err(DataError::NotFound { .. }) => Ok(None),
+            read => Ok(Some(read?)),
+        }
     }
 
     /// Writes the metrics of all epochs so far.
@@ -340,7 +262,14 @@ impl RunFolder {
     /// If the folder can't be read.
     pub fn list(parent: &Path) -> Result<Vec<Self>> {
         let is_run = |path: &PathBuf| {
-            let files = [CONFIG, VOCABULARY, WEIGHTS, METRICS, SUMMARY, CHECKPOINTS];
+            let files = [
+                bundle::CONFIG,
+                bundle::VOCABULARY,
+                bundle::WEIGHTS,
+                METRICS,
+                SUMMARY,
+                CHECKPOINTS,
+            ];
             files.iter().any(|file| path.join(file).exists())
         };
         let mut paths = vec![parent.to_path_buf()];
@@ -389,7 +318,9 @@ impl RunFolder {
             let content = fs::symlink_metadata(self.path.join(name));
             content.is_ok_and(|there| there.len() > 0)
         };
-        let files = [METRICS, WEIGHTS, SUMMARY].into_iter().filter(has_content);
+        let files = [METRICS, bundle::WEIGHTS, SUMMARY]
+            .into_iter()
+            .filter(has_content);
         files.map(str::to_owned).collect()
     }
 
@@ -400,17 +331,6 @@ impl RunFolder {
             _ => read_text(&path, MOST_BYTES).map(Some),
         }
     }
-}
-
-/// The bytes of the weights that `config` describes, and of what is said about them; twice, because another
-/// network's are better told by their names.
-pub(crate) fn most_weights(config: &SequenceClassifierConfig) -> u64 {
-    2 * (4 * config.parameters() as u64 + HEADERS * LONGEST_WORD)
-}
-
-/// What weights say of the vocabulary that they were trained with.
-fn hash_of(vocabulary: &Vocabulary) -> String {
-    files::hash(vocabulary.to_json().as_bytes())
 }
 
 /// Whether nothing but a lock is in the folder.
@@ -436,6 +356,9 @@ fn naturally(name: &str) -> Vec<(Option<u128>, String)> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use burn::tensor::Device;
+    use gatefold_data::{Tokenizer, Vocabulary};
 
     use super::*;
 
@@ -484,28 +407,45 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
-        assert_eq!(names, [".lock", CONFIG].map(str::to_owned).into());
+        assert_eq!(names, [".lock", bundle::CONFIG].map(str::to_owned).into());
         assert_eq!(folder.config().unwrap(), RunConfig::default());
     }
 
     #[test]
-    fn weights_are_read_with_the_vocabulary_that_they_were_trained_with() {
+    fn weights_are_read_with_the_words_and_classes_that_they_were_trained_with() {
         let parent = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(&parent.path().join("run")).unwrap();
         let device = Device::flex();
         let mut config = RunConfig::default();
-        let vocabulary = |text: &str| Vocabulary::build([text].into_iter(), 100);
-        let [ours, other] = ["good bad", "bad bad good"].map(vocabulary);
-        config.model.vocabulary_size = ours.size();
+        let encoder = |text: &str| {
+            Encoder::Text(Vocabulary::build([text].into_iter(), 100, Tokenizer::Keras))
+        };
+        let [ours, other] = ["good bad", "bad bad good"].map(encoder);
+        config.model.vocabulary_size = 100;
+        let labels = |names: [&str; 2]| Labels::new(names.map(str::to_owned).to_vec()).unwrap();
+        let [usual, turned] = [["negative", "positive"], ["positive", "negative"]].map(labels);
         let network = config.model.init(1, &device).unwrap();
-        folder.write_weights(&network, &ours).unwrap();
-        folder.network(&config, &ours, &device).unwrap();
-        let error = folder.network(&config, &other, &device).unwrap_err();
-        assert!(error.to_string().contains("other words"), "{error}");
+        let fingerprint = bundle::fingerprint(&ours, Some(&usual));
+        let bytes = network.to_safetensors(Some(&fingerprint)).unwrap();
+        folder.write_config(&config).unwrap();
+        folder.write_weights(&bytes).unwrap();
+        for (encoder, labels, fits) in [
+            (&ours, &usual, true),
+            (&other, &usual, false),
+            (&ours, &turned, false),
+        ] {
+            folder.write_encoder(encoder, Some(labels)).unwrap();
+            let read = folder.bundle();
+            assert_eq!(read.is_ok(), fits);
+            if let Err(error) = read {
+                let error = format!("{error:#}");
+                assert!(error.contains("other words or classes"), "{error}");
+            }
+        }
         // Files of before know of no vocabulary.
         let without = network.to_safetensors(None).unwrap();
-        folder.write(WEIGHTS, &without).unwrap();
-        folder.network(&config, &other, &device).unwrap();
+        folder.write_weights(&without).unwrap();
+        folder.bundle().unwrap();
     }
 
     #[test]
@@ -543,9 +483,9 @@ mod tests {
         let metrics = EpochMetrics {
             epoch: 1,
             train_loss: 0.5,
-            train_accuracy: 0.75,
+            train_accuracy: Some(0.75),
             validation_loss: 0.25,
-            validation_accuracy: 0.875,
+            validation_accuracy: Some(0.875),
             seconds: 1.5,
         };
         let epochs = [
@@ -564,7 +504,7 @@ mod tests {
             best_epoch: 1,
             best: metrics,
             test_loss: 0.5,
-            test_accuracy: 0.5,
+            test_accuracy: None,
             test_examples: 2,
             training_seconds: 3.0,
             milliseconds_per_step: 4.0,

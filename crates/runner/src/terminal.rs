@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::Arguments;
 use std::io::{Write, stderr};
+use std::path::Path;
 
-use gatefold_data::steers;
+use gatefold_data::escaped;
+pub use gatefold_data::{printable, within_line};
 
 /// Bytes of a message, at most.
 const MOST: usize = 2048;
@@ -26,33 +28,15 @@ pub fn say(line: Arguments) {
     let _ = stderr().lock().write_all(line.as_bytes());
 }
 
-/// `text` with every character that steers, unless it `stays`, in the form that `written` gives it.
-fn escaped(text: &str, stays: fn(char) -> bool, written: fn(char) -> String) -> Cow<'_, str> {
-    if text.chars().all(|c| stays(c) || !steers(c)) {
-        return text.into();
+/// A path as a shell takes it for one word, in a line to paste.
+pub fn word(path: &Path) -> Cow<'_, str> {
+    let text = path.to_string_lossy();
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./\\:".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text,
+        false if cfg!(windows) => format!("\"{text}\"").into(),
+        false => format!("'{}'", text.replace('\'', "'\\''")).into(),
     }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match steers(c) && !stays(c) {
-            true => safe += &written(c),
-            false => safe.push(c),
-        }
-    }
-    safe.into()
-}
-
-fn as_in_rust(c: char) -> String {
-    c.escape_unicode().to_string()
-}
-
-/// `text` with what would steer a terminal written as `\u{1b}`, in the lines and columns that it has.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    escaped(text, |c| matches!(c, '\n' | '\t'), as_in_rust)
-}
-
-/// The same for text within a line: a name, a table's cell, a word.
-pub fn within_line(text: &str) -> Cow<'_, str> {
-    escaped(text, |_| false, as_in_rust)
 }
 
 /// JSON as it was, but for characters that JSON may hold as they are and a terminal obeys.
@@ -79,6 +63,8 @@ fn beginning(text: &str, most: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use gatefold_data::steers;
+
     use super::*;
 
     #[test]
@@ -90,6 +76,19 @@ mod tests {
         );
         assert_eq!(within_line("a\n\tb"), "a\\u{a}\\u{9}b");
         assert!(matches!(printable("plain\n"), Cow::Borrowed(_)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_to_paste_is_one_word() {
+        for (path, expected) in [
+            ("runs/films-lstm-1", "runs/films-lstm-1"),
+            ("my runs/été", "'my runs/été'"),
+            ("it's", "'it'\\''s'"),
+            ("$(ls)", "'$(ls)'"),
+        ] {
+            assert_eq!(word(Path::new(path)), expected);
+        }
     }
 
     #[test]

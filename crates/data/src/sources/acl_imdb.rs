@@ -12,10 +12,11 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 use rayon::prelude::*;
 
-use super::{Progress, Unit, text};
-use crate::dataset::{Dataset, Review};
+use super::progress::{LoadProgress, Unit};
+use crate::dataset::{Dataset, Record};
 use crate::error::{DataError, Result, SHOWN_REASON, shown};
-use crate::files::{check, open_regular, read_regular};
+use crate::files::{check, open_regular, read_regular, text};
+use crate::labels::Labels;
 use crate::limits::{Allowance, Bound, Limited, Limits, size};
 use crate::random::mix;
 
@@ -48,7 +49,7 @@ struct ReviewFile {
 pub(super) fn load_folder(
     root: &Path,
     limits: &Limits,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
     root.metadata().map_err(DataError::reading(root))?;
     let mut names = Vec::new();
@@ -75,7 +76,7 @@ pub(super) fn load_folder(
         if bytes > limits.reviews {
             return Err(too_much_text(root, limits));
         }
-        progress(Progress {
+        progress(LoadProgress {
             done: files.len() as u64,
             total,
             unit: Unit::Files,
@@ -151,7 +152,7 @@ fn too_much_text(path: &Path, limits: &Limits) -> DataError {
 pub(super) fn load_archive(
     path: &Path,
     limits: &Limits,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
     let file = open_regular(path)?;
     let total = file.metadata().map_err(DataError::reading(path))?.len();
@@ -162,7 +163,7 @@ pub(super) fn load_archive(
     };
     let compressed = BufReader::with_capacity(1 << 17, counting);
     let report = || {
-        progress(Progress {
+        progress(LoadProgress {
             done: done.get(),
             total,
             unit: Unit::Bytes,
@@ -300,15 +301,12 @@ fn dataset(path: &Path, mut files: Vec<ReviewFile>, remedy: &'static str) -> Res
     }
     files.par_sort_by(|one, other| (one.folder, &one.name).cmp(&(other.folder, &other.name)));
     let mut dataset = Dataset {
-        train: Vec::new(),
-        test: Vec::new(),
-        replaced_utf8: 0,
+        labels: Some(Labels::negative_positive()),
+        ..Dataset::default()
     };
     for ReviewFile { folder, bytes, .. } in files {
-        let review = Review {
-            text: text(&bytes, &mut dataset.replaced_utf8),
-            positive: folder.ends_with("pos"),
-        };
+        let text = text(&bytes, &mut dataset.replaced_utf8);
+        let review = Record::text(text, folder.ends_with("pos").into());
         if folder.starts_with("train") {
             &mut dataset.train
         } else {
@@ -419,21 +417,16 @@ mod tests {
         let folder = folder_of(&files);
         let from_folder = load_folder(folder.path(), &Limits::default(), &mut |_| {}).unwrap();
         assert_eq!((from_folder.train.len(), from_folder.test.len()), (40, 40));
-        assert!(
-            from_folder
-                .train
-                .iter()
-                .all(|review| review.positive == review.text.contains("train/pos"))
-        );
-        assert!(
-            from_folder
-                .test
-                .iter()
-                .all(|review| review.positive == review.text.contains("test/pos"))
-        );
+        for (split, positive) in [
+            (&from_folder.train, "train/pos"),
+            (&from_folder.test, "test/pos"),
+        ] {
+            let mut reviews = split.iter().map(Record::expect_review);
+            assert!(reviews.all(|(text, class)| class == text.contains(positive)));
+        }
         let last_positive = from_folder.train[32..]
             .iter()
-            .filter(|review| review.positive)
+            .filter(|review| review.expect_review().1)
             .count();
         assert!(
             (1..8).contains(&last_positive),
@@ -461,7 +454,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             last,
-            Some(Progress {
+            Some(LoadProgress {
                 done: total,
                 total,
                 unit: Unit::Bytes
@@ -475,7 +468,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             last,
-            Some(Progress {
+            Some(LoadProgress {
                 done: 80,
                 total: 80,
                 unit: Unit::Files
@@ -493,7 +486,7 @@ mod tests {
             dataset
                 .test
                 .iter()
-                .any(|review| review.text == "caf\u{fffd} \u{fffd}")
+                .any(|review| review.expect_review().0 == "caf\u{fffd} \u{fffd}")
         );
     }
 
@@ -524,19 +517,13 @@ mod tests {
             let message = load_bytes(&archive_of("aclImdb/", &files))
                 .unwrap_err()
                 .to_string();
-            assert!(
-                message.contains(&format!("{folder} holds no reviews")),
-                "{message}"
-            );
+            assert!(message.contains(&format!("{folder} is empty")), "{message}");
             let root = folder_of(&files);
             fs::create_dir_all(root.path().join(folder)).unwrap();
             let message = load_folder(root.path(), &Limits::default(), &mut |_| {})
                 .unwrap_err()
                 .to_string();
-            assert!(
-                message.contains(&format!("{folder} holds no reviews")),
-                "{message}"
-            );
+            assert!(message.contains(&format!("{folder} is empty")), "{message}");
         }
     }
 
@@ -718,7 +705,7 @@ mod tests {
         let mut tar = sparse.as_bytes().to_vec();
         tar.extend(header("train/pos/0_9.txt", tar::EntryType::Regular, 0));
         let message = load_bytes(&compressed(&tar)).unwrap_err().to_string();
-        assert!(message.contains("train/neg holds no reviews"), "{message}");
+        assert!(message.contains("train/neg is empty"), "{message}");
     }
 
     #[test]
@@ -727,7 +714,12 @@ mod tests {
         let long = format!("{}/train/pos/long_9.txt", "folder/".repeat(60));
         files.push((long, b"found".to_vec()));
         let dataset = load_bytes(&archive_of("aclImdb/", &files)).unwrap();
-        assert!(dataset.train.iter().any(|review| review.text == "found"));
+        assert!(
+            dataset
+                .train
+                .iter()
+                .any(|review| review.expect_review().0 == "found")
+        );
     }
 
     #[test]

@@ -12,12 +12,13 @@ use zip::ZipArchive;
 
 use super::npy::Npy;
 use super::pickle::read_lists;
-use super::{Progress, Unit};
-use crate::dataset::{Dataset, Review};
+use super::progress::{LoadProgress, Unit};
+use crate::dataset::{Dataset, Record};
 use crate::error::{DataError, Result, SHOWN_NAME, SHOWN_REASON, shown, shown_names};
 use crate::files::{open_regular, read_regular};
+use crate::labels::Labels;
 use crate::limits::{Limits, size};
-use crate::tokenizer;
+use crate::tokenizer::Tokenizer;
 
 /// What to do about a file that is larger than Keras's could ever be.
 const NOT_KERASS: &str = "give the `imdb.npz` that Keras publishes";
@@ -27,7 +28,7 @@ pub(super) fn load(
     npz: &Path,
     word_index: &Path,
     limits: &Limits,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
     let file = open_regular(npz)?;
     let words = WordIndex::read(word_index, limits)?;
@@ -42,7 +43,7 @@ pub(crate) fn read(
     total: u64,
     words: &WordIndex,
     limits: &Limits,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
     if total > limits.npz {
         // Its list of entries alone would be kept in memory.
@@ -70,9 +71,10 @@ pub(crate) fn read(
     let test = npz.split("x_test.npy", "y_test.npy", words)?;
     npz.report(total);
     Ok(Dataset {
+        labels: Some(Labels::negative_positive()),
         train,
         test,
-        replaced_utf8: 0,
+        ..Dataset::default()
     })
 }
 
@@ -95,12 +97,12 @@ struct Npz<'a, R> {
     total: u64,
     /// Bytes of the reviews so far, in words.
     text: u64,
-    progress: &'a mut dyn FnMut(Progress),
+    progress: &'a mut dyn FnMut(LoadProgress),
 }
 
 impl<R: Read + Seek> Npz<'_, R> {
     fn report(&mut self, done: u64) {
-        (self.progress)(Progress {
+        (self.progress)(LoadProgress {
             done,
             total: self.total,
             unit: Unit::Bytes,
@@ -112,7 +114,7 @@ impl<R: Read + Seek> Npz<'_, R> {
         reviews_entry: &'static str,
         labels_entry: &'static str,
         words: &WordIndex,
-    ) -> Result<Vec<Review>> {
+    ) -> Result<Vec<Record>> {
         let ranks = self.ranks(reviews_entry)?;
         let labels = self.labels(labels_entry)?;
         if labels.len() != ranks.len() {
@@ -126,13 +128,10 @@ impl<R: Read + Seek> Npz<'_, R> {
                 remedy: NOT_KERASS,
             });
         }
-        let review = |(ranks, positive): (Vec<u32>, bool)| {
-            Ok(Review {
-                text: self.text(&ranks, words)?,
-                positive,
-            })
-        };
-        ranks.into_iter().zip(labels).map(review).collect()
+        let reviews = ranks.into_iter().zip(labels);
+        reviews
+            .map(|(ranks, positive)| Ok(Record::text(self.text(&ranks, words)?, positive.into())))
+            .collect()
     }
 
     /// A text that splits into the words of these ranks.
@@ -261,7 +260,7 @@ impl<'a> WordIndex<'a> {
                 let most = size(limits.word as u64);
                 return Err(failed(format!("`{}` is longer than {most}", name())));
             }
-            let Some(one) = tokenizer::word(&word) else {
+            let Some(one) = Tokenizer::Keras.token(&word) else {
                 return Err(failed(format!(
                     "`{}` is not one word: spaces and punctuation separate words",
                     name()
@@ -343,14 +342,14 @@ mod tests {
         root
     }
 
-    fn load_from(root: &TempDir, progress: &mut dyn FnMut(Progress)) -> Result<Dataset> {
+    fn load_from(root: &TempDir, progress: &mut dyn FnMut(LoadProgress)) -> Result<Dataset> {
         load_within(&Limits::default(), root, progress)
     }
 
     fn load_within(
         limits: &Limits,
         root: &TempDir,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Dataset> {
         load(
             &root.path().join("imdb.npz"),
@@ -386,24 +385,15 @@ mod tests {
     fn ranks_become_words_in_the_files_order() {
         for writer in WRITERS {
             let dataset = load_bytes(&zipped(&entries(writer)), INDEX).unwrap();
-            let train: Vec<_> = dataset
-                .train
-                .iter()
-                .map(|review| (review.text.as_str(), review.positive))
-                .collect();
+            let train: Vec<_> = dataset.train.iter().map(Record::expect_review).collect();
             assert_eq!(
                 train,
                 [("a film", true), ("don't café a", false), ("", true)],
                 "{writer:?}"
             );
-            assert_eq!(
-                dataset.test,
-                [Review {
-                    text: "film".into(),
-                    positive: false
-                }]
-            );
-            let vocabulary = Vocabulary::build(train.iter().map(|(text, _)| *text), 100);
+            assert_eq!(dataset.test, [Record::text("film", 0)]);
+            let texts = train.iter().map(|(text, _)| *text);
+            let vocabulary = Vocabulary::build(texts, 100, Tokenizer::Keras);
             assert_eq!(vocabulary.words(), ["a", "film", "don't", "café"]);
         }
     }
@@ -420,7 +410,7 @@ mod tests {
         assert!(reports.is_sorted_by_key(|progress| progress.done));
         assert_eq!(
             reports.last(),
-            Some(&Progress {
+            Some(&LoadProgress {
                 done: total,
                 total,
                 unit: Unit::Bytes
@@ -496,7 +486,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            message.contains("imdb.npz: x_test.npy holds no reviews"),
+            message.contains("imdb.npz: x_test.npy is empty"),
             "{message}"
         );
     }
@@ -556,7 +546,11 @@ mod tests {
     fn a_word_in_capitals_comes_back_as_the_word_it_is() {
         let index = r#"{"Film": 2, "a": 1, "DON'T": 3, "CAF\u00c9": 4}"#;
         let dataset = load_bytes(&zipped(&entries(Writer::Python2)), index).unwrap();
-        let texts: Vec<_> = dataset.train.iter().map(|review| &review.text).collect();
+        let texts: Vec<_> = dataset
+            .train
+            .iter()
+            .map(|review| review.expect_review().0)
+            .collect();
         assert_eq!(texts, ["a film", "don't café a", ""]);
     }
 

@@ -1,26 +1,28 @@
-//! Where reviews come from.
+//! Where data come from.
 
 pub(crate) mod acl_imdb;
 pub(crate) mod keras_npz;
 pub(crate) mod npy;
 pub(crate) mod pickle;
-mod reviews;
+pub(crate) mod progress;
 pub(crate) mod table;
 
 use std::path::{Path, PathBuf};
 
 use crate::dataset::Dataset;
 use crate::error::{DataError, Result};
+use crate::generators::{MemoryTask, reviews};
 use crate::limits::Limits;
 
+pub use progress::{LoadProgress, Unit};
 pub use table::{TableFormat, TableOptions};
 
 /// The name under which the reviews are published.
 const PUBLISHED_ARCHIVE: &str = "aclImdb_v1.tar.gz";
 
-/// A place that reviews can be read from.
+/// A place that data can be read from.
 ///
-/// [`load`](Self::load) gives the same reviews in the same order every time. Reviews that come
+/// [`load`](Self::load) gives the same records in the same order every time. Reviews that come
 /// sorted by label are brought into a fixed mixed order, the same one for the IMDB folder and its
 /// archive: first sorted by file name, then shuffled with a constant seed. A run's seed has no part
 /// in it, so that a later evaluation sees the same split.
@@ -38,10 +40,10 @@ const PUBLISHED_ARCHIVE: &str = "aclImdb_v1.tar.gz";
 /// | an `.npz`, and each of its arrays unpacked | 64 MiB |
 /// | `imdb_word_index.json`, and a word in it | 16 MiB, 1 KiB |
 /// | a table | 4 GiB, 2^25 rows |
-/// | a row of a table | 64 MiB |
+/// | a row of a table, and the label in it | 64 MiB, 1 KiB |
 ///
-/// The published data set stays far below its limits. A table's reviews are kept in memory, beside
-/// them a row at a time.
+/// The published data set stays far below its limits. A table's texts are kept in memory, beside
+/// them each label once and a row at a time.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// The built-in generator of short film reviews.
@@ -60,30 +62,17 @@ pub enum Source {
         /// `imdb_word_index.json`, which gives the rank of every word.
         word_index: PathBuf,
     },
-    /// A table with a review a row.
+    /// A table with a text and its label a row.
     Table(TableOptions),
-}
-
-/// How far a [`Source::load`] has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// What is done of `total`.
-    pub done: u64,
-    /// What there is to do.
-    pub total: u64,
-    /// What is counted.
-    pub unit: Unit,
-}
-
-/// What a [`Progress`] counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Bytes of the file, compressed ones if it is compressed.
-    Bytes,
-    /// Files of a folder.
-    Files,
-    /// Generated reviews.
-    Reviews,
+    /// The generator of a memory task's sequences.
+    MemoryTask {
+        /// The task.
+        task: MemoryTask,
+        /// Timesteps of the longest sequences, at least 2.
+        length: usize,
+        /// The same seed generates the same sequences.
+        seed: u64,
+    },
 }
 
 impl Source {
@@ -139,40 +128,33 @@ impl Source {
         }
     }
 
-    /// Reads or generates all reviews and reports how far it has come, at the latest when all is
+    /// Reads or generates all records and reports how far it has come, at the latest when all is
     /// done.
     ///
     /// # Errors
-    /// Any [`DataError`] about files; the generator cannot fail.
-    pub fn load(&self, progress: &mut dyn FnMut(Progress)) -> Result<Dataset> {
+    /// Any [`DataError`] about files, and [`DataError::TaskLength`].
+    pub fn load(&self, progress: &mut dyn FnMut(LoadProgress)) -> Result<Dataset> {
         let limits = &Limits::default();
-        match self {
-            Self::Reviews { seed } => {
-                let dataset = reviews::generate(*seed);
-                let total = (dataset.train.len() + dataset.test.len()) as u64;
-                progress(Progress {
-                    done: total,
-                    total,
-                    unit: Unit::Reviews,
-                });
-                Ok(dataset)
+        let dataset = match self {
+            Self::Reviews { seed } => reviews(*seed),
+            Self::MemoryTask { task, length, seed } => task.dataset(*length, *seed)?,
+            Self::AclImdbFolder(folder) => return acl_imdb::load_folder(folder, limits, progress),
+            Self::AclImdbArchive(archive) => {
+                return acl_imdb::load_archive(archive, limits, progress);
             }
-            Self::AclImdbFolder(folder) => acl_imdb::load_folder(folder, limits, progress),
-            Self::AclImdbArchive(archive) => acl_imdb::load_archive(archive, limits, progress),
             Self::KerasNpz { npz, word_index } => {
-                keras_npz::load(npz, word_index, limits, progress)
+                return keras_npz::load(npz, word_index, limits, progress);
             }
-            Self::Table(options) => table::load(options, limits, progress),
-        }
+            Self::Table(options) => return table::load(options, limits, progress),
+        };
+        let total = (dataset.train.len() + dataset.validation.len() + dataset.test.len()) as u64;
+        progress(LoadProgress {
+            done: total,
+            total,
+            unit: Unit::Examples,
+        });
+        Ok(dataset)
     }
-}
-
-/// Text from bytes that should be UTF-8; invalid bytes become U+FFFD, and `replaced` counts the
-/// texts that had any.
-fn text(bytes: &[u8], replaced: &mut usize) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    *replaced += usize::from(matches!(text, std::borrow::Cow::Owned(_)));
-    text.into_owned()
 }
 
 #[cfg(test)]
@@ -251,6 +233,7 @@ mod tests {
             format: TableFormat::Csv,
             text_column: "text".into(),
             label_column: "label".into(),
+            labels: None,
             test_fraction: 0.2,
         });
         for source in [
@@ -268,19 +251,31 @@ mod tests {
     }
 
     #[test]
-    fn the_generator_reports_its_reviews() {
-        let mut reports = Vec::new();
-        let dataset = Source::Reviews { seed: 1 }
-            .load(&mut |progress| reports.push(progress))
-            .unwrap();
-        let total = (dataset.train.len() + dataset.test.len()) as u64;
-        assert_eq!(
-            reports.last(),
-            Some(&Progress {
-                done: total,
-                total,
-                unit: Unit::Reviews
-            })
+    fn generators_report_what_they_made() {
+        let (task, length, seed) = (MemoryTask::Adding, 3, 1);
+        for source in [
+            Source::Reviews { seed },
+            Source::MemoryTask { task, length, seed },
+        ] {
+            let mut reports = Vec::new();
+            let dataset = source.load(&mut |progress| reports.push(progress)).unwrap();
+            let records = [dataset.train, dataset.validation, dataset.test].concat();
+            let total = records.len() as u64;
+            let unit = Unit::Examples;
+            assert_eq!(
+                reports,
+                [LoadProgress {
+                    done: total,
+                    total,
+                    unit
+                }]
+            );
+        }
+        let length = 1;
+        let short = Source::MemoryTask { task, length, seed }.load(&mut |_| {});
+        assert!(
+            matches!(short, Err(DataError::TaskLength { .. })),
+            "{short:?}"
         );
     }
 }

@@ -1,7 +1,8 @@
-//! Reviews in a table of one's own: CSV, tab-separated values, or JSON lines.
+//! Texts and their labels in a table of one's own: CSV, tab-separated values, or JSON lines.
 //!
-//! A table is read as a stream: what it holds besides its reviews is never in memory as a whole.
+//! A table is read as a stream: what it holds besides its texts is never in memory as a whole.
 
+mod classes;
 mod json;
 mod trace;
 
@@ -10,12 +11,14 @@ use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 
-use self::json::Row;
+pub(crate) use self::classes::Classes;
+use self::json::{Row, Value};
 use self::trace::Trace;
-use super::{Progress, Unit, text};
-use crate::dataset::{Dataset, Review};
+use super::progress::{LoadProgress, Unit};
+use crate::dataset::{Dataset, Record};
 use crate::error::{DataError, Result, SHOWN_NAME, SHOWN_REASON, shown, shown_names};
-use crate::files::open_regular;
+use crate::files::{open_regular, text};
+use crate::labels::Labels;
 use crate::limits::{Allowance, Bound, Limited, Limits, size};
 use crate::random::mix;
 
@@ -46,10 +49,11 @@ pub enum TableFormat {
     JsonLines,
 }
 
-/// Where the reviews are in a table.
+/// Where the texts and their labels are in a table, or in two.
 ///
-/// The label is 0 or 1, neg or pos, negative or positive, false or true, in any case; in JSON also
-/// as a number or a truth value.
+/// A label is any text without the white space around it; in JSON also a number or a truth value. Where
+/// all of a table's labels are 0 or 1, neg or pos, negative or positive, false or true, in any case, they
+/// are read as [`Labels::negative_positive`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableOptions {
     /// The table; all of its rows are for training if there is a `test_path`.
@@ -62,6 +66,9 @@ pub struct TableOptions {
     pub text_column: String,
     /// The column, or the JSON key, of the label.
     pub label_column: String,
+    /// The labels there may be; else those that the first table has, in their order as numbers if all are
+    /// numbers, and as texts if not. Another label is an error.
+    pub labels: Option<Labels>,
     /// The share of the mixed rows that is kept for testing where there is no `test_path`, between
     /// 0 and 1.
     pub test_fraction: f64,
@@ -71,11 +78,20 @@ pub struct TableOptions {
 pub(super) fn load(
     options: &TableOptions,
     limits: &Limits,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
     let fraction = options.test_fraction;
     if options.test_path.is_none() && !(fraction > 0.0 && fraction < 1.0) {
         return Err(DataError::TestFraction { fraction });
+    }
+    if options.text_column == options.label_column {
+        return Err(DataError::LabelColumn {
+            path: options.path.clone(),
+            reason: format!(
+                "the column `{}` can't be both the texts and the labels; name another one for one of them",
+                shown(&options.text_column, SHOWN_NAME)
+            ),
+        });
     }
     let open = |path: &Path| {
         let file = open_regular(path)?;
@@ -91,6 +107,11 @@ pub(super) fn load(
     let mut reader = Reader {
         options,
         limits,
+        classes: Classes::new(
+            &options.label_column,
+            &options.text_column,
+            options.labels.as_ref(),
+        ),
         replaced_utf8: 0,
         before: 0,
         total: train_length + test_length,
@@ -98,6 +119,7 @@ pub(super) fn load(
     };
 
     let mut train = reader.rows(&options.path, train_file, train_length)?;
+    reader.classes.learn(&mut train, &options.path)?;
     mix(&mut train);
     let test_path = options.test_path.as_ref().unwrap_or(&options.path);
     let test = match test_file {
@@ -107,11 +129,11 @@ pub(super) fn load(
             train.split_off(train.len() - kept)
         }
     };
-    for (path, part, reviews) in [
+    for (path, part, records) in [
         (&options.path, "the training split", &train),
         (test_path, "the test split", &test),
     ] {
-        if reviews.is_empty() {
+        if records.is_empty() {
             let remedy = "give a table with more rows, or another test fraction";
             return Err(DataError::Empty {
                 path: path.clone(),
@@ -124,6 +146,8 @@ pub(super) fn load(
         train,
         test,
         replaced_utf8: reader.replaced_utf8,
+        labels: reader.classes.into_labels(),
+        ..Dataset::default()
     })
 }
 
@@ -131,22 +155,23 @@ pub(super) fn load(
 pub(crate) struct Reader<'a> {
     pub(crate) options: &'a TableOptions,
     pub(crate) limits: &'a Limits,
+    pub(crate) classes: Classes<'a>,
     pub(crate) replaced_utf8: usize,
     /// Bytes of the table that was read before this one.
     pub(crate) before: u64,
     /// Bytes of all tables.
     pub(crate) total: u64,
-    pub(crate) progress: &'a mut dyn FnMut(Progress),
+    pub(crate) progress: &'a mut dyn FnMut(LoadProgress),
 }
 
 impl Reader<'_> {
-    /// Reads the rows of a table of `length` bytes.
+    /// Reads the rows of a table of `length` bytes. Their classes are final where labels are known.
     pub(crate) fn rows(
         &mut self,
         path: &Path,
         mut table: impl Read,
         length: u64,
-    ) -> Result<Vec<Review>> {
+    ) -> Result<Vec<Record>> {
         let mut mark = Vec::new();
         (&mut table)
             .take(3)
@@ -165,18 +190,18 @@ impl Reader<'_> {
         }
         let allowance = Allowance::new(self.limits.table);
         let table = Limited::new(mark.chain(table), &allowance);
-        let reviews = match self.options.format {
+        let records = match self.options.format {
             TableFormat::Csv => self.separated_rows(path, table, &allowance, b','),
             TableFormat::Tsv => self.separated_rows(path, table, &allowance, b'\t'),
             TableFormat::JsonLines => self.json_rows(path, table, &allowance),
         }?;
         self.report(length);
         self.before += length;
-        Ok(reviews)
+        Ok(records)
     }
 
     fn report(&mut self, done: u64) {
-        (self.progress)(Progress {
+        (self.progress)(LoadProgress {
             done: (self.before + done).min(self.total),
             total: self.total,
             unit: Unit::Bytes,
@@ -189,7 +214,7 @@ impl Reader<'_> {
         table: impl Read,
         allowance: &Allowance,
         delimiter: u8,
-    ) -> Result<Vec<Review>> {
+    ) -> Result<Vec<Record>> {
         let limits = self.limits;
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
@@ -218,7 +243,7 @@ impl Reader<'_> {
         let text_column = column(&self.options.text_column)?;
         let label_column = column(&self.options.label_column)?;
 
-        let mut reviews = Vec::new();
+        let mut records = Vec::new();
         let mut record = ByteRecord::new();
         loop {
             allowance.allow(limits.row);
@@ -228,12 +253,12 @@ impl Reader<'_> {
             let line = trace.line_of(position);
             unclosed(path, trace)?;
             if !more.map_err(|error| malformed(path, line, trace, allowance, limits, error))? {
-                return Ok(reviews);
+                return Ok(records);
             }
             let label = String::from_utf8_lossy(&record[label_column]);
-            let positive = verdict(&label).ok_or_else(|| unknown_label(path, line, &label))?;
+            let class = self.class(&label, path, line, records.len())?;
             let text = text(&record[text_column], &mut self.replaced_utf8);
-            self.push(&mut reviews, Review { text, positive }, path, position)?;
+            self.push(&mut records, Record::text(text, class), path, position)?;
         }
     }
 
@@ -242,10 +267,10 @@ impl Reader<'_> {
         path: &Path,
         table: impl Read,
         allowance: &Allowance,
-    ) -> Result<Vec<Review>> {
+    ) -> Result<Vec<Record>> {
         let most = self.limits.row;
         let mut table = BufReader::with_capacity(BUFFER, table);
-        let mut reviews = Vec::new();
+        let mut records = Vec::new();
         let mut done = 0;
         let mut row = Vec::new();
         for line in 1.. {
@@ -267,13 +292,13 @@ impl Reader<'_> {
                 continue;
             }
             let row = text(&row, &mut self.replaced_utf8);
-            let review = self.json_row(path, line, &row)?;
-            self.push(&mut reviews, review, path, done)?;
+            let record = self.json_row(path, line, &row, records.len())?;
+            self.push(&mut records, record, path, done)?;
         }
-        Ok(reviews)
+        Ok(records)
     }
 
-    fn json_row(&self, path: &Path, line: u64, row: &str) -> Result<Review> {
+    fn json_row(&mut self, path: &Path, line: u64, row: &str, rows: usize) -> Result<Record> {
         let TableOptions {
             text_column,
             label_column,
@@ -291,35 +316,54 @@ impl Reader<'_> {
             let names = json::keys(row);
             missing_column(path, line, column, names.iter().map(String::as_str))
         };
-        let label = parsed.label.ok_or_else(|| missing(label_column))?.shown();
-        let positive = verdict(&label).ok_or_else(|| unknown_label(path, line, &label))?;
+        let label = match parsed.label.ok_or_else(|| missing(label_column))? {
+            Value::Text(label) | Value::Scalar(label) => label,
+            Value::Other(kind) => {
+                let column = shown(label_column, SHOWN_NAME);
+                let reason =
+                    format!("`{column}` is {kind}; write a text, a number or a truth value");
+                return Err(row_error(path, line, reason));
+            }
+        };
+        let class = self.class(&label, path, line, rows)?;
         match parsed.text.ok_or_else(|| missing(text_column))? {
-            json::Value::Text(text) => Ok(Review { text, positive }),
-            json::Value::Other(_) => Err(row_error(
-                path,
-                line,
-                format!("`{text_column}` is not a string; write the review as one"),
-            )),
+            Value::Text(text) => Ok(Record::text(text, class)),
+            Value::Scalar(_) | Value::Other(_) => {
+                let column = shown(text_column, SHOWN_NAME);
+                let reason = format!("`{column}` is not a string; write the text as one");
+                Err(row_error(path, line, reason))
+            }
         }
     }
 
-    /// Keeps a review that ends `done` bytes into the table.
+    /// The class of a label that has no more than a label's bytes.
+    fn class(&mut self, label: &str, path: &Path, line: u64, rows: usize) -> Result<u32> {
+        let most = self.limits.label;
+        if label.len() > most {
+            let (label, most) = (shown(label, SHOWN_NAME), size(most as u64));
+            let reason = format!("the label \"{label}\" is longer than {most}; is it a text?");
+            return Err(row_error(path, line, reason));
+        }
+        self.classes.class(label, path, line, rows)
+    }
+
+    /// Keeps a record that ends `done` bytes into the table.
     fn push(
         &mut self,
-        reviews: &mut Vec<Review>,
-        review: Review,
+        records: &mut Vec<Record>,
+        record: Record,
         path: &Path,
         done: u64,
     ) -> Result<()> {
-        if reviews.len() == self.limits.rows {
+        if records.len() == self.limits.rows {
             return Err(DataError::TooMuch {
                 path: path.into(),
                 reason: format!("it has more than {} rows", self.limits.rows),
                 remedy: SPLIT,
             });
         }
-        reviews.push(review);
-        if reviews.len().is_multiple_of(REPORT_EVERY) {
+        records.push(record);
+        if records.len().is_multiple_of(REPORT_EVERY) {
             self.report(done);
         }
         Ok(())
@@ -367,23 +411,6 @@ fn unclosed<R>(path: &Path, trace: &Trace<R>) -> Result<()> {
     let reason = "the quotation mark that opens here is not closed; \
                   close it, or write two for one that is part of a quoted text";
     Err(row_error(path, line, reason.to_owned()))
-}
-
-/// The meaning of a label.
-fn verdict(label: &str) -> Option<bool> {
-    match label.trim().to_lowercase().as_str() {
-        "1" | "pos" | "positive" | "true" => Some(true),
-        "0" | "neg" | "negative" | "false" => Some(false),
-        _ => None,
-    }
-}
-
-fn unknown_label(path: &Path, line: u64, label: &str) -> DataError {
-    DataError::UnknownLabel {
-        path: path.into(),
-        line,
-        label: format!("\"{}\"", shown(label, SHOWN_NAME)),
-    }
 }
 
 fn missing_column<'a>(
@@ -437,6 +464,7 @@ fn malformed<R>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::example::Target;
     use proptest::prelude::*;
     use std::fs;
     use tempfile::TempDir;
@@ -454,6 +482,7 @@ mod tests {
             format,
             text_column,
             label_column,
+            labels: None,
             test_fraction: 0.25,
         };
         (root, options)
@@ -478,12 +507,32 @@ mod tests {
 
     /// All reviews in the order of their texts.
     fn sorted(dataset: Dataset) -> Vec<(String, bool)> {
-        let reviews = dataset.train.into_iter().chain(dataset.test);
+        let reviews = dataset.train.iter().chain(&dataset.test);
         let mut reviews: Vec<_> = reviews
-            .map(|review| (review.text, review.positive))
+            .map(Record::expect_review)
+            .map(|(text, positive)| (text.to_owned(), positive))
             .collect();
         reviews.sort();
         reviews
+    }
+
+    /// The label of each row, in the order of the texts.
+    fn learnt(dataset: &Dataset) -> Vec<String> {
+        let labels = dataset.labels.as_ref().expect("a table has labels");
+        let records = dataset.train.iter().chain(&dataset.test);
+        let mut rows: Vec<_> = records
+            .map(|record| match record.target {
+                Target::Class(class) => (
+                    record.expect_review().0,
+                    labels.name(class as usize).unwrap(),
+                ),
+                _ => panic!("{record:?} has no class"),
+            })
+            .collect();
+        rows.sort_unstable();
+        rows.into_iter()
+            .map(|(_, label)| label.to_owned())
+            .collect()
     }
 
     #[test]
@@ -530,7 +579,11 @@ mod tests {
     fn keeps_the_same_mixed_rows_for_testing_every_time() {
         let dataset = load_bytes(Csv, many_rows(100)).unwrap();
         assert_eq!((dataset.train.len(), dataset.test.len()), (75, 25));
-        let positive = dataset.test.iter().filter(|review| review.positive).count();
+        let positive = dataset
+            .test
+            .iter()
+            .filter(|review| review.expect_review().1)
+            .count();
         assert!(
             (6..=19).contains(&positive),
             "{positive} positive reviews of 25"
@@ -552,17 +605,11 @@ mod tests {
         })
         .unwrap();
         assert_eq!((dataset.train.len(), dataset.test.len()), (10, 2));
-        assert_eq!(
-            dataset.test[0],
-            Review {
-                text: "last".into(),
-                positive: true
-            }
-        );
+        assert_eq!(dataset.test[0], Record::text("last", 1));
         let total = (many_rows(10).len() + test.len()) as u64;
         assert_eq!(
             reports.last(),
-            Some(&Progress {
+            Some(&LoadProgress {
                 done: total,
                 total,
                 unit: Unit::Bytes
@@ -612,30 +659,216 @@ mod tests {
         );
     }
 
+    /// A table whose labels are these, one a row, and whose texts are in their order.
+    fn labelled<T: std::fmt::Display>(labels: impl IntoIterator<Item = T>) -> String {
+        let row = |(index, label)| format!("{index:04},{label}\n");
+        let rows: String = (0..).zip(labels).map(row).collect();
+        format!("text,label\n{rows}")
+    }
+
+    fn names(dataset: &Dataset) -> Vec<&str> {
+        let labels = dataset.labels.as_ref().expect("a table has labels");
+        labels.names().iter().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn labels_are_learnt_in_the_order_of_texts_or_of_numbers() {
+        for (labels, expected) in [
+            (
+                vec!["fish", "cat", "Fish", "cat", "ähre"],
+                &["Fish", "cat", "fish", "ähre"][..],
+            ),
+            (
+                vec!["10", "9", "-1.5", "1e3", "9"],
+                &["-1.5", "9", "10", "1e3"],
+            ),
+            (vec!["2", "1", "0", "2.0"], &["0", "1", "2", "2.0"]),
+            (vec!["10", "9", "inf"], &["10", "9", "inf"]),
+            (vec!["1", "2", "1"], &["1", "2"]),
+            (vec!["pos", "neg", "neutral"], &["neg", "neutral", "pos"]),
+        ] {
+            let dataset = load_bytes(Csv, labelled(&labels)).unwrap();
+            assert_eq!(names(&dataset), expected);
+            assert_eq!(learnt(&dataset), labels);
+        }
+        // White space around a label is no part of it; JSON's numbers and truth values are labels.
+        let dataset = load_bytes(Tsv, "text\tlabel\na\t b \nb\tc\nc\tb\n").unwrap();
+        assert_eq!(names(&dataset), ["b", "c"]);
+        let json = r#"{"text": "a", "label": 2}
+            {"text": "b", "label": "2.0"}
+            {"text": "c", "label": 2.0}
+            {"text": "d", "label": true}"#;
+        let dataset = load_bytes(JsonLines, json).unwrap();
+        assert_eq!(learnt(&dataset), ["2", "2.0", "2.0", "true"]);
+    }
+
+    #[test]
+    fn labels_of_reviews_are_negative_and_positive_whatever_they_are_called() {
+        for labels in [
+            vec!["1", "neg"],
+            vec!["FALSE", "True", "0"],
+            vec!["NEG", "Positive"],
+            vec!["pos", "0"],
+        ] {
+            let dataset = load_bytes(Csv, labelled(labels.iter().cycle().take(8))).unwrap();
+            assert_eq!(
+                dataset.labels,
+                Some(Labels::negative_positive()),
+                "{labels:?}"
+            );
+        }
+        // Numbers and truth values alone are names, the smaller one first.
+        for names in [["0", "1"], ["False", "True"]] {
+            let dataset = load_bytes(Csv, labelled(names.iter().rev().cycle().take(8))).unwrap();
+            let expected = Labels::new(names.map(String::from).to_vec()).unwrap();
+            assert_eq!(dataset.labels, Some(expected));
+        }
+        // Spelt in two ways, one verdict is one.
+        for alike in [["1", "1"], ["pos", "1"], ["neg", "Negative"]] {
+            let message = message(Csv, labelled(alike.iter().cycle().take(8)));
+            assert!(message.contains("a classifier needs two"), "{message}");
+        }
+        // Given labels are called so too.
+        let (_root, mut options) = saved(Csv, labelled(["1", "Negative", "false", "pos"]));
+        options.labels = Some(Labels::negative_positive());
+        let dataset = load(&options, &Limits::default(), &mut |_| {}).unwrap();
+        assert_eq!(
+            learnt(&dataset),
+            ["positive", "negative", "negative", "positive"]
+        );
+    }
+
+    #[test]
+    fn given_labels_keep_their_order_and_need_not_occur() {
+        let (_root, mut options) = saved(Csv, labelled(["b", "0", "b", " 0 "]));
+        let labels = Labels::new(["c", "b", "0"].map(String::from).to_vec()).unwrap();
+        options.labels = Some(labels.clone());
+        let dataset = load(&options, &Limits::default(), &mut |_| {}).unwrap();
+        assert_eq!(dataset.labels, Some(labels));
+        assert_eq!(learnt(&dataset), ["b", "0", "b", "0"]);
+    }
+
     #[test]
     fn an_unknown_label_is_named_with_its_line() {
-        for ending in ["\n", "\r\n", "\r"] {
-            let rows = ["text,label", "\"two", "lines\",1", "", "fine,1", "dull,2"].join(ending);
-            let unknown = message(Csv, rows);
+        for (labels, spellings) in [
+            (
+                Labels::negative_positive(),
+                "write 0 or 1, neg or pos, negative or positive, false or true",
+            ),
+            (
+                Labels::new(vec!["0".into(), "1".into()]).unwrap(),
+                "write `0`, `1`",
+            ),
+        ] {
+            for ending in ["\n", "\r\n", "\r"] {
+                let rows = ["text,label", "\"two", "lines\",1", "", "fine,1", "dull,2"];
+                let (_root, mut options) = saved(Csv, rows.join(ending));
+                options.labels = Some(labels.clone());
+                let unknown = load(&options, &Limits::default(), &mut |_| {})
+                    .unwrap_err()
+                    .to_string();
+                let expected =
+                    format!("reviews.table, line 6: the label \"2\" is not known; {spellings}");
+                assert!(unknown.ends_with(&expected), "{unknown}");
+            }
+        }
+        // A second table has no other labels than the first.
+        for (train, test, expected) in [
+            (
+                ["neg", "1"],
+                "c",
+                "line 3: the label \"c\" is not known; write 0 or 1, neg or pos",
+            ),
+            (
+                ["3", "4"],
+                "5",
+                "line 3: the label \"5\" is not known; write `3`, `4`",
+            ),
+        ] {
+            let (root, mut options) = saved(Csv, labelled(train));
+            let path = root.path().join("test.csv");
+            fs::write(&path, labelled([train[0].to_string(), test.to_owned()])).unwrap();
+            options.test_path = Some(path);
+            let unknown = load(&options, &Limits::default(), &mut |_| {})
+                .unwrap_err()
+                .to_string();
             assert!(
-                unknown
-                    .contains("reviews.table, line 6: the label \"2\" is not known; write 0 or 1"),
+                unknown.contains("test.csv, ") && unknown.contains(expected),
                 "{unknown}"
             );
         }
-        let unknown = message(
-            JsonLines,
-            "{\"text\": \"fine\", \"label\": 1}\n{\"text\": \"fine\", \"label\": null}",
-        );
-        assert!(
-            unknown.contains("line 2: the label \"null\" is not known"),
-            "{unknown}"
-        );
-        let long = message(Csv, format!("text,label\nfine,{}\n", "é".repeat(5000)));
+        let (_root, mut options) = saved(Csv, labelled(["é".repeat(500)]));
+        let many = (0..1000).map(|label| label.to_string()).collect();
+        options.labels = Some(Labels::new(many).unwrap());
+        let long = load(&options, &Limits::default(), &mut |_| {})
+            .unwrap_err()
+            .to_string();
         assert!(
             long.contains(&format!("the label \"{}…\" is not known", "é".repeat(40))),
             "{long}"
         );
+        assert!(long.ends_with("`11` and 988 more"), "{long}");
+    }
+
+    #[test]
+    fn what_is_no_label_is_named_with_its_line() {
+        let invalid = message(Csv, b"text,label\na,caf\xe9\nb,caf\xe8\n");
+        assert!(
+            invalid.contains("line 2: the label holds bytes that are no UTF-8; save"),
+            "{invalid}"
+        );
+        let empty = message(Csv, labelled(["a", " ", "b"]));
+        assert!(
+            empty.contains("line 3: the label is empty; write one"),
+            "{empty}"
+        );
+        for (value, kind) in [
+            ("null", "null"),
+            ("[1]", "an array"),
+            ("{\"a\": 1}", "an object"),
+        ] {
+            let row = format!("{{\"text\": \"b\", \"label\": {value}}}");
+            let message = message(
+                JsonLines,
+                format!("{{\"text\": \"a\", \"label\": 1}}\n{row}"),
+            );
+            let expected =
+                format!("line 2: `label` is {kind}; write a text, a number or a truth value");
+            assert!(message.contains(&expected), "{message}");
+        }
+        let long = message(Csv, labelled(["é".repeat(5000)]));
+        let expected = format!(
+            "line 2: the label \"{}…\" is longer than 1 KiB; is it a text?",
+            "é".repeat(40)
+        );
+        assert!(long.contains(&expected), "{long}");
+    }
+
+    #[test]
+    fn labels_that_no_classifier_learns_are_refused() {
+        let one = message(Csv, labelled(["x"; 30]));
+        assert!(
+            one.ends_with("reviews.table: every row has the label `x`; a classifier needs two"),
+            "{one}"
+        );
+        let many = message(Csv, labelled((0..22).map(|row| row.min(11) * 3)));
+        assert!(
+            many.contains(
+                "reviews.table: the column `label` has 12 different labels in 22 rows, the first is `0` on line 2; \
+                 is it the column of texts, or one of measurements? The texts are those of `text`"
+            ),
+            "{many}"
+        );
+        // Half of the rows may, and a few rows may have a label each.
+        assert!(load_bytes(Csv, labelled((0..22).map(|row| row.min(10) * 3))).is_ok());
+        assert!(load_bytes(Csv, labelled(0..20)).is_ok());
+        let endless = message(Csv, labelled(0..1 << 17));
+        assert!(
+            endless.contains("has 65537 different labels in 65537 rows, the first"),
+            "{endless}"
+        );
+        let most = labelled((0..3 << 16).map(|row| row % (1 << 16)));
+        assert_eq!(names(&load_bytes(Csv, most).unwrap()).len(), 1 << 16);
     }
 
     #[test]
@@ -668,14 +901,17 @@ mod tests {
     #[test]
     fn an_empty_split_is_an_error() {
         assert!(
-            message(Csv, "text,label\n")
-                .contains("reviews.table: the training split holds no reviews")
-        );
-        assert!(
-            message(Csv, "text,label\nfine,1\n")
-                .contains("reviews.table: the test split holds no reviews")
+            message(Csv, "text,label\n").contains("reviews.table: the training split is empty")
         );
         let (root, mut options) = saved(Csv, many_rows(10));
+        options.test_fraction = 0.01;
+        let empty = load(&options, &Limits::default(), &mut |_| {})
+            .unwrap_err()
+            .to_string();
+        assert!(
+            empty.contains("reviews.table: the test split is empty"),
+            "{empty}"
+        );
         options.test_path = Some(root.path().join("test.csv"));
         let missing = load(&options, &Limits::default(), &mut |_| {})
             .unwrap_err()
@@ -689,7 +925,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            empty.contains("test.csv: the test split holds no reviews"),
+            empty.contains("test.csv: the test split is empty"),
             "{empty}"
         );
     }
@@ -742,10 +978,10 @@ mod tests {
             for index in 0..50 {
                 table += &format!("\"{long}{ending}\",{}{ending}", index % 2);
             }
-            let message = message(Csv, table + "fine,2");
+            let message = message(Csv, table + "fine, ");
             let line = 1 + lines + 50 * 2 * lines;
             assert!(
-                message.contains(&format!("line {line}: the label")),
+                message.contains(&format!("line {line}: the label is empty")),
                 "{ending:?}: {message}"
             );
         }
@@ -774,7 +1010,7 @@ mod tests {
             assert!(message.contains(twice), "{message}");
         }
         // What is not asked for may be there as often as it likes.
-        let table = format!("text,,,label\n{}", "fine,,,1\n".repeat(8));
+        let table = format!("text,,,label\n{}", "fine,,,1\ndull,,,0\n".repeat(4));
         assert!(load_bytes(Csv, table).is_ok());
     }
 
@@ -895,29 +1131,15 @@ mod tests {
     #[test]
     fn a_json_row_may_hold_whatever_else_it_likes() {
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-        let row = |text: &str| {
+        let row = |(text, label): (&str, bool)| {
             format!(
-                "{{\"more\": {deep}, \"text\": \"{text}\", \"n\": [1, {{\"text\": 2}}], \"label\": 1}}\n"
+                "{{\"more\": {deep}, \"text\": \"{text}\", \"n\": [1, {{\"text\": 2}}], \"label\": {label}}}\n"
             )
         };
-        let table: String = ["a", "b", "c"].map(row).concat();
-        let expected = ["a", "b", "c"].map(|text| (text.to_owned(), true));
+        let rows = [("a", true), ("b", false), ("c", true)];
+        let table: String = rows.map(row).concat();
+        let expected = rows.map(|(text, label)| (text.to_owned(), label));
         assert_eq!(sorted(load_bytes(JsonLines, table).unwrap()), expected);
-        for (label, shown) in [
-            ("1.0", "1.0"),
-            ("[1]", "[…]"),
-            ("{\"a\": 1}", "{…}"),
-            ("null", "null"),
-        ] {
-            let message = message(
-                JsonLines,
-                format!("{{\"text\": \"a\", \"label\": {label}}}"),
-            );
-            assert!(
-                message.contains(&format!("the label \"{shown}\" is not known")),
-                "{message}"
-            );
-        }
     }
 
     #[cfg(unix)]

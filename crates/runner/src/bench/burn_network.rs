@@ -6,12 +6,12 @@ use burn::nn::{
     RnnConfig,
 };
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Int, Tensor};
-use gatefold_model::{Cell, SequenceClassifierConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use gatefold_data::{Batch, BatchInput};
+use gatefold_model::{Cell, NetworkConfig, NetworkError};
+use gatefold_training::Answers;
 
-use crate::training::Classifier;
-
-/// Embedding, one recurrent layer, dense with ReLU, dense 1, sized as [`SequenceClassifierConfig`] says
+/// Embedding, one recurrent layer, dense with ReLU, dense 1, sized as [`NetworkConfig`] says
 /// but with Burn's first weights.
 #[derive(Module, Debug)]
 pub(super) struct BurnClassifier {
@@ -30,7 +30,7 @@ enum BurnCell {
 }
 
 impl BurnClassifier {
-    pub fn new(config: &SequenceClassifierConfig, device: &Device) -> Self {
+    pub fn new(config: &NetworkConfig, device: &Device) -> Self {
         let (input, hidden) = (config.embedding_size, config.hidden_size);
         Self {
             embedding: EmbeddingConfig::new(config.vocabulary_size, input).init(device),
@@ -61,11 +61,19 @@ impl BurnCell {
     }
 }
 
-impl Classifier for BurnClassifier {
+impl Answers for BurnClassifier {
     /// Reads every row as full: Burn's layers take no lengths.
-    fn forward(&self, ids: Tensor<2, Int>, _lengths: Tensor<1, Int>) -> Tensor<1> {
+    fn answers(&self, batch: &Batch, device: &Device) -> Result<Tensor<2>, NetworkError> {
+        let BatchInput::Tokens(ids) = &batch.input else {
+            return Err(NetworkError::Kind {
+                reads: "tokens",
+                given: "numbers",
+            });
+        };
+        let ids = TensorData::new(ids.clone(), [batch.size, batch.time]);
+        let ids = Tensor::from_data(ids, device);
         let last = self.recurrent.forward(self.embedding.forward(ids));
         let dense = relu(self.dense.forward(last));
-        self.output.forward(dense).squeeze_dim(1)
+        Ok(self.output.forward(dense))
     }
 }

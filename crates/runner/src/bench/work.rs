@@ -1,9 +1,9 @@
 //! The least that a recurrent layer has to compute and to move.
 
 use gatefold_model::Cell;
+use gatefold_training::RunConfig;
 
 use super::{Pass, Workload};
-use crate::config::RunConfig;
 
 /// What a step needs at least. It is a lower bound: a layer may do more, and the network has other
 /// layers beside it.

@@ -6,7 +6,7 @@ mod report;
 use anyhow::{Result, ensure};
 use gatefold::bench::measure;
 use gatefold::bench::peaks::Peaks;
-use gatefold::device::{AdapterKind, Selected, adapters, find};
+use gatefold::device::{AdapterKind, ComputeDevice, adapters, find};
 use gatefold::{files, say};
 use itertools::Itertools;
 
@@ -26,8 +26,8 @@ pub fn run(args: BenchArgs) -> Result<()> {
             .into_iter()
             .filter(|adapter| adapter.kind != AdapterKind::Software)
             .unique_by(|adapter| adapter.name.clone())
-            .map(Selected::Adapter)
-            .chain([Selected::Cpu])
+            .map(ComputeDevice::Adapter)
+            .chain([ComputeDevice::Cpu])
             .collect(),
     };
     let format = args.format.format;
@@ -39,7 +39,7 @@ pub fn run(args: BenchArgs) -> Result<()> {
     for selected in devices {
         let device = selected.open()?;
         let for_people = format == Format::Text || args.markdown.is_some();
-        let peaks = if for_people && selected != Selected::Cpu {
+        let peaks = if for_people && selected != ComputeDevice::Cpu {
             say!("measuring the peaks of {selected}");
             Peaks::measure(&device)
         } else {

@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use gatefold::config::RunConfig;
-use gatefold::dataset::{self, Prepared};
-use gatefold::device::{self, Selected};
+use gatefold::device::{self, ComputeDevice};
 use gatefold::interrupt::Interrupt;
 use gatefold::memory::ensure_training_fits;
-use gatefold::memory_tasks::{self, LENGTHS, Task, TaskConfig, TaskResult};
 use gatefold::progress::{self, Bar};
-use gatefold::report::{self, RunSection, TaskRow};
+use gatefold::run::{self, Outcome};
 use gatefold::run_folder::RunFolder;
-use gatefold::training::{self, Outcome};
-use gatefold::{files, say};
-use gatefold_model::Cell;
+use gatefold::terminal::word;
+use gatefold::{dataset, files, say};
+use gatefold_data::{EncodedDataset, MemoryTask};
+use gatefold_lesson::memory_tasks::{self, LENGTHS, TaskConfig, TaskResult};
+use gatefold_lesson::report::{self, RunSection, TaskRow};
+use gatefold_model::{Cell, Reading};
+use gatefold_training::RunConfig;
 use itertools::{Itertools, iproduct};
 use serde::Serialize;
 
@@ -34,10 +35,9 @@ pub fn run(args: CompareArgs) -> Result<()> {
     let name = config.dataset.name.clone().unwrap_or_default();
     let (selected, device) = device::open(args.device.device)?;
     say!("device: {selected}");
-    let data = Prepared::new(
-        &dataset::load(&config.dataset, &mut progress::reading(&name))?,
-        &config,
-    )?;
+    let dataset = dataset::load(&config.dataset, None, &mut progress::reading(&name))?;
+    let data = dataset::encode(&dataset, &mut config)?;
+    drop(dataset);
     for &cell in &cells {
         config.model.cell = cell;
         ensure_training_fits(&config, &data, &selected)?;
@@ -79,9 +79,11 @@ pub fn run(args: CompareArgs) -> Result<()> {
 fn check(config: &RunConfig) -> Result<()> {
     config.validate()?;
     ensure!(
-        config.model.layers == 1 && !config.model.bidirectional,
-        "compare measures how far the gradient reaches, in networks of one layer in one direction: leave \
-         layers and bidirectional out"
+        config.model.layers == 1
+            && !config.model.bidirectional
+            && config.model.reading == Reading::Last,
+        "compare measures how far the gradient reaches, in networks of one layer in one direction that answer from \
+         their last state: leave layers, bidirectional and reading out"
     );
     Ok(())
 }
@@ -103,29 +105,29 @@ impl Comparison<'_> {
     fn train(
         &mut self,
         config: &mut RunConfig,
-        data: &Prepared,
-        selected: &Selected,
+        data: &EncodedDataset,
+        selected: &ComputeDevice,
     ) -> Result<()> {
         for &cell in self.cells {
             self.stop_if_asked("before the next network")?;
             config.model.cell = cell;
-            let run = RunFolder::create(&self.folder.join(cell.to_string()))?;
+            let folder = RunFolder::create(&self.folder.join(cell.to_string()))?;
             say!("{cell}:");
             let epochs = config.training.epochs;
-            let shown = Run::of(config, selected, &run);
+            let shown = Run::of(config, selected, &folder);
             let mut display = Display::start(shown, true, &self.interrupt)?;
             let on = (selected, self.device);
-            let outcome = training::train(config, data, on, &run, &mut |event| {
+            let outcome = run::train(config, data, on, &folder, &mut |event| {
                 display.show(event, epochs)
             });
             display.finish();
-            if outcome.is_err() {
-                say_how_to_go_on(&run);
+            if let Err(error) = &outcome {
+                say_how_to_go_on(&folder, error);
             }
             match outcome? {
                 Outcome::Finished(section) => self.sections.push(*section),
                 Outcome::Stopped { epoch, step } => {
-                    let (program, run) = (program(), run.path().display());
+                    let (program, run) = (program(), word(folder.path()));
                     self.stop_if_asked(&format!(
                         "in epoch {epoch} after {step} steps; to go on with this network: {program} train --resume {run}"
                     ))?;
@@ -143,7 +145,11 @@ impl Comparison<'_> {
             ..TaskConfig::default()
         };
         let mut bar = Bar::new("", "steps");
-        for (task, length, &cell) in iproduct!([Task::Adding, Task::Recall], LENGTHS, self.cells) {
+        for (task, length, &cell) in iproduct!(
+            [MemoryTask::Adding, MemoryTask::Recall],
+            LENGTHS,
+            self.cells
+        ) {
             bar.restart(&format!("{task}, {length} timesteps, {cell}"));
             let mut on_step = |step, steps, loss| {
                 bar.update(step as u64, steps as u64);
@@ -183,7 +189,7 @@ impl Comparison<'_> {
         if format == Format::Text {
             return show(&self.sections, &self.tasks);
         }
-        let sections = self.sections.iter().map(Compared::of);
+        let sections = self.sections.iter().map(ComparisonLine::of);
         sections
             .into_iter()
             .try_for_each(|line| output::json(&line))?;
@@ -193,18 +199,18 @@ impl Comparison<'_> {
 
 /// A network's line of the answer.
 #[derive(Serialize)]
-struct Compared<'a> {
+struct ComparisonLine<'a> {
     cell: Cell,
     parameters: usize,
     test_loss: f64,
-    test_accuracy: f64,
+    test_accuracy: Option<f64>,
     best_epoch: usize,
     milliseconds_per_step: f64,
     training_seconds: f64,
     run: &'a str,
 }
 
-impl<'a> Compared<'a> {
+impl<'a> ComparisonLine<'a> {
     fn of(section: &'a RunSection) -> Self {
         let summary = &section.summary;
         Self {
@@ -222,11 +228,12 @@ impl<'a> Compared<'a> {
 
 fn show(sections: &[RunSection], tasks: &[TaskResult]) -> Result<()> {
     let rows = sections.iter().map(|section| {
-        let of = Compared::of(section);
+        let of = ComparisonLine::of(section);
         vec![
             of.cell.to_string(),
             of.parameters.to_string(),
-            format!("{:.4}", of.test_accuracy),
+            of.test_accuracy
+                .map_or("–".into(), |share| format!("{share:.4}")),
             format!("{:.4}", of.test_loss),
             of.best_epoch.to_string(),
             format!("{:.1}", of.milliseconds_per_step),

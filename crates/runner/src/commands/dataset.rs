@@ -1,10 +1,10 @@
 //! `gatefold dataset`
 
 use anyhow::{Context, Result};
-use gatefold::config::DatasetConfig;
 use gatefold::progress::{self, Bar};
 use gatefold::{dataset, download, say};
 use gatefold_data::{DatasetInfo, SplitInfo};
+use gatefold_training::config::{DatasetConfig, InputConfig};
 use itertools::Itertools;
 
 use crate::cli::{DatasetCommand, DatasetCommandArgs, FormatArgs, PlaceArgs};
@@ -27,58 +27,80 @@ fn info(name: String, place: PlaceArgs, format: FormatArgs) -> Result<()> {
         ..DatasetConfig::default()
     };
     place.apply(&mut config);
-    let info = DatasetInfo::of(&dataset::load(&config, &mut progress::reading(&name))?);
-    match format.format {
-        Format::Json => output::json(&info),
-        Format::Text => {
-            let rows = [("training", &info.train), ("test", &info.test)]
-                .map(|(split, counts)| row(split, counts));
-            let header = [
-                "split",
-                "reviews",
-                "positive",
-                "negative",
-                "shortest",
-                "5 %",
-                "25 %",
-                "median",
-                "75 %",
-                "95 %",
-                "longest",
-                "mean words",
-                "over 256",
-            ];
-            output::table(&header, rows.to_vec(), 1)?;
-            output::line(&format!(
-                "{} distinct words in the training split; the most frequent: {}",
-                info.distinct_words,
-                info.first_words.iter().join(", ")
-            ))
-        }
+    let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
+    let info = DatasetInfo::of(&dataset, InputConfig::default().max_length);
+    if format.format == Format::Json {
+        return output::json(&info);
     }
+    let splits = [
+        ("training", Some(&info.train)),
+        ("validation", info.validation.as_ref()),
+        ("test", Some(&info.test)),
+    ];
+    let splits = splits
+        .into_iter()
+        .filter_map(|(name, split)| Some((name, split?)));
+    let longer = format!("over {}", info.max_length);
+    let header = [
+        "split",
+        config.noun(),
+        "shortest",
+        "5 %",
+        "25 %",
+        "median",
+        "75 %",
+        "95 %",
+        "longest",
+        "mean",
+        &longer,
+    ];
+    output::table(&header, splits.clone().map(lengths).collect(), 1)?;
+    if !info.train.labels.is_empty() {
+        let names: Vec<&str> = splits.clone().map(|(name, _)| name).collect();
+        let header = [&["label"], &names[..]].concat();
+        let splits: Vec<&SplitInfo> = splits.map(|(_, split)| split).collect();
+        output::table(&header, labels(&splits), 1)?;
+    }
+    if let Some((distinct, first)) = info.distinct_words.zip(info.first_words) {
+        output::line(&format!(
+            "{distinct} distinct words in the training split; the most frequent: {}",
+            first.iter().join(", ")
+        ))?;
+    }
+    Ok(())
 }
 
-fn row(split: &str, info: &SplitInfo) -> Vec<String> {
-    let words = &info.words_per_review;
-    let mut row = vec![split.to_string()];
-    row.extend(
-        [
-            info.reviews,
-            info.positive,
-            info.negative,
-            words.min,
-            words.p5,
-            words.p25,
-            words.median,
-            words.p75,
-            words.p95,
-            words.max,
-        ]
-        .map(|count| count.to_string()),
-    );
-    row.push(format!("{:.1}", words.mean));
-    row.push(format!("{:.1} %", 100.0 * words.share_over_256));
+fn lengths((name, info): (&str, &SplitInfo)) -> Vec<String> {
+    let of = &info.lengths;
+    let counts = [
+        info.examples,
+        of.min,
+        of.p5,
+        of.p25,
+        of.median,
+        of.p75,
+        of.p95,
+        of.max,
+    ];
+    let mut row = vec![name.to_string()];
+    row.extend(counts.map(|count| count.to_string()));
+    row.push(format!("{:.1}", of.mean));
+    row.push(format!("{:.1} %", 100.0 * of.longer));
     row
+}
+
+/// A row a label, a column a split.
+fn labels(splits: &[&SplitInfo]) -> Vec<Vec<String>> {
+    let count = splits.first().map_or(0, |split| split.labels.len());
+    (0..count)
+        .map(|label| {
+            let name = splits[0].labels[label].label.clone();
+            let counts = splits
+                .iter()
+                .map(|split| split.labels[label].examples.to_string());
+            std::iter::once(name).chain(counts).collect()
+        })
+        .collect()
 }
 
 fn fetch(url: Option<String>) -> Result<()> {

@@ -1,7 +1,7 @@
 //! `gatefold devices`
 
 use anyhow::Result;
-use gatefold::device::{Adapter, DeviceChoice, Selected, adapters, select};
+use gatefold::device::{Adapter, ComputeDevice, DeviceChoice, adapters, select};
 use gatefold_model::{Simd, SimdLevel, simd};
 use serde::Serialize;
 
@@ -32,7 +32,8 @@ pub fn run(args: DevicesArgs) -> Result<()> {
     let auto = select(DeviceChoice::Auto, &adapters)?;
     let Simd { level, available } = simd()?;
     let available: Vec<String> = available.iter().map(SimdLevel::to_string).collect();
-    let is_auto = |adapter: &Adapter| matches!(&auto, Selected::Adapter(taken) if taken == adapter);
+    let is_auto =
+        |adapter: &Adapter| matches!(&auto, ComputeDevice::Adapter(taken) if taken == adapter);
     if args.format.format == Format::Json {
         for adapter in &adapters {
             let auto = is_auto(adapter);
@@ -43,14 +44,14 @@ pub fn run(args: DevicesArgs) -> Result<()> {
             kind: "cpu",
             simd: level.to_string(),
             simd_available: available,
-            auto: auto == Selected::Cpu,
+            auto: auto == ComputeDevice::Cpu,
         });
     }
     let mark = |is_auto: bool| if is_auto { "auto" } else { "" }.to_string();
     let mut rows: Vec<Vec<String>> = adapters
         .iter()
         .map(|adapter| {
-            let (device, name, api) = Selected::Adapter(adapter.clone()).describe();
+            let (device, name, api) = ComputeDevice::Adapter(adapter.clone()).describe();
             let kind = format!("{:?}", adapter.kind).to_lowercase();
             let driver = adapter.driver.trim().to_string();
             vec![
@@ -64,7 +65,7 @@ pub fn run(args: DevicesArgs) -> Result<()> {
         })
         .collect();
     rows.push(vec![
-        mark(auto == Selected::Cpu),
+        mark(auto == ComputeDevice::Cpu),
         "cpu".into(),
         String::new(),
         String::new(),

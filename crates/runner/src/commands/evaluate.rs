@@ -1,20 +1,21 @@
 //! `gatefold evaluate`
 
 use anyhow::{Result, ensure};
-use gatefold::config::{DatasetConfig, RunConfig};
 use gatefold::memory::ensure_answers_fit;
 use gatefold::progress::{self, Bar};
 use gatefold::run_folder::RunFolder;
-use gatefold::{dataset, device, evaluation, say};
-use gatefold_data::encode_all;
+use gatefold::{dataset, device, say};
+use gatefold_data::{Labels, encode_all};
+use gatefold_training::config::DatasetConfig;
+use gatefold_training::{Predictor, RunConfig};
 
-use crate::cli::{EvaluateArgs, with_flags};
-use crate::output::{self, Format};
+use crate::cli::{EvaluateArgs, is_sound, with_flags};
+use crate::output::{self, Format, accuracy};
 
 pub fn run(args: EvaluateArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
-    let config = folder.config()?;
-    let vocabulary = folder.vocabulary(&config)?;
+    let mut bundle = folder.bundle()?;
+    let config = bundle.config.clone();
     // What a flag names in its place is the user's own choice.
     let mut of_run = config.dataset.clone();
     let place = &args.dataset.place;
@@ -30,31 +31,44 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
         }
         args.dataset.apply(&mut config.dataset);
     };
-    let config = with_flags(config, apply, RunConfig::validate)?;
+    let config = with_flags(config, apply, is_sound)?;
     let (selected, device) = device::open(args.device.device)?;
-    let network = folder.network(&config, &vocabulary, &device)?;
+    bundle.config = config.clone();
+    let predictor = Predictor::new(bundle, &device)?;
 
     let name = config.dataset.name.clone().unwrap_or_default();
     for path in paths_of_run {
         say!("reading {}, which the run names", path.display());
     }
-    let data = dataset::load(&config.dataset, &mut progress::reading(&name))?;
-    ensure!(!data.test.is_empty(), "{name} has no test reviews");
-    let examples = encode_all(&data.test, &vocabulary, config.training.max_length);
+    let tested = match &config.dataset.test_path {
+        Some(path) => path.display().to_string(),
+        None => name.clone(),
+    };
+    let labels = predictor.labels();
+    let data = dataset::load(&config.dataset, labels, &mut progress::reading(&name))?;
+    ensure!(
+        data.labels.as_ref() == labels,
+        "{tested} has other labels than the run: {} where the run has {}",
+        data.labels.as_ref().map_or("none".into(), Labels::shown),
+        labels.map_or("none".into(), Labels::shown)
+    );
+    let max_length = config.input.max_length;
+    let examples = encode_all(&data.test, predictor.encoder(), labels, max_length)?;
+    drop(data);
     ensure_answers_fit(&config, &examples, &selected)?;
     let mut bar = Bar::new("testing", "batches");
-    let batching = config.training.batching();
-    let (logits, evaluation) =
-        evaluation::evaluate(&network, &examples, &batching, &device, &mut |done, all| {
-            bar.update(done as u64, all as u64)
-        })?;
+    let evaluation = predictor.score(&examples, &mut |done, all| {
+        bar.update(done as u64, all as u64)
+    })?;
     bar.finish();
-    evaluation::ensure_finite(&logits)?;
     match args.format.format {
         Format::Json => output::json(&evaluation),
         Format::Text => output::line(&format!(
-            "loss {:.4}, accuracy {:.4} over {} test reviews of {name}",
-            evaluation.loss, evaluation.accuracy, evaluation.examples
+            "loss {:.4}{} over {} test {} of {tested}",
+            evaluation.loss,
+            accuracy(evaluation.accuracy),
+            evaluation.examples,
+            config.dataset.noun()
         )),
     }
 }

@@ -1,11 +1,13 @@
 //! `gatefold explain`
 
 use anyhow::Result;
-use gatefold::explanation::{Explanation, Word, explain};
 use gatefold::memory::ensure_answers_fit;
 use gatefold::run_folder::RunFolder;
+use gatefold::terminal::within_line;
 use gatefold::{device, files, say};
-use gatefold_data::Example;
+use gatefold_data::{Content, Example};
+use gatefold_lesson::explanation::{Explanation, Word, explain, explainable};
+use gatefold_training::Predictor;
 use itertools::Itertools;
 
 use crate::cli::ExplainArgs;
@@ -18,20 +20,18 @@ const NAMED: usize = 5;
 
 pub fn run(args: ExplainArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
-    let config = folder.config()?;
-    let vocabulary = folder.vocabulary(&config)?;
-    // Every beginning of the text is a review, half as long as the text on average.
-    let reviews = config.training.max_length.div_ceil(2);
-    let (selected, device) = device::open_for_answers(args.device.device, &config, reviews)?;
-    let whole = Example {
-        ids: vocabulary.encode(&args.text, config.training.max_length),
-        positive: false,
-    };
+    let bundle = folder.bundle()?;
+    let config = bundle.config.clone();
+    // Every beginning of the text is an example, half as long as the text on average.
+    let examples = config.input.max_length.div_ceil(2);
+    let (selected, device) = device::open_for_answers(args.device.device, &config, examples)?;
+    let predictor = Predictor::new(bundle, &device)?;
+    explainable(&predictor)?;
+    let whole: Example = predictor.encode(&Content::Text(args.text.clone()))?.into();
     // As many beginnings as tokens.
-    let beginnings = std::iter::repeat_n(&whole, whole.ids.len());
+    let beginnings = std::iter::repeat_n(&whole, whole.input.len());
     ensure_answers_fit(&config, beginnings, &selected)?;
-    let network = folder.network(&config, &vocabulary, &device)?;
-    let explanation = explain(&network, &vocabulary, &config.training, &args.text, &device)?;
+    let explanation = explain(&predictor, &args.text)?;
     if let Some(note) = explanation.cut_note() {
         say!("{note}");
     }
@@ -51,20 +51,24 @@ fn text(explanation: &Explanation) -> Result<()> {
     header.extend(gates.map(|(name, _)| *name).unique());
     let rows = explanation.words.iter().map(row).collect();
     output::table(&header, rows, 2)?;
+    let label = within_line(&explanation.label);
     for (side, words) in [
-        ("positive", explanation.most_positive(NAMED)),
-        ("negative", explanation.most_negative(NAMED)),
+        (format!("toward {label}"), explanation.most_toward(NAMED)),
+        (
+            within_line(&explanation.away()).into_owned(),
+            explanation.most_away(NAMED),
+        ),
     ] {
         let words = words
             .iter()
             .map(|(word, change)| format!("{} {change:+.2}", word.marked()))
             .join(", ");
         let words = if words.is_empty() { "none" } else { &words };
-        output::line(&format!("words toward {side}: {words}"))?;
+        output::line(&format!("words {side}: {words}"))?;
     }
-    output::line(
-        "probability: of positive, had the text ended there; change: of its log-odds; gates: means over units",
-    )
+    output::line(&format!(
+        "probability: of {label}, had the text ended there; change: of its log-odds; gates: means over units",
+    ))
 }
 
 fn row(word: &Word) -> Vec<String> {

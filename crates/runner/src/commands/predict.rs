@@ -3,15 +3,14 @@
 use std::io::{BufRead, BufReader, IsTerminal, Read, stdin};
 
 use anyhow::{Context, Result, ensure};
-use burn::tensor::Device;
-use gatefold::config::RunConfig;
-use gatefold::device::{self, Selected};
+use gatefold::device::{self, ComputeDevice};
 use gatefold::memory::ensure_answers_fit;
 use gatefold::run_folder::RunFolder;
-use gatefold::{evaluation, say};
-use gatefold_data::{Review, Vocabulary, encode_all};
-use gatefold_model::SequenceClassifier;
-use serde::Serialize;
+use gatefold::say;
+use gatefold::terminal::within_line;
+use gatefold_data::{Content, Example};
+use gatefold_training::{Answer, Predictor};
+use serde_json::{Map, Value, json};
 
 use crate::cli::PredictArgs;
 use crate::output::{self, Format};
@@ -24,31 +23,33 @@ const AT_ONCE: usize = 1 << 20;
 
 pub fn run(args: PredictArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
-    let config = folder.config()?;
+    let bundle = folder.bundle()?;
+    ensure!(
+        bundle.encoder.vocabulary().is_some(),
+        "{} reads numbers, and predict gives it texts: ask it through the library (gatefold_training::Predictor), \
+         or test it with evaluate",
+        args.run.display()
+    );
     // Nobody knows how much standard input will bring: a batch of it is the least that is worth a GPU.
-    let reviews = if args.texts.is_empty() {
-        config.training.batch_size
+    let texts = if args.texts.is_empty() {
+        bundle.config.training.batch_size
     } else {
         args.texts.len()
     };
-    let (selected, device) = device::open_for_answers(args.device.device, &config, reviews)?;
-    let vocabulary = folder.vocabulary(&config)?;
-    let predictor = Predictor {
-        network: folder.network(&config, &vocabulary, &device)?,
-        vocabulary,
-        config,
+    let (selected, device) = device::open_for_answers(args.device.device, &bundle.config, texts)?;
+    let answering = Answering {
+        predictor: Predictor::new(bundle, &device)?,
         selected,
-        device,
         format: args.format.format,
     };
     if !args.texts.is_empty() {
-        return predictor.answer(args.texts);
+        return answering.answer(args.texts);
     }
     let input = stdin().lock();
     if input.is_terminal() {
-        say!("a review a line; Ctrl-D ends");
+        say!("a text a line; Ctrl-D ends");
     }
-    predictor.answer_lines(&mut BufReader::with_capacity(AT_ONCE, input))
+    answering.answer_lines(&mut BufReader::with_capacity(AT_ONCE, input))
 }
 
 /// Reads a line of at most [`LONGEST`] bytes into `line`, without its end. Whether there was one.
@@ -64,28 +65,19 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> Result<bool> {
     }
     ensure!(
         line.len() <= LONGEST,
-        "it has more than {LONGEST} bytes; give a review a line"
+        "it has more than {LONGEST} bytes; give a text a line"
     );
     Ok(is_line)
 }
 
-struct Predictor {
-    vocabulary: Vocabulary,
-    network: SequenceClassifier,
-    config: RunConfig,
-    selected: Selected,
-    device: Device,
+/// Texts as they come, answered a line each.
+struct Answering {
+    predictor: Predictor,
+    selected: ComputeDevice,
     format: Format,
 }
 
-/// One line of the answer.
-#[derive(Serialize)]
-struct Prediction {
-    probability: f64,
-    label: &'static str,
-}
-
-impl Predictor {
+impl Answering {
     /// A line for each line: in batches while there is input, and at once where whoever asks waits for the answer.
     fn answer_lines<R: Read>(&self, input: &mut BufReader<R>) -> Result<()> {
         let mut texts = Vec::new();
@@ -100,7 +92,8 @@ impl Predictor {
                 texts.push(text.trim_end_matches('\r').to_string());
             }
             let has_more = input.buffer().contains(&b'\n');
-            let is_batch = texts.len() == self.config.training.batch_size || bytes >= AT_ONCE;
+            let is_batch =
+                texts.len() == self.predictor.config().training.batch_size || bytes >= AT_ONCE;
             if !texts.is_empty() && (is_batch || !has_more) {
                 self.answer(std::mem::take(&mut texts))?;
                 bytes = 0;
@@ -114,35 +107,68 @@ impl Predictor {
 
     /// One line for each text, in their order.
     fn answer(&self, texts: Vec<String>) -> Result<()> {
-        let reviews: Vec<Review> = texts
-            .into_iter()
-            .map(|text| Review {
-                text,
-                // Nobody knows it; the loss that it goes into is not shown.
-                positive: false,
-            })
-            .collect();
-        let training = &self.config.training;
-        let examples = encode_all(&reviews, &self.vocabulary, training.max_length);
-        ensure_answers_fit(&self.config, &examples, &self.selected)?;
-        let (logits, _) = evaluation::evaluate(
-            &self.network,
-            &examples,
-            &training.batching(),
-            &self.device,
-            &mut |_, _| {},
-        )?;
-        evaluation::ensure_finite(&logits)?;
-        for logit in logits {
-            let probability = evaluation::probability(logit);
-            let label = if logit > 0.0 { "positive" } else { "negative" };
+        let texts = texts.into_iter().map(Content::Text);
+        let sequences = texts.map(|text| self.predictor.encode(&text));
+        let sequences: Vec<_> = sequences.collect::<gatefold_training::Result<_>>()?;
+        let examples = sequences.iter().cloned().map(Example::from);
+        let examples: Vec<Example> = examples.collect();
+        ensure_answers_fit(self.predictor.config(), &examples, &self.selected)?;
+        for answer in self.predictor.answer(sequences)? {
             match self.format {
-                Format::Json => output::json(&Prediction { probability, label })?,
-                Format::Text => output::line(&format!("{probability:.4} {label}"))?,
+                Format::Json => output::json(&self.as_json(&answer))?,
+                Format::Text => output::line(&self.as_text(&answer))?,
             }
         }
         Ok(())
     }
+
+    /// The likeliest class's name; and the probability of the second class of two, or else of the likeliest.
+    fn class(&self, answer: &Answer) -> Option<(&str, f64)> {
+        let Answer::Class(probabilities) = answer else {
+            return None;
+        };
+        let (class, probability) = answer.class()?;
+        let label = self.predictor.labels()?.name(class)?;
+        match probabilities[..] {
+            [_, second] => Some((label, second)),
+            _ => Some((label, probability)),
+        }
+    }
+
+    fn as_text(&self, answer: &Answer) -> String {
+        match (self.class(answer), answer) {
+            (Some((label, probability)), _) => {
+                format!("{probability:.4} {}", within_line(label))
+            }
+            (None, Answer::Values(values)) => join(values.iter().map(|value| value.to_string())),
+            (None, Answer::Steps(steps)) => join(steps.iter().map(|step| self.as_text(step))),
+            (None, _) => String::new(),
+        }
+    }
+
+    fn as_json(&self, answer: &Answer) -> Value {
+        let labels = self.predictor.labels();
+        match (self.class(answer), answer) {
+            (Some((label, probability)), Answer::Class(probabilities)) => {
+                let mut object = json!({"probability": probability, "label": label});
+                let names = labels.map_or(&[][..], |labels| labels.names());
+                let all = names.iter().cloned().zip(probabilities.iter().copied());
+                let all: Map<_, _> = all.map(|(name, share)| (name, share.into())).collect();
+                object["probabilities"] = all.into();
+                object
+            }
+            (_, Answer::Values(values)) => json!({"values": values}),
+            (_, Answer::Steps(steps)) => {
+                let steps = steps.iter().map(|step| self.as_json(step));
+                json!({"steps": steps.collect::<Vec<_>>()})
+            }
+            _ => Value::Null,
+        }
+    }
+}
+
+fn join(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

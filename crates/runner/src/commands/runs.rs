@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use gatefold::run_folder::{EpochMetrics, RunFolder};
+use gatefold::run_folder::RunFolder;
 use gatefold::say;
 use gatefold::terminal::message;
 use gatefold_model::Cell;
+use gatefold_training::EpochMetrics;
 use serde::Serialize;
 
 use crate::cli::RunsArgs;
@@ -118,8 +119,8 @@ fn line(run: &RunFolder) -> Line {
         epochs_done: epochs.len(),
         epochs: config.as_ref().map(|config| config.training.epochs),
         validation_loss: best.map(|best| best.validation_loss),
-        validation_accuracy: best.map(|best| best.validation_accuracy),
-        test_accuracy: summary.as_ref().map(|summary| summary.test_accuracy),
+        validation_accuracy: best.and_then(|best| best.validation_accuracy),
+        test_accuracy: summary.as_ref().and_then(|summary| summary.test_accuracy),
         training_seconds: match &summary {
             Some(summary) => summary.training_seconds,
             None => epochs.iter().fold(0.0, |sum, epoch| sum + epoch.seconds),

@@ -3,14 +3,14 @@
 use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::Device;
-use gatefold_model::SequenceClassifierConfig;
+use gatefold_model::NetworkConfig;
 
 use crate::cli::{SummaryArgs, with_flags};
 use crate::output::{self, Format};
 
 pub fn run(args: SummaryArgs) -> Result<()> {
     let config = with_flags(
-        SequenceClassifierConfig::default(),
+        NetworkConfig::default(),
         |config| args.model.apply(config),
         |config| Ok(config.validate()?),
     )?;
@@ -32,5 +32,5 @@ pub fn run(args: SummaryArgs) -> Result<()> {
     let total = network.num_params().to_string();
     rows.push(vec!["total".into(), String::new(), total]);
     output::table(&["layer", "output shape", "parameters"], rows, 2)?;
-    output::line("B: reviews in a batch, T: tokens in a review")
+    output::line("B: examples in a batch, T: their timesteps")
 }

@@ -6,20 +6,22 @@ pub mod display;
 use std::path::Path;
 
 use anyhow::Result;
-use gatefold::config::{DatasetConfig, RunConfig};
-use gatefold::dataset::{self, Prepared};
 use gatefold::memory::ensure_training_fits;
-use gatefold::run_folder::{RunFolder, RunSummary};
-use gatefold::training::{self, Outcome};
-use gatefold::{device, progress, say};
+use gatefold::run::{self, Outcome};
+use gatefold::run_folder::RunFolder;
+use gatefold::terminal::word;
+use gatefold::{dataset, device, progress, say};
+use gatefold_training::checkpoint::Refused;
+use gatefold_training::config::DatasetConfig;
+use gatefold_training::{RunConfig, RunSummary};
 
 use self::dashboard::Run;
 use self::display::Display;
-use crate::cli::{TrainArgs, with_flags};
-use crate::output::End;
+use crate::cli::{TrainArgs, is_sound, with_flags};
+use crate::output::{End, accuracy};
 
 pub fn run(args: TrainArgs) -> Result<()> {
-    let (config, resumed) = match &args.resume {
+    let (mut config, resumed) = match &args.resume {
         Some(path) => {
             let folder = RunFolder::open_begun(path)?;
             if folder.is_finished() {
@@ -27,16 +29,16 @@ pub fn run(args: TrainArgs) -> Result<()> {
                 return Ok(());
             }
             let apply = |config: &mut RunConfig| args.checkpoints.apply(&mut config.training);
-            let config = with_flags(folder.config()?, apply, RunConfig::validate)?;
+            let config = with_flags(folder.config()?, apply, is_sound)?;
             for path in dataset::paths_of_run(&config.dataset)? {
                 say!("reading {}, which the run names", path.display());
             }
             (config, Some(folder))
         }
         None => {
-            let config = args.settings.into_config(RunConfig::validate)?;
+            let config = args.settings.into_config(is_sound)?;
             let apply = |config: &mut RunConfig| args.checkpoints.apply(&mut config.training);
-            let mut config = with_flags(config, apply, RunConfig::validate)?;
+            let mut config = with_flags(config, apply, is_sound)?;
             config.dataset = found(config.dataset)?;
             (config, None)
         }
@@ -44,17 +46,23 @@ pub fn run(args: TrainArgs) -> Result<()> {
     let (selected, device) = device::open(args.device.device)?;
     say!("device: {selected}");
     let name = config.dataset.name.clone().unwrap_or_default();
-    let data = Prepared::new(
-        &dataset::load(&config.dataset, &mut progress::reading(&name))?,
-        &config,
-    )?;
+    let dataset = dataset::load(&config.dataset, None, &mut progress::reading(&name))?;
+    let data = dataset::encode(&dataset, &mut config)?;
+    drop(dataset);
     say!(
-        "reviews: {} to train on, {} to validate, {} to test; {} distinct words",
+        "{}: {} to train on, {} to validate, {} to test{}",
+        config.dataset.noun(),
         data.train.len(),
         data.validation.len(),
         data.test.len(),
-        data.vocabulary.distinct()
+        match data.encoder.vocabulary() {
+            Some(words) => format!("; {} distinct words", words.distinct()),
+            None => String::new(),
+        }
     );
+    if let Some(labels) = &data.labels {
+        say!("{} labels: {}", labels.len(), labels.shown());
+    }
     ensure_training_fits(&config, &data, &selected)?;
     let folder = match (resumed, &args.run) {
         (Some(folder), _) => folder,
@@ -64,12 +72,12 @@ pub fn run(args: TrainArgs) -> Result<()> {
             RunFolder::create_numbered(&format!("{stem}-{}", config.model.cell))?
         }
     };
-    let run = folder.path().display();
-    say!("run: {run}");
+    let path = folder.path().display();
+    say!("run: {path}");
     let interrupt = display::listen()?;
     let shown = Run::of(&config, &selected, &folder);
     let mut display = Display::start(shown, args.plain, &interrupt)?;
-    let outcome = training::train(
+    let outcome = run::train(
         &config,
         &data,
         (&selected, &device),
@@ -77,15 +85,16 @@ pub fn run(args: TrainArgs) -> Result<()> {
         &mut |event| display.show(event, config.training.epochs),
     );
     let stopped = display.finish();
-    if outcome.is_err() {
-        say_how_to_go_on(&folder);
+    if let Err(error) = &outcome {
+        say_how_to_go_on(&folder, error);
     }
     match outcome? {
-        Outcome::Finished(section) => report(&section.summary, &folder),
+        Outcome::Finished(section) => report(&section.config, &section.summary, &folder),
         Outcome::Stopped { epoch, step } => {
             say!(
-                "stopped in epoch {epoch} after {step} steps; to go on: {} train --resume {run}",
-                program()
+                "stopped in epoch {epoch} after {step} steps; to go on: {} train --resume {}",
+                program(),
+                word(folder.path())
             );
         }
     }
@@ -93,13 +102,13 @@ pub fn run(args: TrainArgs) -> Result<()> {
     stopped.map_or(Ok(()), |code| Err(End::Stopped(code).into()))
 }
 
-/// Of a run that an error ended.
-pub fn say_how_to_go_on(run: &RunFolder) {
-    if run.has_checkpoint() {
+/// Of a run that `error` ended.
+pub fn say_how_to_go_on(run: &RunFolder, error: &anyhow::Error) {
+    if run.has_checkpoint() && !error.is::<Refused>() {
         say!(
             "the last checkpoint is kept; to go on from it: {} train --resume {}",
             program(),
-            run.path().display()
+            word(run.path())
         );
     }
 }
@@ -109,7 +118,7 @@ pub fn found(dataset: DatasetConfig) -> Result<DatasetConfig> {
     let named = dataset.name.is_some();
     let dataset = dataset::with_name(dataset);
     let name = dataset.name.clone().unwrap_or_default();
-    dataset::source(&dataset)?;
+    dataset::source(&dataset, None)?;
     let dataset = dataset::with_absolute_paths(dataset)?;
     say!("dataset: {name}");
     if !named {
@@ -131,18 +140,25 @@ pub fn run_name(dataset: &str) -> String {
     stem.to_string_lossy().into_owned()
 }
 
-fn report(summary: &RunSummary, folder: &RunFolder) {
-    let run = folder.path().display();
+fn report(config: &RunConfig, summary: &RunSummary, folder: &RunFolder) {
     say!(
-        "test: loss {:.4}, accuracy {:.4} over {} reviews (epoch {}, the best by validation loss); trained in {:.1} s",
+        "test: loss {:.4}{} over {} {} (epoch {}, the best by validation loss); trained in {:.1} s",
         summary.test_loss,
-        summary.test_accuracy,
+        accuracy(summary.test_accuracy),
         summary.test_examples,
+        config.dataset.noun(),
         summary.best_epoch,
         summary.training_seconds,
     );
     say!("report: {}", folder.report().display());
-    say!("try it: {} predict {run} \"Not once dull.\"", program());
+    if config.model.input_size.is_none() {
+        let text = match config.dataset.noun() {
+            "reviews" => "Not once dull.",
+            _ => "A text to classify",
+        };
+        let run = word(folder.path());
+        say!("try it: {} predict {run} \"{text}\"", program());
+    }
 }
 
 /// How this program was called.

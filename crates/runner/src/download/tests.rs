@@ -84,8 +84,8 @@ impl Server {
         format!("http://{}/file.bin", self.address)
     }
 
-    fn published(&self) -> Published {
-        Published {
+    fn published(&self) -> PublishedFile {
+        PublishedFile {
             url: self.url(),
             bytes: TOTAL as u64,
             md5: MD5.into(),
@@ -341,7 +341,7 @@ async fn a_server_that_is_not_there_leaves_nothing_behind() {
 #[tokio::test]
 async fn an_address_that_is_none_is_not_tried_again() {
     let folder = tempfile::tempdir().unwrap();
-    let published = Published {
+    let published = PublishedFile {
         url: "file.bin".into(),
         bytes: 1,
         md5: MD5.into(),
@@ -539,7 +539,7 @@ async fn a_complete_file_is_not_fetched_again() {
     let server = Server::new(vec![whole(TOTAL)]);
     let folder = tempfile::tempdir().unwrap();
     let there = write(&folder, "file.bin", &content());
-    let published = Published {
+    let published = PublishedFile {
         md5: MD5.to_uppercase(),
         ..server.published()
     };

@@ -1,4 +1,4 @@
-//! The two values of a JSON object that make a review. All others are skipped, not built.
+//! The two values of a JSON object that make a record. All others are skipped, not built.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,17 +37,10 @@ impl<'a> Row<'a> {
 pub(super) enum Value {
     /// A string.
     Text(String),
-    /// How anything else is shown.
-    Other(String),
-}
-
-impl Value {
-    /// The value as a label is written.
-    pub(super) fn shown(self) -> String {
-        match self {
-            Self::Text(text) | Self::Other(text) => text,
-        }
-    }
+    /// A number or a truth value, as JSON writes it.
+    Scalar(String),
+    /// What anything else is.
+    Other(&'static str),
 }
 
 /// The keys of an object, sorted, for a message.
@@ -115,33 +108,33 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Other(value.to_string()))
+        Ok(Value::Scalar(value.to_string()))
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Other(value.to_string()))
+        Ok(Value::Scalar(value.to_string()))
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Other(value.to_string()))
+        Ok(Value::Scalar(value.to_string()))
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
         // As JSON writes it: 1.0 is not 1.
-        Ok(Value::Other(format!("{value:?}")))
+        Ok(Value::Scalar(format!("{value:?}")))
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
-        Ok(Value::Other("null".to_owned()))
+        Ok(Value::Other("null"))
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Value, S::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Other("[…]".to_owned()))
+        Ok(Value::Other("an array"))
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Value, M::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Value::Other("{…}".to_owned()))
+        Ok(Value::Other("an object"))
     }
 }

@@ -6,7 +6,7 @@ use comfy_table::presets;
 use gatefold::bench::peaks::Peaks;
 use gatefold::bench::work::necessary;
 use gatefold::bench::{Implementation, Record};
-use gatefold::device::Selected;
+use gatefold::device::ComputeDevice;
 
 use crate::output::render_table;
 
@@ -34,7 +34,7 @@ const UNKNOWN: &str = "–";
 
 /// The measurements of one device.
 pub struct Report {
-    pub selected: Selected,
+    pub selected: ComputeDevice,
     pub peaks: Peaks,
     pub records: Vec<Record>,
 }
@@ -53,8 +53,8 @@ impl Report {
     /// Lines of what is known of the device beside its name.
     fn facts(&self) -> String {
         let driver = match &self.selected {
-            Selected::Adapter(adapter) => adapter.driver.trim(),
-            Selected::Cpu => "",
+            ComputeDevice::Adapter(adapter) => adapter.driver.trim(),
+            ComputeDevice::Cpu => "",
         };
         let giga = |peak: Option<f64>| peak.map(|peak| peak / 1e9);
         [

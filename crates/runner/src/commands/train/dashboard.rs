@@ -10,22 +10,24 @@ pub mod screen;
 mod state;
 #[cfg(test)]
 mod tests;
+mod theme;
 
 use std::io::{BufWriter, Stderr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use gatefold::config::RunConfig;
-use gatefold::device::Selected;
-use gatefold::run_folder::{EpochMetrics, RunFolder};
+use gatefold::device::ComputeDevice;
+use gatefold::run_folder::RunFolder;
 use gatefold::terminal::within_line;
+use gatefold_training::EpochMetrics;
+use gatefold_training::RunConfig;
 use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use draw::Theme;
 use screen::Screen;
 use state::State;
+use theme::Theme;
 
 /// From one frame to the next, at least and at most.
 const PAUSE: [Duration; 2] = [Duration::from_millis(125), Duration::from_secs(2)];
@@ -46,11 +48,15 @@ pub struct Run {
     pub network: String,
     /// How many there will be.
     pub epochs: usize,
+    /// What the examples are called.
+    pub noun: &'static str,
+    /// Whether answers are right or wrong.
+    pub has_accuracy: bool,
 }
 
 impl Run {
     /// The run in `folder`.
-    pub fn of(config: &RunConfig, selected: &Selected, folder: &RunFolder) -> Self {
+    pub fn of(config: &RunConfig, selected: &ComputeDevice, folder: &RunFolder) -> Self {
         let model = &config.model;
         let parameters = model.parameters();
         Self {
@@ -61,6 +67,8 @@ impl Run {
                 model.cell, model.hidden_size
             ),
             epochs: config.training.epochs,
+            noun: config.dataset.noun(),
+            has_accuracy: config.objective().has_accuracy(),
         }
     }
 }
@@ -80,8 +88,8 @@ pub struct Step {
     pub loss: Option<f64>,
     /// In training, as far as it is known: a share.
     pub accuracy: Option<f64>,
-    /// Reviews in this step's batch.
-    pub reviews: usize,
+    /// Examples in this step's batch.
+    pub examples: usize,
 }
 
 /// What the person at the keys wants.
@@ -167,7 +175,7 @@ impl<B: Backend> Dashboard<B> {
         self.state.step(step, Instant::now());
     }
 
-    /// A batch of validation or test reviews is behind.
+    /// A batch of validation or test examples is behind.
     pub fn evaluating(&mut self, batch: usize, batches: usize) {
         self.state.evaluating(batch, batches, Instant::now());
     }

@@ -7,12 +7,13 @@ use std::process::exit;
 use anyhow::Result;
 use gatefold::interrupt::Interrupt;
 use gatefold::progress::Bar;
-use gatefold::run_folder::EpochMetrics;
 use gatefold::say;
-use gatefold::training::Event;
+use gatefold_training::EpochMetrics;
+use gatefold_training::Event;
 
 use super::dashboard::screen::{Screen, leave_for_good};
 use super::dashboard::{Console, Dashboard, Run, Step, Wish};
+use crate::output::accuracy;
 
 /// As shells do for what Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -122,7 +123,7 @@ fn show_on(dashboard: &mut Dashboard<Console>, event: Event) {
             epoch,
             step,
             steps,
-            reviews,
+            examples,
             learning_rate,
             so_far,
         } => {
@@ -133,14 +134,15 @@ fn show_on(dashboard: &mut Dashboard<Console>, event: Event) {
                 steps,
                 learning_rate,
                 loss: known.then_some(so_far.loss),
-                accuracy: known.then_some(so_far.accuracy),
-                reviews,
+                accuracy: so_far.accuracy.filter(|_| known),
+                examples,
             });
         }
         Event::Evaluated { batch, batches } => dashboard.evaluating(batch, batches),
         Event::Epoch { metrics, best } => dashboard.epoch(&metrics, best),
         Event::Resumed { epochs, .. } => dashboard.resume_from(&epochs),
         Event::Message(text) => dashboard.message(&text),
+        _ => {}
     }
 }
 
@@ -162,8 +164,9 @@ fn show_plain(bar: &mut Bar, event: Event, epochs: usize) {
             bar.update(step as u64, steps as u64);
             if so_far.examples > 0 {
                 bar.message(format!(
-                    "loss {:.3}, accuracy {:.3}",
-                    so_far.loss, so_far.accuracy
+                    "loss {:.3}{}",
+                    so_far.loss,
+                    accuracy(so_far.accuracy)
                 ));
             }
         }
@@ -186,19 +189,19 @@ fn line(event: &Event, epochs: usize) -> Option<String> {
             epochs.len() + 1
         )),
         Event::Message(text) => Some(text.clone()),
-        Event::Step { .. } | Event::Evaluated { .. } => None,
+        _ => None,
     }
 }
 
 fn epoch_line(metrics: &EpochMetrics, best: bool, epochs: usize) -> String {
     format!(
-        "epoch {}/{epochs}: {:.1} s, loss {:.4}, accuracy {:.4}, validation loss {:.4}, accuracy {:.4}{}",
+        "epoch {}/{epochs}: {:.1} s, loss {:.4}{}, validation loss {:.4}{}{}",
         metrics.epoch,
         metrics.seconds,
         metrics.train_loss,
-        metrics.train_accuracy,
+        accuracy(metrics.train_accuracy),
         metrics.validation_loss,
-        metrics.validation_accuracy,
+        accuracy(metrics.validation_accuracy),
         if best { " (best)" } else { "" },
     )
 }

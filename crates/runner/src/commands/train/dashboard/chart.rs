@@ -6,8 +6,8 @@ use ratatui::symbols::{DOT, Marker};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, BorderType, Chart, Dataset, GraphType};
 
-use super::draw::Theme;
 use super::history::History;
+use super::theme::Theme;
 
 /// Rows from one label of the vertical axis to the next, at least.
 const LABEL_ROWS: u16 = 3;

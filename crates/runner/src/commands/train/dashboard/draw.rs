@@ -2,50 +2,21 @@
 
 use std::time::Duration;
 
-use gatefold::run_folder::EpochMetrics;
+use gatefold_training::EpochMetrics;
 use indicatif::FormattedDuration;
 use ratatui::Frame;
 use ratatui::layout::{Margin, Rect};
-use ratatui::style::{Color, Style, Stylize};
+use ratatui::style::{Style, Stylize};
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, Borders, LineGauge};
 
 use super::chart::Curves;
 use super::state::{State, ratio};
+use super::theme::Theme;
 use super::{Run, Wish};
 
 /// From here on there are two columns of figures.
 const WIDE: u16 = 76;
-
-/// The styles of all parts.
-pub struct Theme {
-    pub training: Style,
-    pub validation: Style,
-    pub strong: Style,
-    pub quiet: Style,
-}
-
-impl Theme {
-    /// Without colours where `NO_COLOR` asks for that.
-    pub fn of_environment() -> Self {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self::new(!plain)
-    }
-
-    pub fn new(colours: bool) -> Self {
-        let colour = |colour| match colours {
-            true => Style::new().fg(colour),
-            false => Style::new(),
-        };
-        Self {
-            training: colour(Color::Cyan).not_dim(),
-            validation: colour(Color::Yellow).not_dim(),
-            // Titles lie on frames, which are dim.
-            strong: Style::new().bold().not_dim(),
-            quiet: Style::new().dim(),
-        }
-    }
-}
 
 pub fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
     let area = frame.area();
@@ -165,19 +136,25 @@ fn draw_charts(frame: &mut Frame, mut area: Rect, state: &State, theme: &Theme) 
         .min(state.run.epochs)
         .max(current)
         .max(1);
-    let points = |value: fn(&EpochMetrics) -> f64| {
-        let point = |metrics: &EpochMetrics| (metrics.epoch as f64, value(metrics));
-        state.epochs.iter().map(point).collect()
+    let points = |value: fn(&EpochMetrics) -> Option<f64>| {
+        let point = |metrics: &EpochMetrics| Some((metrics.epoch as f64, value(metrics)?));
+        state.epochs.iter().filter_map(point).collect()
     };
-    let half = area.width / 2;
-    let left = cut_left(&mut area, half);
+    let width = match state.run.has_accuracy {
+        true => area.width / 2,
+        false => area.width,
+    };
+    let left = cut_left(&mut area, width);
     Curves {
         title: "loss",
         training: &state.loss,
-        validation: points(|metrics| metrics.validation_loss),
+        validation: points(|metrics| Some(metrics.validation_loss)),
         end,
     }
     .draw(frame, left, theme);
+    if !state.run.has_accuracy {
+        return;
+    }
     Curves {
         title: "accuracy",
         training: &state.accuracy,
@@ -245,9 +222,13 @@ fn figures<'a>(state: &State, width: u16, theme: &Theme) -> Text<'a> {
         _ => ("best, epoch", 15),
     };
     let line = |style, label: String, loss: String, accuracy: String| {
+        let accuracy = match state.run.has_accuracy {
+            true => format!(" accuracy {accuracy}"),
+            false => String::new(),
+        };
         Line::from(vec![
             Span::styled(format!("{label:labels$}"), style),
-            format!("loss {loss:8} accuracy {accuracy}").into(),
+            format!("loss {loss:8}{accuracy}").into(),
         ])
     };
     let (loss, accuracy) = measured(state);
@@ -257,7 +238,7 @@ fn figures<'a>(state: &State, width: u16, theme: &Theme) -> Text<'a> {
             theme.validation,
             format!("{best_epoch} {}", best.epoch),
             number(Some(best.validation_loss)),
-            number(Some(best.validation_accuracy)),
+            number(best.validation_accuracy),
         ),
         None => Line::styled("no epoch validated yet", theme.quiet),
     };
@@ -266,9 +247,10 @@ fn figures<'a>(state: &State, width: u16, theme: &Theme) -> Text<'a> {
 
 fn rates(state: &State) -> Vec<Line<'static>> {
     let rates = match state.rates() {
-        Some((steps, reviews)) => {
+        Some((steps, examples)) => {
             let decimals = if steps < 1.0 { 3 } else { 1 };
-            format!("{steps:.decimals$} steps/s, {reviews:.0} reviews/s")
+            let noun = state.run.noun;
+            format!("{steps:.decimals$} steps/s, {examples:.0} {noun}/s")
         }
         None => String::new(),
     };

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use gatefold::run_folder::EpochMetrics;
+use gatefold_training::EpochMetrics;
 
 use super::history::History;
 use super::{Run, Step, Wish};
+use crate::output::accuracy;
 
 /// Messages kept, more than any terminal shows.
 const MESSAGES: usize = 100;
@@ -18,7 +19,7 @@ pub struct State {
     pub start: Instant,
     /// The last one.
     pub step: Option<Step>,
-    /// Batches behind and in all, while reviews are evaluated.
+    /// Batches behind and in all, while examples are evaluated.
     pub evaluating: Option<(usize, usize)>,
     /// Over epochs, as is `accuracy`.
     pub loss: History,
@@ -53,7 +54,9 @@ impl State {
             // An epoch's mean stands in its middle.
             let middle = metrics.epoch as f64 - 0.5;
             self.loss.push(middle, metrics.train_loss);
-            self.accuracy.push(middle, metrics.train_accuracy);
+            if let Some(accuracy) = metrics.train_accuracy {
+                self.accuracy.push(middle, accuracy);
+            }
         }
         self.epochs.extend_from_slice(epochs);
         self.best = self
@@ -66,7 +69,7 @@ impl State {
 
     pub fn step(&mut self, step: Step, now: Instant) {
         self.evaluating = None;
-        self.pace.step(step.reviews, now);
+        self.pace.step(step.examples, now);
         let x = position(&step);
         if let Some(loss) = step.loss {
             self.loss.push(x, loss);
@@ -90,10 +93,10 @@ impl State {
             self.best = Some(metrics.clone());
         }
         self.message(format!(
-            "epoch {}: validation loss {:.4}, accuracy {:.4}{} ({:.1} s)",
+            "epoch {}: validation loss {:.4}{}{} ({:.1} s)",
             metrics.epoch,
             metrics.validation_loss,
-            metrics.validation_accuracy,
+            accuracy(metrics.validation_accuracy),
             if best { ", best so far" } else { "" },
             metrics.seconds,
         ));
@@ -110,16 +113,17 @@ impl State {
         self.step.as_ref().map_or(past, position).max(past)
     }
 
-    /// Whether training is over, and the test reviews are evaluated.
+    /// Whether training is over, and the test examples are evaluated.
     pub fn is_testing(&self) -> bool {
         let current = self.step.as_ref().map(|step| step.epoch);
         self.evaluating.is_some() && current <= self.epochs.last().map(|last| last.epoch)
     }
 
-    /// Steps a second and reviews a second.
+    /// Steps a second and examples a second.
     pub fn rates(&self) -> Option<(f64, f64)> {
         let rate = 1.0 / self.pace.seconds;
-        rate.is_finite().then_some((rate, rate * self.pace.reviews))
+        rate.is_finite()
+            .then_some((rate, rate * self.pace.examples))
     }
 
     /// Until all epochs are done, at the present pace.
@@ -161,7 +165,7 @@ struct Pace {
     /// A step's.
     seconds: f64,
     /// In a step.
-    reviews: f64,
+    examples: f64,
     evaluation_start: Option<Instant>,
     /// Seconds for all batches of an evaluation.
     evaluation: f64,
@@ -169,11 +173,11 @@ struct Pace {
 
 impl Pace {
     /// The first step after a pause is not counted: a run's first step also compiles.
-    fn step(&mut self, reviews: usize, now: Instant) {
+    fn step(&mut self, examples: usize, now: Instant) {
         if let Some(last) = self.last.replace(now) {
             self.counted = (self.counted + 1.0).min(PACE_STEPS);
             self.seconds += ((now - last).as_secs_f64() - self.seconds) / self.counted;
-            self.reviews += (reviews as f64 - self.reviews) / self.counted;
+            self.examples += (examples as f64 - self.examples) / self.counted;
         }
         self.evaluation_start = None;
     }

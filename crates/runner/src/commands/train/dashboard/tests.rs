@@ -14,6 +14,8 @@ fn run() -> Run {
         device: "CPU (2 threads)".into(),
         network: "lstm 64, 184 961 parameters".into(),
         epochs: 5,
+        noun: "reviews",
+        has_accuracy: true,
     }
 }
 
@@ -30,7 +32,7 @@ fn step(epoch: usize, step: usize, loss: f64) -> Step {
         learning_rate: 1e-3,
         loss: Some(loss),
         accuracy: Some(0.875),
-        reviews: 128,
+        examples: 128,
     }
 }
 
@@ -38,9 +40,9 @@ fn epoch(epoch: usize, loss: f64) -> EpochMetrics {
     EpochMetrics {
         epoch,
         train_loss: loss,
-        train_accuracy: 0.9,
+        train_accuracy: Some(0.9),
         validation_loss: loss,
-        validation_accuracy: 0.8125,
+        validation_accuracy: Some(0.8125),
         seconds: 4.2,
     }
 }
@@ -168,6 +170,8 @@ fn every_size_and_any_values_can_be_drawn() {
         device: "Gerät 設備 ".repeat(40),
         network: "\u{1b}[31m\n".repeat(40),
         epochs: 1,
+        noun: "reviews",
+        has_accuracy: true,
     };
     for (width, height) in (0..60).map(|i| (i * 7 % 211, i * 5 % 61)) {
         for run in [run(), long.clone()] {

@@ -1,0 +1,166 @@
+//! The page of an explanation.
+
+use gatefold_data::printable;
+use minijinja::{Value, context};
+
+use super::{Explanation, START, Word};
+use crate::error::Result;
+use crate::report::page::{self, Table, figures, render, table};
+use crate::report::plots::{Line, Plot, Scale};
+
+/// Words listed a side.
+const LISTED: usize = 5;
+/// Of the strongest word's tint, in percent: text must stay readable on it.
+const DEEPEST: f64 = 55.0;
+
+pub(super) fn page(explanation: &Explanation) -> Result<String> {
+    let words = &explanation.words;
+    let last = words.last().map_or(0.5, |word| word.probability);
+    let label = &explanation.label;
+    let answer = match &explanation.other {
+        Some(other) if last <= 0.5 => other,
+        _ => label,
+    };
+    let toward = format!("toward {label}");
+    let away = explanation.away();
+    let body = render(
+        "explanation.html",
+        context! {
+            lead => format!("The network’s answer: {answer}, with a probability of {last:.4} of {label}."),
+            cut => explanation.cut_note(),
+            words => tinted(words),
+            up => table(movers(&toward, explanation.most_toward(LISTED)))?,
+            down => table(movers(&away, explanation.most_away(LISTED)))?,
+            toward,
+            away,
+            figures => figures(plots(words, label))?,
+            numbers => table(numbers(words))?,
+        },
+    )?;
+    let page = page::page("What the network did, word by word", body)?;
+    Ok(printable(&page).into_owned())
+}
+
+fn tinted(words: &[Word]) -> Value {
+    let strongest = words.iter().filter_map(|word| word.change);
+    let strongest = strongest.fold(0.0, |most: f64, change| most.max(change.abs()));
+    words
+        .iter()
+        .map(|word| {
+            let change = word.change.filter(|change| *change != 0.0);
+            let share = change.map(|change| change.abs() / strongest);
+            context! {
+                word => &word.word,
+                unknown => !word.known,
+                direction => match change {
+                    Some(change) if change > 0.0 => " up",
+                    Some(_) => " down",
+                    None => "",
+                },
+                tint => share.map(|share| (DEEPEST * share).round() as u32),
+                title => format!(
+                    "{}: log-odds {}, probability {:.4}{}",
+                    word.word,
+                    word.change.map_or("not known".into(), |change| format!("{change:+.3}")),
+                    word.probability,
+                    if word.known { "" } else { ", not in the vocabulary" },
+                ),
+            }
+        })
+        .collect()
+}
+
+fn movers(caption: &str, words: Vec<(&Word, f64)>) -> Table {
+    Table {
+        caption: sentence(caption),
+        header: vec!["word".into(), "log-odds".into()],
+        rows: words
+            .into_iter()
+            .map(|(word, change)| vec![word.marked(), format!("{change:+.3}")])
+            .collect(),
+    }
+}
+
+/// A caption with a capital letter.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars).collect()
+}
+
+fn plots(words: &[Word], label: &str) -> Vec<Plot> {
+    // The start token is the word before the first.
+    let first = i32::from(words.first().is_some_and(|word| word.word != START));
+    let line = |name: &str, color, value: &dyn Fn(&Word) -> f64| Line {
+        name: name.into(),
+        color,
+        dashed: false,
+        points: (first..)
+            .zip(words)
+            .map(|(position, word)| (f64::from(position), value(word)))
+            .collect(),
+    };
+    let mut plots = vec![Plot {
+        title: format!("Probability of {label} after each word"),
+        note: "What the network would have answered, had the text ended at this word. Above the dashed line at a \
+               half it is likelier than all other answers together."
+            .into(),
+        x: "word",
+        y: ("probability", Scale::Share),
+        lines: vec![line("probability", "var(--line-2)", &|word| word.probability)],
+    }];
+    let gates = words.first().map_or(&[][..], |word| &word.gates);
+    let colors = ["var(--line-2)", "var(--line-1)", "var(--line-3)"];
+    let lines: Vec<Line> = gates
+        .iter()
+        .zip(colors)
+        .enumerate()
+        .map(|(gate, ((name, _), color))| line(name, color, &|word| word.gates[gate].1))
+        .collect();
+    if !lines.is_empty() {
+        plots.push(Plot {
+            title: "Gates at each word".into(),
+            note: gates_note(gates),
+            x: "word",
+            y: ("mean over units", Scale::Share),
+            lines,
+        });
+    }
+    plots
+}
+
+fn gates_note(gates: &[(&str, f64)]) -> String {
+    let meaning = if gates.iter().any(|gate| gate.0 == "forget") {
+        "The forget gate near 1 keeps the cell state, near 0 drops it; the input gate lets the word into the cell \
+         state, the output gate lets the cell state out into the hidden state."
+    } else {
+        "The update gate near 1 keeps the old state, near 0 takes the new one; the reset gate says how much of the \
+         old state goes into the new one."
+    };
+    format!(
+        "How far the gates of the last recurrent layer stand open, from 0 to 1, as a mean over its units. {meaning}"
+    )
+}
+
+fn numbers(words: &[Word]) -> Table {
+    let mut header: Vec<String> = ["word", "probability", "log-odds"]
+        .map(String::from)
+        .to_vec();
+    let gates = words.first().map_or(&[][..], |word| &word.gates);
+    header.extend(gates.iter().map(|(name, _)| format!("{name} gate")));
+    Table {
+        caption: "Probability after each word, what it changed, and the gates’ means".into(),
+        header,
+        rows: words
+            .iter()
+            .map(|word| {
+                let change = word
+                    .change
+                    .map_or("–".into(), |change| format!("{change:+.3}"));
+                let mut row = vec![word.marked(), format!("{:.4}", word.probability), change];
+                row.extend(word.gates.iter().map(|(_, mean)| format!("{mean:.3}")));
+                row
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,73 @@
+//! What can be wrong with the description of a network, and with what it is given to read.
+
+use gatefold_kernels::TokenError;
+use thiserror::Error;
+
+/// Deeper stacks are not trained without residual connections.
+pub(crate) const MOST_LAYERS: usize = 64;
+
+/// A configuration that describes no network.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A size of zero.
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
+    /// A vocabulary without room for a word beside padding, start and unknown.
+    #[error("vocabulary_size must be at least 4 (padding, start, unknown and one word), not {0}")]
+    Vocabulary(usize),
+    /// More recurrent layers than are allowed.
+    #[error("layers must be at most {MOST_LAYERS}, not {0}")]
+    Layers(usize),
+    /// More weights than a device can be expected to hold.
+    #[error("the network would have about {0:.1e} parameters, more than the 1e9 that are allowed")]
+    TooLarge(f64),
+    /// A share of dropped outputs outside [0, 1).
+    #[error("{0} must be at least 0 and below 1, not {1}")]
+    Dropout(&'static str, f64),
+}
+
+pub(crate) fn at_least_1(size: usize, name: &'static str) -> Result<(), ConfigError> {
+    (size > 0).then_some(()).ok_or(ConfigError::Zero(name))
+}
+
+pub(crate) fn share_below_1(share: f64, name: &'static str) -> Result<(), ConfigError> {
+    let fits = (0.0..1.0).contains(&share);
+    fits.then_some(()).ok_or(ConfigError::Dropout(name, share))
+}
+
+/// Something that a network can't read.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// Tokens that name no word of the network's vocabulary.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
+    /// Tokens where the network reads numbers, or the other way round.
+    #[error("the network reads {reads}, and was given {given}")]
+    Kind {
+        /// What it reads.
+        reads: &'static str,
+        /// What it was given.
+        given: &'static str,
+    },
+    /// Timesteps of another width.
+    #[error("the network reads {reads} numbers a timestep, and was given {given}")]
+    Width {
+        /// Its own.
+        reads: usize,
+        /// The one given.
+        given: usize,
+    },
+    /// States of another network, or of a batch of another size.
+    #[error("the states are of {given}, and the network has {expected}")]
+    States {
+        /// What the network has.
+        expected: String,
+        /// What the states are of.
+        given: String,
+    },
+    /// A network that can't go on where it stopped: it walks backwards too, or its answer needs all timesteps.
+    #[error("the network can't answer a step at a time: {0}")]
+    NoStream(&'static str),
+}

@@ -1,0 +1,568 @@
+//! A network of sequences: an input, a stack of recurrent layers, a head.
+
+use burn::module::Module;
+use burn::nn::{DropoutConfig, Embedding};
+use burn::tensor::{Device, Int, Tensor};
+use gatefold_kernels::{Tokens, embedding};
+use rand::Rng;
+
+use crate::config::NetworkConfig;
+use crate::dropout::{Drawn, Masks, OfDevice};
+use crate::error::{ConfigError, NetworkError};
+use crate::head::Head;
+use crate::initializers::{FirstWeights, draw};
+use crate::reading::Reading;
+use crate::stack::{Stack, StackInput, States};
+
+/// Sequences on a device, for a network to read.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // One a batch.
+pub enum NetworkInput {
+    /// Tokens.
+    Tokens(Tokens),
+    /// Numbers at every timestep.
+    Values {
+        /// `[B, T, in]`.
+        values: Tensor<3>,
+        /// Valid timesteps of each row, `[B]`.
+        lengths: Tensor<1, Int>,
+    },
+}
+
+impl NetworkInput {
+    /// Valid timesteps of each row, `[B]`.
+    pub fn lengths(&self) -> Tensor<1, Int> {
+        match self {
+            Self::Tokens(tokens) => tokens.lengths(),
+            Self::Values { lengths, .. } => lengths.clone(),
+        }
+    }
+}
+
+impl From<Tokens> for NetworkInput {
+    fn from(tokens: Tokens) -> Self {
+        Self::Tokens(tokens)
+    }
+}
+
+/// What makes vectors of what is read: an embedding, or nothing where numbers are read.
+#[derive(Module, Debug)]
+pub struct Input {
+    pub(crate) embedding: Option<Embedding>,
+    /// Numbers a timestep, E.
+    width: usize,
+}
+
+impl Input {
+    /// The number of token ids, V, where tokens are read.
+    pub fn vocabulary_size(&self) -> Option<usize> {
+        let embedding = self.embedding.as_ref()?;
+        Some(embedding.weight.lazy_shape()[0])
+    }
+
+    /// Numbers of the vector at a timestep.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The vectors at every timestep, `[B, T, E]`.
+    ///
+    /// # Errors
+    /// [`NetworkError`] if this reads something else, or the tokens are of another vocabulary.
+    pub fn vectors(&self, input: NetworkInput) -> Result<Tensor<3>, NetworkError> {
+        match (&self.embedding, input) {
+            (Some(words), NetworkInput::Tokens(tokens)) => {
+                Ok(embedding(words.weight.val(), tokens)?)
+            }
+            (None, NetworkInput::Values { values, .. }) => {
+                let [_, _, given] = values.dims();
+                let reads = self.width;
+                (reads == given)
+                    .then_some(values)
+                    .ok_or(NetworkError::Width { reads, given })
+            }
+            (Some(_), NetworkInput::Values { .. }) => Err(NetworkError::Kind {
+                reads: "tokens",
+                given: "numbers",
+            }),
+            (None, NetworkInput::Tokens(_)) => Err(NetworkError::Kind {
+                reads: "numbers",
+                given: "tokens",
+            }),
+        }
+    }
+
+    fn for_stack(&self, input: NetworkInput) -> Result<StackInput, NetworkError> {
+        if let (Some(words), NetworkInput::Tokens(tokens)) = (&self.embedding, &input) {
+            let vectors = words.weight.val();
+            let [count, _] = vectors.dims();
+            let [batch, time] = tokens.dims();
+            tokens.check_words(count)?;
+            // A token's projection depends on its word alone: fewer products, forward and backward.
+            if count < batch * time {
+                let tokens = tokens.clone();
+                return Ok(StackInput::Words { vectors, tokens });
+            }
+        }
+        let lengths = input.lengths();
+        let vectors = self.vectors(input)?;
+        Ok(StackInput::Vectors { vectors, lengths })
+    }
+}
+
+/// A network that reads sequences and answers. Made by [`NetworkConfig`].
+///
+/// Answers are always `[rows, C]`: B rows, or B·T where every timestep is [answered](Reading::EveryStep).
+#[derive(Module, Debug)]
+pub struct Network {
+    /// Tokens or numbers to vectors.
+    pub input: Input,
+    /// Vectors to hidden states.
+    pub stack: Stack,
+    /// Hidden states to answers.
+    pub head: Head,
+}
+
+impl NetworkConfig {
+    /// A network with first weights from `seed`: the same on every device.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the configuration describes no network.
+    pub fn init(&self, seed: u64, device: &Device) -> Result<Network, ConfigError> {
+        let rng = &mut draw::generator(seed);
+        self.network(&mut FirstWeights::Drawn(self.initializers, rng), device)
+    }
+
+    /// A network of zeros, for weights to be loaded into: it draws nothing, and takes no memory before its
+    /// weights are read.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the configuration describes no network.
+    pub fn blank(&self, device: &Device) -> Result<Network, ConfigError> {
+        self.network(&mut FirstWeights::Blank, device)
+    }
+
+    fn network(&self, weights: &mut FirstWeights, device: &Device) -> Result<Network, ConfigError> {
+        self.validate()?;
+        let input = match self.input_size {
+            Some(width) => Input {
+                embedding: None,
+                width,
+            },
+            None => {
+                let shape = [self.vocabulary_size, self.embedding_size];
+                let weight = weights.embedding(shape, device);
+                Input {
+                    embedding: Some(Embedding { weight }),
+                    width: self.embedding_size,
+                }
+            }
+        };
+        let stack = Stack::layers(self, input.width, weights, device);
+        let mut width = self.width() * self.reading.widths();
+        let dense = (self.dense_size > 0).then(|| {
+            let dense = weights.linear([width, self.dense_size], device);
+            width = self.dense_size;
+            dense
+        });
+        let head = Head {
+            dropout: DropoutConfig::new(self.dropout).init(),
+            dense,
+            output: weights.linear([width, self.output_size], device),
+            reading: self.reading,
+        };
+        Ok(Network { input, stack, head })
+    }
+}
+
+impl Network {
+    /// Answers `[rows, C]`. Sorted tokens make the embedding's gradient fast, and the same every time on a GPU
+    /// too.
+    ///
+    /// # Errors
+    /// [`NetworkError`] if the network can't read the input.
+    pub fn forward(&self, input: impl Into<NetworkInput>) -> Result<Tensor<2>, NetworkError> {
+        Ok(self.walk(input.into(), None, &mut OfDevice)?.0)
+    }
+
+    /// [`forward`](Self::forward) for a training that repeats: both dropouts draw their masks from
+    /// `rng`, the same ones on every device, instead of from the device's generator.
+    ///
+    /// # Errors
+    /// [`NetworkError`] if the network can't read the input.
+    pub fn forward_training(
+        &self,
+        input: impl Into<NetworkInput>,
+        rng: &mut impl Rng,
+    ) -> Result<Tensor<2>, NetworkError> {
+        Ok(self.walk(input.into(), None, &mut Drawn(rng))?.0)
+    }
+
+    /// [`forward`](Self::forward) over the next timesteps of sequences that were read up to `states`; nothing is
+    /// read yet where there are none. Read in parts of any length, a sequence has the answers that it has as a
+    /// whole.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoStream`] if the network walks backwards too, or answers from the largest or mean state;
+    /// else as [`forward`](Self::forward), and if the states are of another network or other rows.
+    pub fn forward_from(
+        &self,
+        states: Option<States>,
+        input: impl Into<NetworkInput>,
+    ) -> Result<(Tensor<2>, States), NetworkError> {
+        if !self.stack.is_forward_only() {
+            return Err(NetworkError::NoStream("it walks backwards too"));
+        }
+        if !matches!(self.head.reading, Reading::Last | Reading::EveryStep) {
+            return Err(NetworkError::NoStream("it answers from all states at once"));
+        }
+        self.walk(input.into(), states, &mut OfDevice)
+    }
+
+    fn walk(
+        &self,
+        input: NetworkInput,
+        states: Option<States>,
+        masks: &mut impl Masks,
+    ) -> Result<(Tensor<2>, States), NetworkError> {
+        let input = self.input.for_stack(input)?;
+        let lengths = input.lengths();
+        let walked = self.stack.walk(input, states, masks)?;
+        let states = walked.states.clone();
+        Ok((self.head.forward(walked, lengths, masks), states))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::{ModuleVisitor, Param};
+
+    use super::*;
+    use crate::{Cell, Initializers};
+
+    /// The first answer's first number.
+    fn answer(network: &Network, input: impl Into<NetworkInput>) -> f32 {
+        let answers = network.forward(input).unwrap().into_data();
+        answers.iter().next().unwrap()
+    }
+
+    fn tokens<const B: usize, const T: usize>(ids: [[i32; T]; B], lengths: [i32; B]) -> Tokens {
+        let device = Device::flex();
+        let lengths = Tensor::from_data(lengths, &device);
+        Tokens::unsorted(Tensor::from_data(ids, &device), lengths, 10)
+    }
+
+    fn parameters(config: NetworkConfig) -> usize {
+        let count = config.init(1, &Device::flex()).unwrap().num_params();
+        assert_eq!(config.parameters(), count as f64);
+        count
+    }
+
+    #[test]
+    fn the_lessons_networks_have_their_parameter_counts() {
+        let count = |cell| {
+            parameters(NetworkConfig {
+                cell,
+                ..Default::default()
+            })
+        };
+        assert_eq!(count(Cell::Lstm), 184_961);
+        assert_eq!(count(Cell::Gru), 179_969);
+        assert_eq!(count(Cell::Rnn), 169_409);
+    }
+
+    #[test]
+    fn layers_stack_in_both_directions() {
+        let config = NetworkConfig {
+            vocabulary_size: 10,
+            embedding_size: 3,
+            hidden_size: 5,
+            layers: 2,
+            bidirectional: true,
+            dense_size: 4,
+            ..Default::default()
+        };
+        let lstm = |input: usize| 2 * 4 * 5 * (input + 5 + 1);
+        let expected = 10 * 3 + lstm(3) + lstm(10) + 10 * 4 + 4 + 4 + 1;
+        assert_eq!(parameters(config.clone()), expected);
+
+        let device = Device::flex();
+        let network = config.init(1, &device).unwrap();
+        let answers = network.forward(tokens([[1, 4, 5], [1, 6, 0]], [3, 2]));
+        assert_eq!(answers.unwrap().dims(), [2, 1]);
+    }
+
+    /// FNV-1a of the bits of all weights, tensor after tensor.
+    fn fingerprint(network: &Network) -> u64 {
+        struct Hash(u64);
+        impl ModuleVisitor for Hash {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                for value in param.val().into_data().iter::<f32>() {
+                    for byte in value.to_le_bytes() {
+                        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+                    }
+                }
+            }
+        }
+        let mut hash = Hash(0xcbf2_9ce4_8422_2325);
+        network.visit(&mut hash);
+        hash.0
+    }
+
+    #[test]
+    fn a_seeds_first_weights_are_the_same_for_all_time_on_every_processor() {
+        let mut found = Vec::new();
+        for initializers in [Initializers::Keras, Initializers::PyTorch] {
+            for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+                for layers in [1, 2] {
+                    let config = NetworkConfig {
+                        cell,
+                        initializers,
+                        layers,
+                        vocabulary_size: 20,
+                        embedding_size: 5,
+                        hidden_size: 43,
+                        bidirectional: layers == 2,
+                        dense_size: 6,
+                        ..Default::default()
+                    };
+                    let network = config.init(42, &Device::flex()).unwrap();
+                    found.push(format!(
+                        "{initializers:?} {cell} {layers} {:016x}",
+                        fingerprint(&network)
+                    ));
+                }
+            }
+        }
+        assert_eq!(
+            found,
+            [
+                "Keras rnn 1 e14c061e18cd0df4",
+                "Keras rnn 2 55cf2c7356aed3e7",
+                "Keras lstm 1 2fbd1bb35fd59064",
+                "Keras lstm 2 6ab557dbda3cf42a",
+                "Keras gru 1 fe60cc714f48b432",
+                "Keras gru 2 be8575d9aff8a6c1",
+                "PyTorch rnn 1 28f27bd0b7c7c3df",
+                "PyTorch rnn 2 4437794208b8e174",
+                "PyTorch lstm 1 28b8125679c9f52b",
+                "PyTorch lstm 2 1be6f857b7f39538",
+                "PyTorch gru 1 25d00f8a7ffcf1ba",
+                "PyTorch gru 2 f80afdd595ada4c6"
+            ]
+        );
+    }
+
+    #[test]
+    fn masks_are_the_rngs_and_both_dropouts_have_their_own() {
+        let device = Device::flex();
+        let config = NetworkConfig {
+            vocabulary_size: 10,
+            layers: 2,
+            ..Default::default()
+        };
+        let logit = |dropout, recurrent_dropout, seed| {
+            let config = NetworkConfig {
+                dropout,
+                recurrent_dropout,
+                ..config.clone()
+            };
+            let network = config.init(1, &device).unwrap();
+            let tokens = Tokens::sorted(&[1, 4, 5], &[3], 10, &device).unwrap();
+            let logits = network.forward_training(tokens, &mut draw::generator(seed));
+            logits.unwrap().into_scalar::<f32>()
+        };
+        assert_eq!(logit(0.0, 0.0, 1), logit(0.0, 0.0, 2));
+        for (dropout, recurrent) in [(0.5, 0.0), (0.0, 0.5), (0.5, 0.5)] {
+            let first = logit(dropout, recurrent, 1);
+            assert_eq!(first, logit(dropout, recurrent, 1));
+            assert_ne!(first, logit(dropout, recurrent, 2));
+            assert_ne!(first, logit(0.0, 0.0, 1));
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_padding_does_not_matter() {
+        let device = Device::flex();
+        for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+            let config = NetworkConfig {
+                cell,
+                vocabulary_size: 10,
+                bidirectional: true,
+                layers: 2,
+                ..Default::default()
+            };
+            let network = config.init(1, &device).unwrap();
+            let logit = |ids: [i32; 4]| answer(&network, tokens([ids], [2]));
+            assert_eq!(logit([1, 4, 0, 0]), logit([1, 4, 7, 9]), "{cell:?}");
+            assert_ne!(logit([1, 4, 0, 0]), logit([1, 5, 0, 0]), "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_describes_no_network_is_refused() {
+        let refused =
+            |config: NetworkConfig| config.init(1, &Device::flex()).unwrap_err().to_string();
+        let config = NetworkConfig::default;
+        assert_eq!(
+            refused(NetworkConfig {
+                hidden_size: 0,
+                ..config()
+            }),
+            "hidden_size must be at least 1"
+        );
+        assert!(
+            refused(NetworkConfig {
+                dropout: 1.0,
+                ..config()
+            })
+            .contains("below 1, not 1")
+        );
+        for huge in [
+            NetworkConfig {
+                hidden_size: 1 << 32,
+                ..config()
+            },
+            NetworkConfig {
+                vocabulary_size: usize::MAX,
+                ..config()
+            },
+        ] {
+            assert!(refused(huge).contains("parameters, more than"));
+        }
+        let deep = NetworkConfig {
+            hidden_size: 1,
+            layers: 80_000_000,
+            ..config()
+        };
+        assert_eq!(refused(deep), "layers must be at most 64, not 80000000");
+        assert!(
+            refused(NetworkConfig {
+                vocabulary_size: 3,
+                ..config()
+            })
+            .contains("not 3")
+        );
+    }
+
+    fn values(config: NetworkConfig) -> NetworkConfig {
+        NetworkConfig {
+            input_size: Some(3),
+            hidden_size: 5,
+            dense_size: 0,
+            output_size: 2,
+            ..config
+        }
+    }
+
+    /// `[2, time, 3]` from timestep `first` on.
+    fn numbers(first: usize, time: usize) -> NetworkInput {
+        let device = Device::flex();
+        let all: Vec<f32> = (0..2 * 9 * 3).map(|i| (i * i % 11) as f32 / 11.0).collect();
+        let all = Tensor::<1>::from_data(&all[..], &device).reshape([2, 9, 3]);
+        NetworkInput::Values {
+            values: all.narrow(1, first, time),
+            lengths: Tensor::from_data([time as i32; 2], &device),
+        }
+    }
+
+    #[test]
+    fn every_reading_answers_sequences_of_numbers() {
+        let device = Device::flex();
+        for (reading, rows, of_head) in [
+            (Reading::Last, 2, 2 * 5 + 2),
+            (Reading::Max, 2, 2 * 5 + 2),
+            (Reading::Mean, 2, 2 * 5 + 2),
+            (Reading::MaxAndMean, 2, 2 * 10 + 2),
+            (Reading::EveryStep, 18, 2 * 5 + 2),
+        ] {
+            let config = values(NetworkConfig {
+                reading,
+                ..Default::default()
+            });
+            assert_eq!(parameters(config.clone()), 4 * 5 * (3 + 5 + 1) + of_head);
+            let network = config.init(1, &device).unwrap();
+            let answers = network.forward(numbers(0, 9)).unwrap();
+            assert_eq!(answers.dims(), [rows, 2], "{reading:?}");
+        }
+    }
+
+    #[test]
+    fn a_sequence_read_in_parts_has_the_answers_that_it_has_as_a_whole() {
+        let device = Device::flex();
+        for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+            let config = values(NetworkConfig {
+                cell,
+                layers: 2,
+                reading: Reading::EveryStep,
+                ..Default::default()
+            });
+            let network = config.init(1, &device).unwrap();
+            let whole = network.forward(numbers(0, 9)).unwrap().reshape([2, 9, 2]);
+            let (mut states, mut first, mut parts) = (None, 0, Vec::new());
+            for time in [1, 3, 5] {
+                let part = network.forward_from(states, numbers(first, time));
+                let (answers, after) = part.unwrap();
+                parts.push(answers.reshape([2, time, 2]));
+                (states, first) = (Some(after.detach()), first + time);
+            }
+            let parts: Tensor<3> = Tensor::cat(parts, 1);
+            let difference: f32 = (parts - whole).abs().max().into_scalar();
+            assert!(difference < 1e-6, "{cell:?}: {difference}");
+        }
+    }
+
+    #[test]
+    fn what_a_network_cannot_read_is_refused() {
+        let device = Device::flex();
+        let network = |config: NetworkConfig| config.init(1, &device).unwrap();
+        let of_numbers = network(values(NetworkConfig::default()));
+        let of_tokens = network(NetworkConfig {
+            vocabulary_size: 10,
+            ..Default::default()
+        });
+        let refused = |network: &Network, input: NetworkInput| {
+            network.forward(input).unwrap_err().to_string()
+        };
+        let word = || tokens([[1]], [1]).into();
+        assert_eq!(
+            refused(&of_tokens, numbers(0, 1)),
+            "the network reads tokens, and was given numbers"
+        );
+        assert!(refused(&of_numbers, word()).contains("reads numbers"));
+        let wide = NetworkInput::Values {
+            values: Tensor::zeros([1, 1, 4], &device),
+            lengths: Tensor::from_data([1], &device),
+        };
+        assert_eq!(
+            refused(&of_numbers, wide),
+            "the network reads 3 numbers a timestep, and was given 4"
+        );
+
+        let (_, states) = of_numbers.forward_from(None, numbers(0, 1)).unwrap();
+        let error = of_tokens.forward_from(Some(states), tokens([[1]], [1]));
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("of 5 units with a cell state for 2 rows"),
+            "{error}"
+        );
+        assert!(
+            error.contains("of 64 units with a cell state for 1 rows"),
+            "{error}"
+        );
+        for config in [
+            NetworkConfig {
+                bidirectional: true,
+                ..Default::default()
+            },
+            NetworkConfig {
+                reading: Reading::Mean,
+                ..Default::default()
+            },
+        ] {
+            let network = network(values(config));
+            let error = network.forward_from(None, numbers(0, 1)).unwrap_err();
+            assert!(matches!(error, NetworkError::NoStream(_)), "{error}");
+        }
+    }
+}

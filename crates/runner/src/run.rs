@@ -1,0 +1,250 @@
+//! A run: a training in a folder, with checkpoints, that goes on where it stopped, and its test.
+
+use anyhow::{Context, Result, ensure};
+use burn::module::Module;
+use burn::tensor::Device;
+use gatefold_data::EncodedDataset;
+use gatefold_lesson::report::{self, RunSection};
+use gatefold_model::{Network, Weights, release_memory};
+use gatefold_training::bundle::{fingerprint, most_weights};
+use gatefold_training::{
+    EpochMetrics, Event, OnEvent, RunConfig, RunSummary, Session, Store, score,
+};
+
+use crate::checkpoints::Checkpoints;
+use crate::device::ComputeDevice;
+use crate::run_folder::RunFolder;
+use crate::tensorboard::EventWriter;
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// All epochs are done, or patience ran out.
+    Finished(Box<RunSection>),
+    /// It was asked to stop, and can be resumed.
+    Stopped {
+        /// The epoch under way, from 1.
+        epoch: usize,
+        /// Its steps done.
+        step: usize,
+    },
+}
+
+/// Trains in `folder`, keeps the epoch with the lowest validation loss, tests it, and reports on it. Where the folder has
+/// checkpoints, goes on from the last one: on a CPU, to the same weights, bit for bit, as without the
+/// interruption. The full workflow in one call:
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use gatefold::device::{self, DeviceChoice};
+/// use gatefold::run::{self, Outcome};
+/// use gatefold::run_folder::RunFolder;
+/// use gatefold::{RunConfig, dataset};
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let mut config = RunConfig::default();
+/// config.dataset.name = Some("reviews".into());
+/// config.model.hidden_size = 8;
+/// config.training.epochs = 1;
+/// config.input.max_length = 16;
+/// let data = dataset::prepare(&mut config)?;
+/// let (selected, device) = device::open(DeviceChoice::Cpu)?;
+/// # let parent = tempfile::tempdir()?;
+/// # let path = parent.path().join("run");
+/// let folder = RunFolder::create(&path)?;
+/// let outcome = run::train(&config, &data, (&selected, &device), &folder, &mut |_| {
+///     ControlFlow::Continue(())
+/// })?;
+/// let Outcome::Finished(run) = outcome else {
+///     panic!("nobody asked it to stop");
+/// };
+/// assert_eq!(run.summary.test_examples, data.test.len());
+/// assert!(path.join("report.html").is_file());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// If the device fails, the loss is no longer finite, a file can't be written, a checkpoint is of something
+/// else, or none is whole where one should be. What was written stays.
+pub fn train(
+    config: &RunConfig,
+    data: &EncodedDataset,
+    (selected, device): (&ComputeDevice, &Device),
+    folder: &RunFolder,
+    on_event: OnEvent,
+) -> Result<Outcome> {
+    ensure!(
+        folder.is_locked(),
+        "{} was opened to be read",
+        folder.path().display()
+    );
+    let mut files = Files::of(folder, data);
+    let mut session = Session::new(config.model.blank(device)?, data, config, device)?;
+    let resumed = resume(&mut session, &mut files, config, on_event)?;
+    if !resumed {
+        let network = config.model.init(config.training.seed, device)?;
+        session = Session::new(network, data, config, device)?;
+    }
+    // First of all, so that whatever follows leaves a run that can be gone on with.
+    folder.write_config(config)?;
+    folder.write_encoder(&data.encoder, data.labels.as_ref())?;
+    if resumed {
+        // A run that ended in the middle of an epoch's files may lack them, or have written them already.
+        if let Some(weights) = session.best_weights() {
+            files.write_weights(weights)?;
+        }
+        folder.write_metrics(&session.progress().epochs)?;
+    }
+    let resumed_at = resumed.then(|| session.steps_behind() as u64);
+    files.events = Some(EventWriter::create(folder.path(), resumed_at)?);
+    if session.run(&mut files, on_event)?.is_break() {
+        let progress = session.progress();
+        return Ok(Outcome::Stopped {
+            epoch: progress.epochs.len() + 1,
+            step: progress.step,
+        });
+    }
+    let (progress, network) = (session.progress().clone(), session.network()?);
+    drop(session);
+    // What training steps kept for each other is no use to what follows.
+    release_memory();
+    let best = progress.best().context("no epoch was run")?.clone();
+    let (objective, batching) = (config.objective(), config.batching());
+    let mut done = |batch, batches| {
+        let _ = on_event(Event::Evaluated { batch, batches });
+    };
+    let test = score(
+        &network, objective, &data.test, &batching, device, &mut done,
+    )?;
+    let steps = progress.epochs.len() * data.train.len().div_ceil(batching.batch_size);
+    let summary = RunSummary {
+        version: env!("CARGO_PKG_VERSION").into(),
+        device: selected.to_string(),
+        parameters: network.num_params(),
+        best_epoch: best.epoch,
+        best,
+        test_loss: test.loss,
+        test_accuracy: test.accuracy,
+        test_examples: test.examples,
+        training_seconds: progress.seconds,
+        milliseconds_per_step: 1e3 * progress.step_seconds / steps as f64,
+    };
+    folder.write_summary(&summary)?;
+    let name = folder.path().file_name().unwrap_or_default();
+    let section = RunSection {
+        name: name.to_string_lossy().into_owned(),
+        config: config.clone(),
+        epochs: progress.epochs,
+        summary,
+        reach: report::reach(config, &network, data, device)?,
+    };
+    folder.write_report(&report::run_page(&section)?)?;
+    Ok(Outcome::Finished(Box::new(section)))
+}
+
+/// Brings `session` to where the folder's last checkpoint was written. Whether there is one.
+///
+/// # Errors
+/// If none is whole, though the folder holds what a training leaves: it would be overwritten. If one is of
+/// another version, network or dataset.
+fn resume(
+    session: &mut Session<Network>,
+    files: &mut Files,
+    config: &RunConfig,
+    on_event: OnEvent,
+) -> Result<bool> {
+    let folder = files.folder;
+    let mut damaged = Vec::new();
+    // Two networks and two moments of each weight, and the metrics of all epochs.
+    let most = 4 * most_weights(&config.model) + (1 << 24);
+    let mut restore = |checkpoint| session.restore(checkpoint);
+    let found = files
+        .checkpoints
+        .latest(most, &mut restore, &mut |path, why| {
+            let path = path.display();
+            damaged.push(format!("the checkpoint {path} is damaged ({why})"));
+        })?;
+    if found.is_none() {
+        let kept = folder.trained_files();
+        ensure!(
+            damaged.is_empty() && kept.is_empty(),
+            "no checkpoint of {} is whole, so that training can't go on: {}. All that is there is kept{}; to begin anew, train with another --run",
+            folder.path().display(),
+            match &damaged[..] {
+                [] => "there is none".into(),
+                damaged => damaged.join(", "),
+            },
+            match &kept[..] {
+                [] => String::new(),
+                kept => format!(", {} too", kept.join(", ")),
+            }
+        );
+        return Ok(false);
+    }
+    for damaged in damaged {
+        let _ = on_event(Event::Message(format!(
+            "{damaged}; the one before it is used"
+        )));
+    }
+    let progress = session.progress();
+    let _ = on_event(Event::Resumed {
+        epochs: progress.epochs.clone(),
+        step: progress.step,
+    });
+    Ok(true)
+}
+
+/// A run's files, as a training writes them.
+struct Files<'a> {
+    folder: &'a RunFolder,
+    checkpoints: Checkpoints,
+    /// What the weights say of the words and classes that they were trained with.
+    fingerprint: String,
+    /// For TensorBoard.
+    events: Option<EventWriter>,
+}
+
+impl<'a> Files<'a> {
+    fn of(folder: &'a RunFolder, data: &EncodedDataset) -> Self {
+        Self {
+            folder,
+            checkpoints: folder.checkpoints(),
+            fingerprint: fingerprint(&data.encoder, data.labels.as_ref()),
+            events: None,
+        }
+    }
+
+    fn write_weights(&self, weights: &Weights) -> Result<()> {
+        let bytes = weights.to_safetensors(Some(&self.fingerprint))?;
+        self.folder.write_weights(&bytes)
+    }
+}
+
+type Kept = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+impl Store for Files<'_> {
+    fn checkpoint(&mut self, bytes: &[u8]) -> Kept {
+        // A run that goes on from here has the curves up to here.
+        if let Some(events) = &mut self.events {
+            events.flush()?;
+        }
+        Ok(self.checkpoints.write(bytes)?)
+    }
+
+    fn weights(&mut self, weights: &Weights) -> Kept {
+        Ok(self.write_weights(weights)?)
+    }
+
+    fn metrics(&mut self, epochs: &[EpochMetrics]) -> Kept {
+        Ok(self.folder.write_metrics(epochs)?)
+    }
+
+    fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> Kept {
+        match &mut self.events {
+            Some(events) => Ok(events.scalars(step, values)?),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! A trained network and all that it needs to answer, from the bytes of a run's files.
+
+use gatefold_data::{Encoder, Labels, Scaler, Vocabulary};
+use gatefold_model::weights::vocabulary_hash;
+use gatefold_model::{NetworkConfig, Weights, WeightsError};
+
+use crate::config::RunConfig;
+use crate::error::{OtherError, Result, TrainingError};
+use crate::hash::hash;
+use crate::objective::Objective;
+
+/// The settings, as TOML.
+pub const CONFIG: &str = "config.toml";
+/// The vocabulary of a network that reads tokens.
+pub const VOCABULARY: &str = "vocabulary.json";
+/// The scaler of a network that reads numbers, if they are scaled.
+pub const SCALER: &str = "scaler.json";
+/// The names of the classes, where they are others than negative and positive.
+pub const LABELS: &str = "labels.json";
+/// The weights.
+pub const WEIGHTS: &str = "model.safetensors";
+
+/// Bytes of a configuration; a whole one has a kilobyte.
+const MOST_CONFIG: u64 = 1 << 20;
+/// Bytes of labels.
+const MOST_LABELS: u64 = 1 << 26;
+/// Bytes of a word, as far as vocabularies have them.
+const LONGEST_WORD: u64 = 1 << 10;
+/// What stands around words and weights, in words' lengths.
+const HEADERS: u64 = 1 << 10;
+
+/// A trained network and all that it needs to answer.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// The run's settings.
+    pub config: RunConfig,
+    /// How texts or numbers become what the network reads.
+    pub encoder: Encoder,
+    /// The names of the classes, where answers are classes.
+    pub labels: Option<Labels>,
+    /// The weights.
+    pub weights: Weights,
+}
+
+/// Reads a file of a run by its name, at most so many bytes of it; none if there is no such file.
+pub type ReadFile<'a> = &'a dyn Fn(&str, u64) -> Result<Option<Vec<u8>>, OtherError>;
+
+impl Bundle {
+    /// Reads a run's files, wherever they come from.
+    ///
+    /// # Errors
+    /// If one is missing or damaged, or if they don't belong together: other words' ids, other classes' names.
+    pub fn read(read: ReadFile) -> Result<Self> {
+        let config = Self::config(read)?;
+        let (encoder, labels) = Self::encoder(&config, read)?;
+        let mut bundle = Self {
+            config,
+            encoder,
+            labels,
+            weights: Weights::default(),
+        };
+        bundle.check()?;
+        let read_by = (&bundle.encoder, bundle.labels.as_ref());
+        bundle.weights = Self::weights(&bundle.config, read_by, read)?;
+        Ok(bundle)
+    }
+
+    /// Whether encoder and labels are of the network that the settings describe.
+    ///
+    /// # Errors
+    /// Says what doesn't fit.
+    pub fn check(&self) -> Result<()> {
+        let model = &self.config.model;
+        let refuse = |fits: bool, what: &dyn Fn() -> String| match fits {
+            true => Ok(()),
+            false => Err(TrainingError::Bundle(what())),
+        };
+        refuse(self.encoder.width() == model.input_size, &|| {
+            let numbers = |width: Option<usize>| match width {
+                Some(width) => format!("{width} numbers a timestep"),
+                None => "texts".into(),
+            };
+            let (ours, theirs) = (numbers(self.encoder.width()), numbers(model.input_size));
+            format!("the encoder is of {ours} where the network of {CONFIG} reads {theirs}")
+        })?;
+        if let Encoder::Text(vocabulary) = &self.encoder {
+            let (found, size) = (vocabulary.size(), model.vocabulary_size);
+            refuse(found == size, &|| {
+                format!(
+                    "{VOCABULARY} has {found} token ids where the network of {CONFIG} beside it has {size}"
+                )
+            })?;
+        }
+        if let Some(scaler) = self.encoder.scaler() {
+            let (found, width) = (scaler.width(), model.input_size.unwrap_or_default());
+            refuse(found == width, &|| {
+                format!(
+                    "{SCALER} has {found} numbers a timestep where the network of {CONFIG} beside it has {width}"
+                )
+            })?;
+        }
+        let classes = match self.config.objective() {
+            Objective::Binary => Some(2),
+            Objective::Classes => Some(model.output_size),
+            Objective::Values => None,
+        };
+        let named = self.labels.as_ref().map(Labels::len);
+        refuse(named == classes, &|| {
+            let count = |count: Option<usize>| count.unwrap_or_default();
+            format!(
+                "{LABELS} names {} classes where the network of {CONFIG} beside it has {}",
+                count(named),
+                count(classes)
+            )
+        })
+    }
+
+    /// Reads the settings alone.
+    ///
+    /// # Errors
+    /// If they are missing, damaged, or describe no run.
+    pub fn config(read: ReadFile) -> Result<RunConfig> {
+        let config = RunConfig::from_toml(&text(read, CONFIG, MOST_CONFIG)?, CONFIG)?;
+        config
+            .validate()
+            .map_err(|error| TrainingError::Bundle(format!("in {CONFIG}: {error}")))?;
+        Ok(config)
+    }
+
+    /// Reads how the run of `config` encodes what it reads, and what its classes are called.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged.
+    pub fn encoder(config: &RunConfig, read: ReadFile) -> Result<(Encoder, Option<Labels>)> {
+        let model = &config.model;
+        let encoder = match model.input_size {
+            None => Encoder::Text(vocabulary(model, read)?),
+            Some(width) => Encoder::Values {
+                width,
+                scaler: scaler(config, width, read)?,
+            },
+        };
+        let labels = match config.objective() {
+            Objective::Values => None,
+            _ => Some(labels(read)?),
+        };
+        Ok((encoder, labels))
+    }
+
+    /// Reads the weights of the network that `config` describes.
+    ///
+    /// # Errors
+    /// If they are missing or damaged, or were trained with another vocabulary, scaler or other labels.
+    pub fn weights(
+        config: &RunConfig,
+        (encoder, labels): (&Encoder, Option<&Labels>),
+        read: ReadFile,
+    ) -> Result<Weights> {
+        let bytes = file(read, WEIGHTS, most_weights(&config.model))?;
+        let trained_with = vocabulary_hash(&bytes).map_err(unfit)?;
+        if trained_with.is_some_and(|hash| hash != fingerprint(encoder, labels)) {
+            let (file, meaning) = match encoder {
+                Encoder::Text(_) => (VOCABULARY, "ids stand for other words or classes"),
+                Encoder::Values { .. } => (SCALER, "numbers or classes mean something else"),
+            };
+            return Err(TrainingError::Bundle(format!(
+                "{file}, or {LABELS}, is not the one that the weights {WEIGHTS} were trained with: their {meaning}"
+            )));
+        }
+        Weights::from_safetensors(&bytes).map_err(unfit)
+    }
+}
+
+pub(crate) fn unfit(error: WeightsError) -> TrainingError {
+    TrainingError::Bundle(format!(
+        "the weights {WEIGHTS} do not fit the network of {CONFIG} beside them: {error}"
+    ))
+}
+
+/// A hash of what a network's ids, numbers and classes stand for: its weights are of no use with others.
+pub fn fingerprint(encoder: &Encoder, labels: Option<&Labels>) -> String {
+    let mut content = match encoder {
+        Encoder::Text(vocabulary) => vocabulary.to_json(),
+        Encoder::Values { scaler, .. } => scaler.as_ref().map(Scaler::to_json).unwrap_or_default(),
+    };
+    if let Some(labels) = labels.filter(|labels| **labels != Labels::negative_positive()) {
+        content += &labels.to_json();
+    }
+    hash(content.as_bytes())
+}
+
+/// The bytes of the weights that `config` describes, and of what is said about them; twice, because another
+/// network's are better told by their names.
+pub fn most_weights(config: &NetworkConfig) -> u64 {
+    2 * (4 * config.parameters() as u64 + HEADERS * LONGEST_WORD)
+}
+
+fn vocabulary(model: &NetworkConfig, read: ReadFile) -> Result<Vocabulary> {
+    let most = (model.vocabulary_size as u64 + HEADERS) * LONGEST_WORD;
+    Ok(Vocabulary::from_json(
+        &text(read, VOCABULARY, most)?,
+        VOCABULARY.as_ref(),
+    )?)
+}
+
+fn scaler(config: &RunConfig, width: usize, read: ReadFile) -> Result<Option<Scaler>> {
+    if config.input.scale == Some(false) {
+        return Ok(None);
+    }
+    let most = (width as u64 + HEADERS) * LONGEST_WORD;
+    let scaler = text(read, SCALER, most)?;
+    Ok(Some(Scaler::from_json(&scaler, SCALER.as_ref())?))
+}
+
+fn labels(read: ReadFile) -> Result<Labels> {
+    match read(LABELS, MOST_LABELS).map_err(TrainingError::Store)? {
+        Some(bytes) => Ok(Labels::from_json(&utf8(bytes, LABELS)?, LABELS.as_ref())?),
+        None => Ok(Labels::negative_positive()),
+    }
+}
+
+fn file(read: ReadFile, name: &str, most: u64) -> Result<Vec<u8>> {
+    let bytes = read(name, most).map_err(TrainingError::Store)?;
+    bytes.ok_or_else(|| TrainingError::Bundle(format!("there is no {name}")))
+}
+
+fn text(read: ReadFile, name: &str, most: u64) -> Result<String> {
+    utf8(file(read, name, most)?, name)
+}
+
+fn utf8(bytes: Vec<u8>, name: &str) -> Result<String> {
+    String::from_utf8(bytes).map_err(|_| TrainingError::Bundle(format!("{name} is no UTF-8")))
+}

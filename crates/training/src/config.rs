@@ -1,0 +1,573 @@
+//! Everything that shapes a run. The defaults are the lesson's.
+
+mod hint;
+
+use std::path::PathBuf;
+
+use gatefold_data::{Batching, EncodedDataset, Encoding, Padding, TargetKind, Tokenizer};
+use gatefold_model::{NetworkConfig, Reading};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use toml::de::DeTable;
+
+use crate::objective::Objective;
+
+/// Timesteps in a padded batch; its hidden states alone would take gigabytes.
+const MOST_TOKENS: usize = 1 << 24;
+
+/// Epochs, and steps of a warm-up: products of two such counts stay countable.
+const MOST_COUNTED: usize = 1_000_000_000;
+
+/// The largest number that TOML holds.
+const MOST_SEED: u64 = i64::MAX as u64;
+
+/// A configuration that no run can follow.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// It describes no network.
+    #[error(transparent)]
+    Network(#[from] gatefold_model::ConfigError),
+    /// A setting is off: which one, and what it may be.
+    #[error("{0}")]
+    Setting(String),
+    /// A file can't be understood: which one, where, and what was probably meant.
+    #[error("{0}")]
+    File(String),
+    /// It can't be written as TOML: a path in it is no Unicode.
+    #[error("cannot write the configuration as TOML: {0}")]
+    Write(String),
+}
+
+fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<(), ConfigError> {
+    match holds {
+        true => Ok(()),
+        false => Err(ConfigError::Setting(message())),
+    }
+}
+
+/// A run's configuration, as `config.toml` holds it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    /// The data.
+    pub dataset: DatasetConfig,
+    /// How it becomes sequences.
+    pub input: InputConfig,
+    /// The network.
+    pub model: NetworkConfig,
+    /// How it is trained.
+    pub training: TrainingConfig,
+}
+
+/// Which data a run reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatasetConfig {
+    /// `reviews`, `imdb`, `adding`, `recall`, or the path of a CSV, TSV or JSON lines file. Without a name: IMDB if
+    /// it is in the data directory, else `reviews`.
+    pub name: Option<String>,
+    /// Where IMDB lies: the `aclImdb` folder, its archive, `imdb.npz`, or a folder with one of them.
+    pub path: Option<PathBuf>,
+    /// A table's test part; without it, a share of the table.
+    pub test_path: Option<PathBuf>,
+    /// A table's column of texts.
+    pub text_column: String,
+    /// A table's column of labels.
+    pub label_column: String,
+    /// The share of a table that becomes its test part.
+    pub test_fraction: f64,
+    /// Timesteps of the longest sequences of `adding` and `recall`.
+    pub length: Option<usize>,
+}
+
+impl Default for DatasetConfig {
+    fn default() -> Self {
+        Self {
+            name: None,
+            path: None,
+            test_path: None,
+            text_column: "text".into(),
+            label_column: "label".into(),
+            test_fraction: 0.2,
+            length: None,
+        }
+    }
+}
+
+impl DatasetConfig {
+    /// Timesteps of the longest sequences, if this is `adding` or `recall`; 100 unless it says otherwise.
+    pub fn task_length(&self) -> Option<usize> {
+        let is_task = matches!(self.name.as_deref(), Some("adding" | "recall"));
+        is_task.then(|| self.length.unwrap_or(100))
+    }
+
+    /// What its examples are called, in the plural.
+    pub fn noun(&self) -> &'static str {
+        match self.name.as_deref() {
+            None | Some("reviews" | "imdb") => "reviews",
+            Some("adding" | "recall") => "sequences",
+            Some(_) => "texts",
+        }
+    }
+}
+
+/// How texts and series of numbers become sequences, in training and ever after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InputConfig {
+    /// What a text is cut into.
+    pub tokenizer: Tokenizer,
+    /// Sequences are cut to their last timesteps, this many.
+    pub max_length: usize,
+    /// Whether padding is left out. Without a mask every sequence is padded to `max_length` and the padding read as
+    /// if it belonged to it, as Keras does.
+    pub mask: bool,
+    /// Whether numbers are brought to mean 0 and deviation 1, by those of the training part; they are unless this
+    /// is `false`. Texts have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<bool>,
+}
+
+impl Default for InputConfig {
+    fn default() -> Self {
+        Self {
+            tokenizer: Tokenizer::default(),
+            max_length: 256,
+            mask: true,
+            scale: None,
+        }
+    }
+}
+
+impl InputConfig {
+    /// How long the rows of a batch are.
+    pub fn padding(&self) -> Padding {
+        if self.mask {
+            Padding::Longest
+        } else {
+            Padding::Fixed(self.max_length)
+        }
+    }
+}
+
+/// How a network is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// What the network is trained to answer; without it, what the data asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objective: Option<Objective>,
+    /// Settles first weights, batches and dropout.
+    pub seed: u64,
+    /// Passes over the training examples.
+    pub epochs: usize,
+    /// Examples a step.
+    pub batch_size: usize,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// The share of the training split, at its end, that is held out to validate.
+    pub validation_fraction: f64,
+    /// How the learning rate goes.
+    pub schedule: Schedule,
+    /// Steps over which the learning rate grows from near 0 to `learning_rate`.
+    pub warm_up: usize,
+    /// Training ends after this many epochs in a row without a lower validation loss.
+    pub patience: Option<usize>,
+    /// The gradient of all parameters together is scaled down to this norm (Pascanu et al. 2013).
+    pub clip_norm: Option<f64>,
+    /// Decoupled weight decay (Loshchilov and Hutter 2019): each step takes this times the learning rate
+    /// off every parameter.
+    pub weight_decay: f64,
+    /// What the loss of an example of each class counts, in the classes' order, in training alone.
+    pub class_weights: Option<Vec<f64>>,
+    /// A checkpoint is written after every epoch, and when the last one is this old.
+    pub checkpoint_minutes: f64,
+}
+
+/// How the learning rate goes after its warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// It stays.
+    #[default]
+    Constant,
+    /// Half a cosine down to 0 at the last step of the last epoch (Loshchilov and Hutter 2017).
+    Cosine,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            objective: None,
+            seed: 42,
+            epochs: 5,
+            batch_size: 128,
+            learning_rate: 1e-3,
+            validation_fraction: 0.2,
+            schedule: Schedule::Constant,
+            warm_up: 0,
+            patience: None,
+            clip_norm: None,
+            weight_decay: 0.0,
+            class_weights: None,
+            checkpoint_minutes: 10.0,
+        }
+    }
+}
+
+impl RunConfig {
+    /// How examples become batches.
+    pub fn batching(&self) -> Batching {
+        Batching {
+            batch_size: self.training.batch_size,
+            padding: self.input.padding(),
+        }
+    }
+
+    /// How a dataset becomes examples.
+    pub fn encoding(&self) -> Encoding {
+        Encoding {
+            tokenizer: self.input.tokenizer,
+            vocabulary_size: self.model.vocabulary_size,
+            max_length: self.input.max_length,
+            scale: self.input.scale,
+            validation_fraction: self.training.validation_fraction,
+        }
+    }
+
+    /// What the network is trained to answer.
+    pub fn objective(&self) -> Objective {
+        self.training.objective.unwrap_or_default()
+    }
+
+    /// Settles what follows from the data: what the network reads, how many numbers it answers, when, and what it
+    /// is trained for.
+    ///
+    /// # Errors
+    /// If this configuration says otherwise, or has class weights for other classes.
+    pub fn settle(&mut self, data: &EncodedDataset) -> Result<(), ConfigError> {
+        let target = data.target();
+        let classes = data.labels.as_ref().map_or(0, |labels| labels.len());
+        let fitting: &[(Objective, usize)] = match target {
+            TargetKind::Values { width } => &[(Objective::Values, width)],
+            _ if classes == 2 => &[(Objective::Binary, 1), (Objective::Classes, 2)],
+            _ => &[(Objective::Classes, classes)],
+        };
+        let wanted = self.training.objective.unwrap_or(fitting[0].0);
+        let Some(&(objective, size)) = fitting.iter().find(|(objective, _)| *objective == wanted)
+        else {
+            return Err(ConfigError::Setting(format!(
+                "objective = \"{wanted}\" does not fit the data, of which the targets are {}: leave it out",
+                match target {
+                    TargetKind::Values { .. } => "numbers".into(),
+                    _ => format!("{classes} classes"),
+                }
+            )));
+        };
+        let default = NetworkConfig::default();
+        let model = &mut self.model;
+        ensure(
+            [default.output_size, size].contains(&model.output_size),
+            || {
+                format!(
+                    "output_size must be {size} for this data, not {}: leave it out",
+                    model.output_size
+                )
+            },
+        )?;
+        model.output_size = size;
+        let input_size = data.encoder.width();
+        ensure(
+            model.input_size.is_none() || model.input_size == input_size,
+            || match input_size {
+                Some(width) => format!("input_size must be {width} for this data: leave it out"),
+                None => "input_size is for numbers, and the data is texts: leave it out".into(),
+            },
+        )?;
+        model.input_size = input_size;
+        if target == TargetKind::ClassPerStep {
+            ensure(
+                [default.reading, Reading::EveryStep].contains(&model.reading),
+                || {
+                    "the data has a target a timestep, which reading = \"every-step\" alone answers: leave it out".into()
+                },
+            )?;
+            model.reading = Reading::EveryStep;
+        } else {
+            ensure(model.reading != Reading::EveryStep, || {
+                "reading = \"every-step\" is for data with a target a timestep: leave it out".into()
+            })?;
+        }
+        ensure(
+            input_size.is_none() || self.input.tokenizer == Tokenizer::default(),
+            || "numbers have no tokenizer: leave it out".into(),
+        )?;
+        if let Some(weights) = &self.training.class_weights {
+            ensure(classes > 0, || {
+                "numbers as targets have no class_weights: leave them out".into()
+            })?;
+            ensure(weights.len() == classes, || {
+                format!(
+                    "class_weights must be one a class, {classes} for this data, not {}",
+                    weights.len()
+                )
+            })?;
+        }
+        self.training.objective = Some(objective);
+        Ok(())
+    }
+
+    /// Forgets what [`settle`](Self::settle) took from the data, for other data.
+    pub fn unsettle(&mut self) {
+        let default = NetworkConfig::default();
+        (self.training.objective, self.model.input_size) = (None, None);
+        self.model.output_size = default.output_size;
+        if self.model.reading == Reading::EveryStep {
+            self.model.reading = default.reading;
+        }
+    }
+
+    /// Whether this is [settled](Self::settle) for `data`.
+    ///
+    /// # Errors
+    /// Says what doesn't fit.
+    pub fn check(&self, data: &EncodedDataset) -> Result<(), ConfigError> {
+        let mut settled = self.clone();
+        settled.settle(data)?;
+        ensure(settled.objective() == self.objective(), || {
+            format!(
+                "objective = \"{}\" does not fit the data: settle the configuration for it first",
+                self.objective()
+            )
+        })
+    }
+
+    /// Whether a run can follow this.
+    ///
+    /// # Errors
+    /// Says which value is off and what it may be.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let training = &self.training;
+        self.model.validate()?;
+        for (name, count, least) in [
+            ("epochs", Some(training.epochs), 1),
+            ("warm_up", Some(training.warm_up), 0),
+            ("patience", training.patience, 1),
+        ] {
+            let count = count.unwrap_or(least);
+            ensure(count >= least, || {
+                format!("{name} must be at least {least}")
+            })?;
+            ensure(count <= MOST_COUNTED, || {
+                format!("{name} may be at most {MOST_COUNTED}, not {count}")
+            })?;
+        }
+        ensure(training.seed <= MOST_SEED, || {
+            format!("seed may be at most {MOST_SEED}, not {}", training.seed)
+        })?;
+        let size = self.model.output_size;
+        let fits = match training.objective {
+            Some(Objective::Binary) => size == 1,
+            Some(Objective::Classes) => size >= 2,
+            _ => true,
+        };
+        ensure(fits, || {
+            format!(
+                "output_size = {size} does not fit objective = \"{}\"",
+                self.objective()
+            )
+        })?;
+        let max_length = self.input.max_length;
+        ensure(training.batch_size >= 1, || {
+            "batch_size must be at least 1".into()
+        })?;
+        ensure(max_length >= 1, || "max_length must be at least 1".into())?;
+        let tokens = training.batch_size.checked_mul(max_length);
+        ensure(tokens.is_some_and(|tokens| tokens <= MOST_TOKENS), || {
+            format!("batch_size times max_length may be at most {MOST_TOKENS} tokens a step")
+        })?;
+        ensure(
+            training.learning_rate > 0.0 && training.learning_rate.is_finite(),
+            || {
+                format!(
+                    "learning_rate must be above 0, not {}",
+                    training.learning_rate
+                )
+            },
+        )?;
+        let clip_norm = training.clip_norm.map(|norm| ("clip_norm", norm));
+        let checkpoint_minutes = ("checkpoint_minutes", training.checkpoint_minutes);
+        for (name, value) in clip_norm.into_iter().chain([checkpoint_minutes]) {
+            ensure(value > 0.0, || {
+                format!("{name} must be above 0, not {value}")
+            })?;
+        }
+        ensure(
+            (0.0..1.0 / training.learning_rate).contains(&training.weight_decay),
+            || {
+                format!(
+                    "weight_decay must be at least 0 and, times learning_rate, below 1, not {}",
+                    training.weight_decay
+                )
+            },
+        )?;
+        for &weight in training.class_weights.iter().flatten() {
+            ensure(weight > 0.0 && weight.is_finite(), || {
+                format!("class_weights must be above 0, not {weight}")
+            })?;
+        }
+        if let Some(length) = self.dataset.task_length() {
+            ensure(length <= max_length, || {
+                format!(
+                    "length must be at most max_length, {max_length}, not {length}: what is to be remembered would be cut \
+                     away"
+                )
+            })?;
+        }
+        for (name, fraction) in [
+            ("validation_fraction", training.validation_fraction),
+            ("test_fraction", self.dataset.test_fraction),
+        ] {
+            ensure(fraction > 0.0 && fraction < 1.0, || {
+                format!("{name} must lie between 0 and 1, not {fraction}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Reads TOML; `name` is what messages call the file.
+    ///
+    /// # Errors
+    /// Names the file, and for what it can't read the line, the key and what was probably meant.
+    pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
+        let moved = with_input_moved(text);
+        hint::parse(moved.as_deref().unwrap_or(text), name).map_err(ConfigError::File)
+    }
+
+    /// As TOML.
+    ///
+    /// # Errors
+    /// If a path in it is no Unicode.
+    pub fn to_toml(&self) -> Result<String, ConfigError> {
+        toml::to_string_pretty(self).map_err(|error| ConfigError::Write(error.to_string()))
+    }
+}
+
+/// The text with what version 0.1 had in `[training]` of that which `[input]` has, if it is of that version. All
+/// else stays on its line.
+fn with_input_moved(text: &str) -> Option<String> {
+    let document = DeTable::parse(text).ok()?.into_inner();
+    if document.contains_key("input") {
+        return None;
+    }
+    let training = document.get("training")?.get_ref().as_table()?;
+    let (mut left, mut moved) = (text.to_owned(), String::new());
+    for key in ["max_length", "mask"] {
+        if let Some((name, value)) = training.get_key_value(key) {
+            let entry = name.span().start..value.span().end;
+            moved += &format!("{}\n", &text[entry.clone()]);
+            left.replace_range(entry.clone(), &" ".repeat(entry.len()));
+        }
+    }
+    (!moved.is_empty()).then(|| format!("{left}\n[input]\n{moved}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_of_version_0_1_is_read() {
+        let old = "[training]\nseed = 7\nmax_length = 80\nmask = false\n";
+        let read = RunConfig::from_toml(old, "config.toml").unwrap();
+        assert_eq!(read.training.seed, 7);
+        assert_eq!((read.input.max_length, read.input.mask), (80, false));
+        let error = RunConfig::from_toml(&format!("{old}epoch = 3"), "config.toml");
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("line 5: [training] has no key `epoch`"),
+            "{error}"
+        );
+        let both = format!("{old}[input]\nmask = true\n");
+        let error = RunConfig::from_toml(&both, "config.toml").unwrap_err();
+        assert!(
+            error.to_string().contains("[training] has no key"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_configuration_survives_the_round_trip() {
+        let mut config = RunConfig::default();
+        config.dataset.name = Some("imdb".into());
+        config.dataset.path = Some("data".into());
+        config.input.mask = false;
+        let read: RunConfig = toml::from_str(&config.to_toml().unwrap()).unwrap();
+        assert_eq!(read, config);
+    }
+
+    #[test]
+    fn what_is_not_named_is_the_lessons() {
+        let read: RunConfig = toml::from_str("[model]\ncell = \"gru\"\n").unwrap();
+        assert_eq!(read.training, TrainingConfig::default());
+        assert_eq!(read.model.hidden_size, 64);
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let mut config = RunConfig::default();
+        config.training.batch_size = 0;
+        assert_eq!(
+            config.validate().unwrap_err().to_string(),
+            "batch_size must be at least 1"
+        );
+        config = RunConfig::default();
+        config.training.validation_fraction = 1.0;
+        assert!(config.validate().unwrap_err().to_string().contains("not 1"));
+        config = RunConfig::default();
+        config.input.max_length = usize::MAX;
+        assert!(
+            config
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("tokens a step")
+        );
+        config = RunConfig::default();
+        config.training.learning_rate = f64::NAN;
+        assert!(config.validate().is_err());
+    }
+
+    #[test]
+    fn counts_that_overflow_are_refused() {
+        let refused = |change: fn(&mut TrainingConfig)| {
+            let mut config = RunConfig::default();
+            change(&mut config.training);
+            config.validate().unwrap_err().to_string()
+        };
+        let most = usize::MAX;
+        for (error, expected) in [
+            (refused(|training| training.epochs = usize::MAX), "epochs"),
+            (refused(|training| training.warm_up = usize::MAX), "warm_up"),
+            (
+                refused(|training| training.patience = Some(usize::MAX)),
+                "patience",
+            ),
+        ] {
+            assert_eq!(
+                error,
+                format!("{expected} may be at most 1000000000, not {most}")
+            );
+        }
+        assert!(refused(|training| training.seed = u64::MAX).starts_with("seed may be at most"));
+        assert_eq!(
+            refused(|training| training.patience = Some(0)),
+            "patience must be at least 1"
+        );
+        let mut config = RunConfig::default();
+        config.training.seed = MOST_SEED;
+        config.validate().unwrap();
+        config.to_toml().unwrap();
+    }
+}

@@ -1,0 +1,80 @@
+//! Training, testing and asking recurrent networks, on any device of Burn's, in a browser too.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`config`] | everything that shapes a run, as TOML |
+//! | [`objective`] | what a network is trained to answer: the loss, and how an answer is scored |
+//! | [`batch`] | [`Answers`], which any network implements to be trained and tested here |
+//! | [`trainer`] | [`Trainer`]: gradients, their [`Exchange`], updates |
+//! | [`optimizer`] | Adam, with its state in plain sight |
+//! | [`session`] | [`Session`] and [`fit`]: the training loop, seeded, and resumed where it stopped |
+//! | [`checkpoint`] | what an interrupted training needs to go on, as bytes |
+//! | [`evaluation`] | answers to many examples, and how good they are |
+//! | [`metrics`] | what a run measures |
+//! | [`bundle`] | [`Bundle`]: a trained network and all that it needs, from bytes |
+//! | [`predictor`] | [`Predictor`]: a bundle that answers |
+//!
+//! There is no terminal, no network and no file here: who trains is told by [events](Event), and keeps what a
+//! [`Store`] keeps. What reads from the device is `async`, beside it a form that waits. The data is
+//! [`gatefold_data`]'s, the networks are [`gatefold_model`]'s or anyone's.
+//!
+//! ```
+//! use gatefold_data::{EncodedDataset, MemoryTask};
+//! use gatefold_training::burn::tensor::Device;
+//! use gatefold_training::{Answer, Bundle, Predictor, RunConfig, fit};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Sequences of numbers with two of them marked; the answer is their sum.
+//! let dataset = MemoryTask::Adding.dataset(10, 42)?;
+//! let mut config = RunConfig::default();
+//! config.model.hidden_size = 8;
+//! config.training.epochs = 1;
+//! let data = EncodedDataset::new(&dataset, &config.encoding())?;
+//! config.settle(&data)?;
+//!
+//! let device = Device::flex();
+//! let network = config.model.init(config.training.seed, &device)?;
+//! let on_event = &mut |_| std::ops::ControlFlow::Continue(());
+//! let (network, history) = fit(network, &data, &config, &device, on_event)?;
+//! assert!(history[0].validation_loss < 1.0);
+//!
+//! let bundle = Bundle { config, encoder: data.encoder, labels: None, weights: network.weights()? };
+//! let predictor = Predictor::new(bundle, &device)?;
+//! let answers = predictor.answer(vec![data.test[0].input.clone()])?;
+//! assert!(matches!(&answers[0], Answer::Values(sum) if sum.len() == 1));
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod batch;
+pub mod bundle;
+pub mod checkpoint;
+mod clipping;
+pub mod config;
+pub mod error;
+pub mod evaluation;
+mod hash;
+pub mod metrics;
+pub mod objective;
+pub mod optimizer;
+pub mod predictor;
+mod schedule;
+pub mod session;
+pub mod trainer;
+
+pub use batch::Answers;
+pub use bundle::Bundle;
+/// The Burn that this crate's types are of.
+pub use burn;
+pub use checkpoint::Checkpoint;
+pub use config::{ConfigError, RunConfig};
+pub use error::{Result, TrainingError};
+pub use evaluation::{evaluate, evaluate_async, score, score_async};
+pub use hash::hash;
+pub use metrics::{EpochMetrics, Evaluation, Progress, RunSummary};
+pub use objective::Objective;
+pub use optimizer::Adam;
+pub use predictor::{Answer, Predictor, Stream};
+pub use schedule::learning_rate;
+pub use session::{Event, OnEvent, Session, Store, fit, fit_async};
+pub use trainer::{Alone, Exchange, Trainer};

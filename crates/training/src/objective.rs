@@ -1,0 +1,345 @@
+//! What a network is trained to answer: the loss that is minimised, and how an answer is scored.
+
+use std::fmt;
+
+use burn::tensor::activation::{log_sigmoid, log_softmax};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+use gatefold_data::BatchTargets;
+use serde::{Deserialize, Serialize};
+
+/// What a network is trained to answer. Answers are `[rows, C]`; a row without a target counts nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Objective {
+    /// One of two classes, C = 1: the logit of the second. Binary cross-entropy.
+    #[default]
+    Binary,
+    /// One of C classes: a logit each. Cross-entropy of their softmax.
+    Classes,
+    /// C numbers. Their mean squared error.
+    Values,
+}
+
+impl fmt::Display for Objective {
+    /// As configurations have it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Binary => "binary",
+            Self::Classes => "classes",
+            Self::Values => "values",
+        })
+    }
+}
+
+/// How good one row's answer is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RowScore {
+    /// Its loss.
+    pub loss: f64,
+    /// Whether it names the right class, where it names one.
+    pub correct: bool,
+}
+
+impl Objective {
+    /// What its loss is called.
+    pub fn loss_name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary cross-entropy",
+            Self::Classes => "cross-entropy",
+            Self::Values => "squared error",
+        }
+    }
+
+    /// Whether answers name classes, so that there is a share of right ones.
+    pub fn has_accuracy(self) -> bool {
+        self != Self::Values
+    }
+
+    /// The loss that is minimised, `[1]`: the mean over the rows that have a target, each counted as much as the
+    /// weight of its class, if there are any.
+    ///
+    /// Summed along a dimension, because Burn's sum over everything adds in no fixed order on a GPU.
+    ///
+    /// # Panics
+    /// If the targets are of another kind, or not as many as the answers.
+    pub fn loss(
+        self,
+        answers: Tensor<2>,
+        targets: &BatchTargets,
+        class_weights: Option<&[f64]>,
+    ) -> Tensor<1> {
+        let device = answers.device();
+        let mut losses = self.losses(with_targets_alone(answers, targets), targets);
+        if let Some(weights) = row_weights(targets, class_weights) {
+            losses = losses * Tensor::from_data(&weights[..], &device);
+        }
+        let count = losses.dims()[0];
+        losses.reshape([1, count]).mean_dim(1).reshape([1])
+    }
+
+    /// Each row's loss, `[rows]`; without meaning where a row has no target.
+    fn losses(self, answers: Tensor<2>, targets: &BatchTargets) -> Tensor<1> {
+        let [rows, width] = answers.dims();
+        let device = answers.device();
+        match (self, targets) {
+            (Self::Binary, BatchTargets::Classes(classes)) => {
+                let labels: Vec<f32> = classes.iter().map(|&class| class as f32).collect();
+                let labels = Tensor::<1>::from_data(&labels[..], &device);
+                let logits: Tensor<1> = answers.reshape([rows]);
+                (labels.neg() + 1.0) * logits.clone() - log_sigmoid(logits)
+            }
+            (Self::Classes, BatchTargets::Classes(classes)) => {
+                let classes: Vec<i32> = classes.iter().map(|&class| class.max(0)).collect();
+                let classes = TensorData::new(classes, [rows, 1]);
+                let classes = Tensor::<2, Int>::from_data(classes, &device);
+                let chosen = log_softmax(answers, 1).gather(1, classes);
+                chosen.neg().reshape([rows])
+            }
+            (Self::Values, BatchTargets::Values { values, .. }) => {
+                let targets = TensorData::new(values.clone(), [rows, width]);
+                let errors = (answers - Tensor::from_data(targets, &device)).square();
+                errors.mean_dim(1).reshape([rows])
+            }
+            (_, BatchTargets::Classes(_)) => panic!("classes are no numbers to answer"),
+            (_, BatchTargets::Values { .. }) => panic!("numbers are no classes"),
+        }
+    }
+
+    /// How good a row's answer `[C]` is, on the host: the same arithmetic for every device.
+    pub fn measure_class(self, answer: &[f32], class: usize) -> RowScore {
+        match self {
+            Self::Binary => RowScore {
+                loss: binary_cross_entropy(answer[0], class),
+                correct: (answer[0] > 0.0) == (class == 1),
+            },
+            _ => RowScore {
+                loss: cross_entropy(answer, class),
+                correct: likeliest(answer) == class,
+            },
+        }
+    }
+
+    /// How good a row's answer `[C]` is, of numbers.
+    pub fn measure_values(self, answer: &[f32], target: &[f32]) -> RowScore {
+        let squares = answer
+            .iter()
+            .zip(target)
+            .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
+        RowScore {
+            loss: squares.sum::<f64>() / answer.len() as f64,
+            correct: false,
+        }
+    }
+
+    /// The probability of every class, from a row's answer `[C]`.
+    ///
+    /// # Panics
+    /// If answers are numbers.
+    pub fn probabilities(self, answer: &[f32]) -> Vec<f64> {
+        match self {
+            Self::Binary => {
+                let probability = probability(answer[0]);
+                vec![1.0 - probability, probability]
+            }
+            Self::Classes => {
+                let logs = log_sum(answer);
+                let exp = |logit: &f32| (f64::from(*logit) - logs).exp();
+                answer.iter().map(exp).collect()
+            }
+            Self::Values => panic!("numbers have no probabilities"),
+        }
+    }
+}
+
+/// The answers, with zeros in rows without a target: whatever stands there, even what is no number, has no part.
+fn with_targets_alone(answers: Tensor<2>, targets: &BatchTargets) -> Tensor<2> {
+    let BatchTargets::Classes(classes) = targets else {
+        return answers;
+    };
+    if classes.iter().all(|&class| class >= 0) {
+        return answers;
+    }
+    let missing: Vec<bool> = classes.iter().map(|&class| class < 0).collect();
+    let missing = Tensor::<1, Bool>::from_data(&missing[..], &answers.device());
+    let shape = answers.dims();
+    answers.mask_fill(missing.unsqueeze_dim::<2>(1).expand(shape), 0.0)
+}
+
+/// What every row's loss counts, so that the mean over all rows is the one over those with a target; none where
+/// all count alike.
+fn row_weights(targets: &BatchTargets, class_weights: Option<&[f64]>) -> Option<Vec<f32>> {
+    let BatchTargets::Classes(classes) = targets else {
+        return None;
+    };
+    let there = classes.iter().filter(|&&class| class >= 0).count();
+    if there == classes.len() && class_weights.is_none() {
+        return None;
+    }
+    let share = classes.len() as f64 / there.max(1) as f64;
+    let weight = |&class: &i32| match (usize::try_from(class), class_weights) {
+        (Err(_), _) => 0.0,
+        (Ok(_), None) => share as f32,
+        (Ok(class), Some(weights)) => (share * weights[class]) as f32,
+    };
+    Some(classes.iter().map(weight).collect())
+}
+
+/// Binary cross-entropy of a logit, in the form that doesn't overflow:
+/// `max(x, 0) - x y + ln(1 + e^-|x|)`.
+fn binary_cross_entropy(logit: f32, class: usize) -> f64 {
+    let (logit, label) = (f64::from(logit), class as f64);
+    logit.max(0.0) - logit * label + (-logit.abs()).exp().ln_1p()
+}
+
+/// Cross-entropy of logits: `ln Σ e^x - x_class`.
+fn cross_entropy(logits: &[f32], class: usize) -> f64 {
+    log_sum(logits) - f64::from(logits[class])
+}
+
+/// `ln Σ e^x`, in the form that doesn't overflow.
+fn log_sum(logits: &[f32]) -> f64 {
+    let most = logits.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+    let most = f64::from(most);
+    let sum: f64 = logits.iter().map(|&x| (f64::from(x) - most).exp()).sum();
+    most + sum.ln()
+}
+
+/// The probability of the second of two classes.
+fn probability(logit: f32) -> f64 {
+    1.0 / (1.0 + (-f64::from(logit)).exp())
+}
+
+/// The place of the largest number, the first of equals: the class that is answered.
+pub fn likeliest<T: PartialOrd>(numbers: &[T]) -> usize {
+    let mut most = 0;
+    for (place, number) in numbers.iter().enumerate() {
+        if *number > numbers[most] {
+            most = place;
+        }
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    /// The loss of answers of `width` numbers each, and its gradient.
+    fn loss(
+        objective: Objective,
+        answers: &[f32],
+        width: usize,
+        targets: &BatchTargets,
+        weights: Option<&[f64]>,
+    ) -> (f64, Vec<f32>) {
+        let device = Device::flex().autodiff();
+        let rows = answers.len() / width;
+        let answers = TensorData::new(answers.to_vec(), [rows, width]);
+        let answers = Tensor::<2>::from_data(answers, &device).require_grad();
+        let loss = objective.loss(answers.clone(), targets, weights);
+        let gradient = answers.grad(&loss.backward()).unwrap();
+        let gradient = gradient.into_data().iter().collect();
+        (loss.into_scalar(), gradient)
+    }
+
+    #[test]
+    fn the_binary_loss_is_cross_entropy_and_its_gradient_the_error() {
+        let targets = BatchTargets::Classes(vec![1, 0, 1, 0]);
+        let logits = [0.0, 2.0, -40.0, 90.0];
+        let (found, gradient) = loss(Objective::Binary, &logits, 1, &targets, None);
+        let expected = (2f64.ln() + 2.126_928_0 + 40.0 + 90.0) / 4.0;
+        assert!((found - expected).abs() < 1e-4);
+        for (found, error) in gradient.iter().zip([-0.5, 0.880_797_1, -1.0, 1.0]) {
+            assert!((found - error / 4.0).abs() < 1e-6, "{found} {error}");
+        }
+    }
+
+    #[test]
+    fn the_loss_on_the_device_is_the_mean_of_those_on_the_host() {
+        let answers = [
+            0.5, -1.0, 2.0, 0.0, 0.0, 0.0, 30.0, -30.0, 1.0, 0.25, 4.0, -2.0,
+        ];
+        let classes = vec![0, 2, 1, 1];
+        let (found, gradient) = loss(
+            Objective::Classes,
+            &answers,
+            3,
+            &BatchTargets::Classes(classes.clone()),
+            None,
+        );
+        let measured = answers.chunks(3).zip(&classes);
+        let measured: f64 = measured
+            .map(|(row, &class)| Objective::Classes.measure_class(row, class as usize).loss)
+            .sum();
+        assert!((found - measured / 4.0).abs() < 1e-5, "{found} {measured}");
+        for (row, (&class, gradient)) in classes.iter().zip(gradient.chunks(3)).enumerate() {
+            let probabilities = Objective::Classes.probabilities(&answers[3 * row..3 * row + 3]);
+            for (i, probability) in probabilities.iter().enumerate() {
+                let error = probability - f64::from(u8::from(i == class as usize));
+                assert!((f64::from(gradient[i]) - error / 4.0).abs() < 1e-6);
+            }
+        }
+
+        let values = vec![1.0, 0.0, 2.0, -1.0];
+        let targets = BatchTargets::Values { width: 2, values };
+        let (found, _) = loss(Objective::Values, &[0.5, 0.0, 0.0, -1.0], 2, &targets, None);
+        assert!((found - (0.125 + 2.0) / 2.0).abs() < 1e-6, "{found}");
+        let measured = Objective::Values.measure_values(&[0.5, 0.0], &[1.0, 0.0]);
+        assert_eq!(measured.loss, 0.125);
+    }
+
+    #[test]
+    fn rows_without_a_target_count_nowhere() {
+        for (objective, width) in [(Objective::Binary, 1), (Objective::Classes, 2)] {
+            let answers = [0.5, -1.0, f32::NAN, 0.25, f32::INFINITY, f32::NAN];
+            let answers = match width {
+                1 => answers,
+                _ => [0.5, -1.0, 2.0, 0.25, f32::INFINITY, f32::NAN],
+            };
+            let some = BatchTargets::Classes(vec![1, 0, -1]);
+            let all = BatchTargets::Classes(vec![1, 0]);
+            let (with, gradient) = loss(objective, &answers[..3 * width], width, &some, None);
+            let (without, alone) = loss(objective, &answers[..2 * width], width, &all, None);
+            assert!((with - without).abs() < 1e-6, "{with} {without}");
+            let (there, gone) = gradient.split_at(2 * width);
+            assert!(gone.iter().all(|&gradient| gradient == 0.0));
+            for (found, expected) in there.iter().zip(alone) {
+                assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+            }
+        }
+        let none = BatchTargets::Classes(vec![-1]);
+        assert_eq!(loss(Objective::Binary, &[3.0], 1, &none, None).0, 0.0);
+    }
+
+    #[test]
+    fn a_class_weight_counts_the_rows_of_its_class_alone() {
+        let weights = [2.0, 5.0];
+        for (class, times) in [(0, 2.0), (1, 5.0)] {
+            let targets = BatchTargets::Classes(vec![class; 2]);
+            let logits = [0.25, -3.0];
+            let (plain, _) = loss(Objective::Binary, &logits, 1, &targets, None);
+            let (weighted, _) = loss(Objective::Binary, &logits, 1, &targets, Some(&weights));
+            assert!(
+                (weighted - times * plain).abs() < 1e-5,
+                "{weighted} {plain}"
+            );
+        }
+    }
+
+    #[test]
+    fn cross_entropy_is_minus_the_log_of_the_probability() {
+        for (logit, class) in [(0.3, 1), (0.3, 0), (-2.0, 1)] {
+            let probability = Objective::Binary.probabilities(&[logit])[class];
+            let found = Objective::Binary.measure_class(&[logit], class).loss;
+            assert!((found + probability.ln()).abs() < 1e-12);
+            let two = Objective::Classes.measure_class(&[0.0, logit], class).loss;
+            assert!((found - two).abs() < 1e-12);
+        }
+        assert_eq!(binary_cross_entropy(1000.0, 1), 0.0);
+        assert_eq!(binary_cross_entropy(1000.0, 0), 1000.0);
+        assert_eq!(cross_entropy(&[1000.0, 0.0], 1), 1000.0);
+    }
+}

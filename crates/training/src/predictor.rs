@@ -1,0 +1,300 @@
+//! A trained network that answers: texts and sequences at once, or a sequence a few timesteps at a time.
+
+use burn::tensor::Device;
+use futures_lite::future::block_on;
+use gatefold_data::{Batching, Content, Encoder, Example, Labels, Padding, Sequence};
+use gatefold_model::{Network, NetworkError, States};
+
+use crate::batch::network_input;
+use crate::bundle::{Bundle, unfit};
+use crate::config::{ConfigError, RunConfig};
+use crate::error::Result;
+use crate::evaluation::{ensure_finite, evaluate_async, read, score_async};
+use crate::metrics::Evaluation;
+use crate::objective::{Objective, likeliest};
+
+/// A trained network, with all that it needs to answer.
+#[derive(Debug)]
+pub struct Predictor {
+    config: RunConfig,
+    encoder: Encoder,
+    labels: Option<Labels>,
+    network: Network,
+    device: Device,
+}
+
+/// What a network answers.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// The probability of every class, in the order of the labels.
+    Class(Vec<f64>),
+    /// Numbers.
+    Values(Vec<f64>),
+    /// An answer a timestep.
+    Steps(Vec<Answer>),
+}
+
+impl Answer {
+    /// The likeliest class and its probability, if this is an answer of classes.
+    pub fn class(&self) -> Option<(usize, f64)> {
+        match self {
+            Self::Class(probabilities) => {
+                let class = likeliest(probabilities);
+                Some((class, probabilities[class]))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Predictor {
+    /// The network of `bundle`, on `device`.
+    ///
+    /// # Errors
+    /// If the bundle's parts are not of the network that its settings describe.
+    pub fn new(bundle: Bundle, device: &Device) -> Result<Self> {
+        bundle.check()?;
+        let device = device.clone().inner();
+        let blank = bundle.config.model.blank(&device);
+        let blank = blank.map_err(ConfigError::from)?;
+        let network = blank.with_weights(&bundle.weights).map_err(unfit)?;
+        Ok(Self {
+            config: bundle.config,
+            encoder: bundle.encoder,
+            labels: bundle.labels,
+            network,
+            device,
+        })
+    }
+
+    /// The run's settings.
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// How texts or numbers become what the network reads.
+    pub fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    /// The names of the classes, where answers are classes.
+    pub fn labels(&self) -> Option<&Labels> {
+        self.labels.as_ref()
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// What the network reads of a text or of numbers: their last timesteps.
+    ///
+    /// # Errors
+    /// If the network reads numbers and this is text, or the other way round; or if numbers are not finite, or
+    /// another number of them stands at a timestep.
+    pub fn encode(&self, content: &Content) -> Result<Sequence> {
+        Ok(self.encoder.encode(content, self.config.input.max_length)?)
+    }
+
+    /// The answers to sequences, in their order.
+    ///
+    /// # Errors
+    /// If the network can't read them, the device fails or drops work, or an answer is no finite number.
+    pub async fn answer_async(&self, sequences: Vec<Sequence>) -> Result<Vec<Answer>> {
+        let examples: Vec<Example> = sequences.into_iter().map(Example::from).collect();
+        let (outputs, _) = self.evaluate_async(&examples, &mut |_, _| {}).await?;
+        Ok(outputs.iter().map(|output| self.meaning(output)).collect())
+    }
+
+    /// [`answer_async`](Self::answer_async), waiting for the device: not in a browser.
+    ///
+    /// # Errors
+    /// As [`answer_async`](Self::answer_async).
+    pub fn answer(&self, sequences: Vec<Sequence>) -> Result<Vec<Answer>> {
+        block_on(self.answer_async(sequences))
+    }
+
+    /// The answers to texts, in their order.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode) and [`answer`](Self::answer).
+    pub fn answer_texts<T: Into<String>>(
+        &self,
+        texts: impl IntoIterator<Item = T>,
+    ) -> Result<Vec<Answer>> {
+        let texts = texts.into_iter();
+        let sequences = texts.map(|text| self.encode(&Content::Text(text.into())));
+        self.answer(sequences.collect::<Result<_>>()?)
+    }
+
+    /// What the network puts out for examples, in their order, as numbers before they are probabilities; and how
+    /// good that is where they have targets. `done` hears the number of batches behind and in all.
+    ///
+    /// # Errors
+    /// As [`answer_async`](Self::answer_async).
+    pub async fn evaluate_async(
+        &self,
+        examples: &[Example],
+        done: &mut dyn FnMut(usize, usize),
+    ) -> Result<(Vec<Vec<f32>>, Evaluation)> {
+        self.check_all(examples)?;
+        let (objective, batching) = (self.config.objective(), self.config.batching());
+        let (network, device) = (&self.network, &self.device);
+        let evaluated = evaluate_async(network, objective, examples, &batching, device, done);
+        let (outputs, evaluation) = evaluated.await?;
+        ensure_finite(&outputs)?;
+        Ok((outputs, evaluation))
+    }
+
+    /// [`evaluate_async`](Self::evaluate_async), waiting for the device: not in a browser.
+    ///
+    /// # Errors
+    /// As [`answer_async`](Self::answer_async).
+    pub fn evaluate(
+        &self,
+        examples: &[Example],
+        done: &mut dyn FnMut(usize, usize),
+    ) -> Result<(Vec<Vec<f32>>, Evaluation)> {
+        block_on(self.evaluate_async(examples, done))
+    }
+
+    /// Reads one sequence a few timesteps at a time, and answers after each of them.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoStream`] if the network walks backwards too, answers from all states at once, or was
+    /// trained to read padding.
+    pub fn stream(&self) -> Result<Stream<'_>> {
+        if !self.config.input.mask {
+            let why = "it was trained to read the padding behind a sequence";
+            return Err(NetworkError::NoStream(why).into());
+        }
+        Ok(Stream {
+            predictor: self,
+            states: None,
+        })
+    }
+
+    /// How good the answers to examples are, without keeping them.
+    ///
+    /// # Errors
+    /// As [`answer_async`](Self::answer_async).
+    pub async fn score_async(
+        &self,
+        examples: &[Example],
+        done: &mut dyn FnMut(usize, usize),
+    ) -> Result<Evaluation> {
+        self.check_all(examples)?;
+        let (objective, batching) = (self.config.objective(), self.config.batching());
+        let (network, device) = (&self.network, &self.device);
+        score_async(network, objective, examples, &batching, device, done).await
+    }
+
+    /// [`score_async`](Self::score_async), waiting for the device: not in a browser.
+    ///
+    /// # Errors
+    /// As [`answer_async`](Self::answer_async).
+    pub fn score(
+        &self,
+        examples: &[Example],
+        done: &mut dyn FnMut(usize, usize),
+    ) -> Result<Evaluation> {
+        block_on(self.score_async(examples, done))
+    }
+
+    fn check_all(&self, examples: &[Example]) -> Result<()> {
+        let mut inputs = examples.iter().map(|example| &example.input);
+        inputs.try_for_each(|input| self.check(input))
+    }
+
+    /// Whether the network can read a sequence.
+    fn check(&self, sequence: &Sequence) -> Result<()> {
+        match (sequence, self.encoder.width()) {
+            (Sequence::Tokens(ids), None) if !ids.is_empty() => Ok(()),
+            (Sequence::Values { width, values }, Some(expected)) => {
+                let is_whole = !values.is_empty() && values.len() % width.max(&1) == 0;
+                match is_whole && *width == expected {
+                    true => Ok(()),
+                    false => Err(NetworkError::Width {
+                        reads: expected,
+                        given: if is_whole { *width } else { 0 },
+                    }
+                    .into()),
+                }
+            }
+            (_, expected) => {
+                let name = |is_text| if is_text { "tokens" } else { "numbers" };
+                let given = match sequence {
+                    _ if sequence.is_empty() => "nothing",
+                    Sequence::Tokens(_) => "tokens",
+                    Sequence::Values { .. } => "numbers",
+                };
+                let reads = name(expected.is_none());
+                Err(NetworkError::Kind { reads, given }.into())
+            }
+        }
+    }
+
+    /// What the numbers of an output mean.
+    fn meaning(&self, output: &[f32]) -> Answer {
+        let width = self.config.model.output_size;
+        let of_row = |row: &[f32]| match self.config.objective() {
+            Objective::Values => Answer::Values(row.iter().map(|&x| x.into()).collect()),
+            objective => Answer::Class(objective.probabilities(row)),
+        };
+        match self.config.model.reading {
+            gatefold_model::Reading::EveryStep => {
+                Answer::Steps(output.chunks(width).map(of_row).collect())
+            }
+            _ => of_row(output),
+        }
+    }
+}
+
+/// A sequence that is read as it comes: the network's states are kept between its parts.
+#[derive(Debug)]
+pub struct Stream<'a> {
+    predictor: &'a Predictor,
+    states: Option<States>,
+}
+
+impl Stream<'_> {
+    /// Reads the next timesteps and answers what the network answers to all of them so far; of a network that
+    /// answers every timestep, the new ones'. A text's first timestep is [`Vocabulary::START`].
+    ///
+    /// [`Vocabulary::START`]: gatefold_data::Vocabulary::START
+    ///
+    /// # Errors
+    /// If there is no timestep, the network can't read them, the device fails, or an answer is no finite number.
+    pub async fn push_async(&mut self, steps: Sequence) -> Result<Answer> {
+        self.predictor.check(&steps)?;
+        let Predictor {
+            network, device, ..
+        } = self.predictor;
+        let batching = Batching {
+            batch_size: 1,
+            padding: Padding::Longest,
+        };
+        let batch = batching.batch(&[steps.into()], &[0]);
+        let input = network_input(network, &batch, device)?;
+        let (output, states) = network.forward_from(self.states.clone(), input)?;
+        let [rows, width] = output.dims();
+        let output = vec![read(output.reshape([rows * width])).await?];
+        ensure_finite(&output)?;
+        self.states = Some(states);
+        Ok(self.predictor.meaning(&output[0]))
+    }
+
+    /// [`push_async`](Self::push_async), waiting for the device: not in a browser.
+    ///
+    /// # Errors
+    /// As [`push_async`](Self::push_async).
+    pub fn push(&mut self, steps: Sequence) -> Result<Answer> {
+        block_on(self.push_async(steps))
+    }
+}

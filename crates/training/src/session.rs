@@ -1,0 +1,616 @@
+//! The training loop, and what it needs to be stopped anywhere and go on.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use burn::tensor::{Device, Tensor};
+use futures_lite::future::block_on;
+use gatefold_data::EncodedDataset;
+use gatefold_model::Weights;
+use web_time::Instant;
+
+use crate::batch::Answers;
+use crate::checkpoint::{Checkpoint, Header, Refused};
+use crate::config::RunConfig;
+use crate::error::{OtherError, Result, TrainingError};
+use crate::evaluation::{Reads, Tally, read, score_async};
+use crate::hash::Hasher;
+use crate::metrics::{EpochMetrics, Evaluation, Progress};
+use crate::schedule::learning_rate;
+use crate::trainer::{Alone, Exchange, Trainer};
+
+/// What a run tells while it goes on.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A training step is behind.
+    Step {
+        /// From 1.
+        epoch: usize,
+        /// Steps behind, of this epoch.
+        step: usize,
+        /// Steps in this epoch.
+        steps: usize,
+        /// Examples of this step.
+        examples: usize,
+        /// This step's.
+        learning_rate: f64,
+        /// Over this epoch so far, as far as the device has been read.
+        so_far: Evaluation,
+    },
+    /// A batch of validation or test examples is behind.
+    Evaluated {
+        /// Batches behind.
+        batch: usize,
+        /// Batches in all.
+        batches: usize,
+    },
+    /// An epoch is done.
+    Epoch {
+        /// Its metrics.
+        metrics: EpochMetrics,
+        /// Whether its weights are the best so far, and so the ones kept.
+        best: bool,
+    },
+    /// The run goes on after an interruption; whoever [restores](Session::restore) a session tells it.
+    Resumed {
+        /// The epochs that are done.
+        epochs: Vec<EpochMetrics>,
+        /// Steps done of the one after them.
+        step: usize,
+    },
+    /// A line for people, from whoever keeps the run.
+    Message(String),
+}
+
+/// Hears a run's events; [`ControlFlow::Break`] stops it after the step.
+pub type OnEvent<'a> = &'a mut dyn FnMut(Event) -> ControlFlow<()>;
+
+/// Keeps what a training makes: files, or whatever else outlives it. `()` keeps nothing.
+pub trait Store {
+    /// Whether checkpoints are kept; else none are made.
+    fn keeps_checkpoints(&self) -> bool {
+        true
+    }
+
+    /// Keeps a checkpoint, [as bytes](Checkpoint::to_bytes). An epoch's comes before its weights and metrics:
+    /// wherever those are, the training can go on.
+    ///
+    /// # Errors
+    /// If it can't be kept; this ends the training.
+    fn checkpoint(&mut self, bytes: &[u8]) -> Result<(), OtherError>;
+
+    /// Keeps the weights of the best epoch so far.
+    ///
+    /// # Errors
+    /// As [`checkpoint`](Self::checkpoint).
+    fn weights(&mut self, weights: &Weights) -> Result<(), OtherError>;
+
+    /// Keeps the metrics of all epochs so far.
+    ///
+    /// # Errors
+    /// As [`checkpoint`](Self::checkpoint).
+    fn metrics(&mut self, epochs: &[EpochMetrics]) -> Result<(), OtherError>;
+
+    /// Keeps points of curves, by name, after `step` steps of the whole training. After a resumption, points of steps
+    /// behind the checkpoint come again.
+    ///
+    /// # Errors
+    /// As [`checkpoint`](Self::checkpoint).
+    fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> Result<(), OtherError>;
+}
+
+impl Store for () {
+    fn keeps_checkpoints(&self) -> bool {
+        false
+    }
+
+    fn checkpoint(&mut self, _: &[u8]) -> Result<(), OtherError> {
+        Ok(())
+    }
+
+    fn weights(&mut self, _: &Weights) -> Result<(), OtherError> {
+        Ok(())
+    }
+
+    fn metrics(&mut self, _: &[EpochMetrics]) -> Result<(), OtherError> {
+        Ok(())
+    }
+
+    fn scalars(&mut self, _: u64, _: &[(&str, f64)]) -> Result<(), OtherError> {
+        Ok(())
+    }
+}
+
+/// A training under way.
+pub struct Session<'a, N> {
+    config: &'a RunConfig,
+    data: &'a EncodedDataset,
+    /// Only checkpoints need it.
+    data_hash: OnceCell<String>,
+    /// An epoch's.
+    steps: usize,
+    device: Device,
+    trainer: Trainer<N>,
+    exchange: Box<dyn Exchange + 'a>,
+    progress: Progress,
+    /// The network's, where they were read after its last step.
+    weights: Option<Arc<Weights>>,
+    /// The best epoch's.
+    best: Option<Arc<Weights>>,
+    /// The last finite one that was measured: the epoch, its step, and the norm.
+    gradient_norm: Option<(usize, usize, f64)>,
+    last_checkpoint: Instant,
+}
+
+impl<'a, N: Answers> Session<'a, N> {
+    /// Trains `network` from its weights on, on `device`.
+    ///
+    /// # Errors
+    /// If no run can follow `config`, or it isn't [settled](RunConfig::settle) for `data`.
+    pub fn new(
+        network: N,
+        data: &'a EncodedDataset,
+        config: &'a RunConfig,
+        device: &Device,
+    ) -> Result<Self> {
+        config.validate()?;
+        config.check(data)?;
+        let device = device.clone().inner();
+        Ok(Self {
+            config,
+            data,
+            data_hash: OnceCell::new(),
+            steps: data.train.len().div_ceil(config.training.batch_size),
+            trainer: Trainer::new(network, config.objective(), &config.training, &device),
+            device,
+            exchange: Box::new(Alone),
+            progress: Progress::default(),
+            weights: None,
+            best: None,
+            gradient_norm: None,
+            last_checkpoint: Instant::now(),
+        })
+    }
+
+    /// Trains with others, from here on.
+    pub fn with_exchange(mut self, exchange: impl Exchange + 'a) -> Self {
+        self.exchange = Box::new(exchange);
+        self
+    }
+
+    /// Where it stands.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// The best epoch's weights, if one is done.
+    pub fn best_weights(&self) -> Option<&Arc<Weights>> {
+        self.best.as_ref()
+    }
+
+    /// Steps behind, of all epochs.
+    pub fn steps_behind(&self) -> usize {
+        self.progress.epochs.len() * self.steps + self.progress.step
+    }
+
+    /// The best epoch's network, as it answers outside training; before the first epoch's end, as it is.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn network(&self) -> Result<N> {
+        let network = self.trainer.network();
+        Ok(match &self.best {
+            Some(best) => best.load_into(network, N::weight_name)?,
+            None => network,
+        })
+    }
+
+    /// A hash of what is trained and validated on, and of what its ids and classes stand for.
+    fn data_hash(&self) -> &str {
+        self.data_hash.get_or_init(|| {
+            let mut hasher = Hasher::default();
+            self.data.feed(&mut |bytes| hasher.feed(bytes));
+            hasher.end()
+        })
+    }
+
+    /// Stands where `checkpoint` was written; as before if that can't be.
+    ///
+    /// # Errors
+    /// [`Refused`] says whether the checkpoint is damaged, or of something else.
+    pub fn restore(&mut self, checkpoint: Checkpoint) -> Result<(), Refused> {
+        checkpoint.check(self.config, self.data_hash())?;
+        let damaged = |error: &dyn std::fmt::Display| Refused::Damaged(error.to_string());
+        let Header {
+            optimizer_steps,
+            progress,
+            ..
+        } = checkpoint.header;
+        let is_within =
+            progress.step <= self.steps && progress.epochs.len() <= self.config.training.epochs;
+        let behind = || progress.epochs.len() as u64 * self.steps as u64 + progress.step as u64;
+        if !is_within || optimizer_steps != behind() {
+            return Err(Refused::Damaged(format!(
+                "{optimizer_steps} steps of the optimizer don't lead to step {} after {} epochs",
+                progress.step,
+                progress.epochs.len()
+            )));
+        }
+        if checkpoint.best.is_some() == progress.epochs.is_empty() {
+            return Err(damaged(
+                &"it holds a best epoch's weights and no epoch, or the other way round",
+            ));
+        }
+        let blank = self.trainer.network();
+        if let Some(best) = &checkpoint.best {
+            best.check(&blank, N::weight_name)
+                .map_err(|error| damaged(&error))?;
+        }
+        let network = checkpoint.network.load_into(blank, N::weight_name);
+        let network = network.map_err(|error| damaged(&error))?;
+        let training = &self.config.training;
+        let mut trainer = Trainer::new(network, self.config.objective(), training, &self.device);
+        trainer
+            .restore(checkpoint.moments, optimizer_steps)
+            .map_err(|error| damaged(&error))?;
+        (self.trainer, self.best, self.progress) = (trainer, checkpoint.best, progress);
+        (self.weights, self.gradient_norm) = (None, None);
+        Ok(())
+    }
+
+    /// Runs the epochs that are left. [`ControlFlow::Break`] if it was asked to stop before they were done.
+    ///
+    /// # Errors
+    /// If the device fails or drops work, the loss is no longer finite, or `store` can't keep something.
+    pub async fn run_async(
+        &mut self,
+        store: &mut dyn Store,
+        on_event: OnEvent<'_>,
+    ) -> Result<ControlFlow<()>> {
+        while !self.is_done() {
+            if self.train_epoch(store, on_event).await?.is_break() {
+                self.write_checkpoint(store).await?;
+                return Ok(ControlFlow::Break(()));
+            }
+            let metrics = self.validate(store, on_event).await?;
+            self.write_checkpoint(store).await?;
+            let flow = self.keep_epoch(metrics, store, on_event)?;
+            if flow.is_break() && !self.is_done() {
+                return Ok(flow);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// [`run_async`](Self::run_async), waiting for the device: not in a browser.
+    ///
+    /// # Errors
+    /// As [`run_async`](Self::run_async).
+    pub fn run(&mut self, store: &mut dyn Store, on_event: OnEvent) -> Result<ControlFlow<()>> {
+        block_on(self.run_async(store, on_event))
+    }
+
+    /// Whether all epochs are done, or patience has run out.
+    fn is_done(&self) -> bool {
+        let done = self.progress.epochs.len();
+        let best = self.progress.best().map_or(0, |best| best.epoch);
+        let patience = self.config.training.patience;
+        done >= self.config.training.epochs
+            || patience.is_some_and(|most| done >= best.saturating_add(most))
+    }
+
+    /// The epoch under way, from 1.
+    fn epoch(&self) -> usize {
+        self.progress.epochs.len() + 1
+    }
+
+    async fn train_epoch(
+        &mut self,
+        store: &mut dyn Store,
+        on_event: OnEvent<'_>,
+    ) -> Result<ControlFlow<()>> {
+        let (data, epoch) = (self.data, self.epoch());
+        let batching = self.config.batching();
+        let seed = self.config.training.seed;
+        let plan = batching.training_plan(&data.train, seed, epoch as u64);
+        let mut reads = Reads::new();
+        let mut tally = Tally::new(self.config.objective(), self.progress.totals);
+        let first = self.progress.step;
+        let mut start = Instant::now();
+        for (step, indices) in plan.iter().enumerate().skip(first) {
+            let rate = self.learning_rate(epoch, step + 1);
+            let due = reads.are_due();
+            self.trainer.measure_norm = due;
+            let batch = batching.batch(&data.train, indices);
+            let examples = batch.size;
+            let (answers, gradients) = self.trainer.gradients(&batch)?;
+            let gradients = self.exchange.mean(gradients);
+            self.trainer
+                .update(gradients.map_err(TrainingError::Store)?, rate);
+            self.weights = None;
+            reads.push(batch, answers);
+            if due {
+                tally.count(&reads.read(&mut self.trainer.heartbeat).await?);
+                self.measure((epoch, step + 1), rate, tally.evaluation(), store)
+                    .await?;
+            }
+            let last = step + 1 == plan.len();
+            let flow = on_event(Event::Step {
+                epoch,
+                step: step + 1,
+                steps: plan.len(),
+                examples,
+                learning_rate: rate,
+                so_far: tally.evaluation(),
+            });
+            let checkpoint = !last && store.keeps_checkpoints() && self.checkpoint_is_due();
+            if last || checkpoint || flow.is_break() {
+                tally.count(&reads.read(&mut self.trainer.heartbeat).await?);
+            }
+            if let Some(bad) = tally.not_finite {
+                return Err(self.diverged(epoch, first + bad + 1));
+            }
+            self.progress.step = step + 1;
+            self.progress.totals = tally.totals;
+            self.count_time(&mut start);
+            if flow.is_break() {
+                return Ok(flow);
+            }
+            if checkpoint {
+                self.write_checkpoint(store).await?;
+                start = Instant::now();
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Reads the norm of the gradient of a step, counted from 1, and keeps it with what is known beside it.
+    async fn measure(
+        &mut self,
+        (epoch, step): (usize, usize),
+        learning_rate: f64,
+        so_far: Evaluation,
+        store: &mut dyn Store,
+    ) -> Result<()> {
+        let Some(norm) = self.trainer.gradient_norm() else {
+            return Ok(());
+        };
+        let norm = f64::from(read(norm).await?[0]);
+        if norm.is_finite() {
+            self.gradient_norm = Some((epoch, step, norm));
+        }
+        let mut values = vec![
+            ("loss/train so far", so_far.loss),
+            ("learning rate", learning_rate),
+            ("gradient norm", norm),
+        ];
+        if let Some(accuracy) = so_far.accuracy {
+            values.insert(1, ("accuracy/train so far", accuracy));
+        }
+        let behind = (epoch - 1) * self.steps + step;
+        store
+            .scalars(behind as u64, &values)
+            .map_err(TrainingError::Store)
+    }
+
+    fn count_time(&mut self, start: &mut Instant) {
+        let seconds = start.elapsed().as_secs_f64();
+        *start = Instant::now();
+        self.progress.epoch_seconds += seconds;
+        self.progress.step_seconds += seconds;
+        self.progress.seconds += seconds;
+    }
+
+    /// Ends the epoch: validates the network, and holds its weights if it is the best so far.
+    async fn validate(
+        &mut self,
+        store: &mut dyn Store,
+        on_event: OnEvent<'_>,
+    ) -> Result<EpochMetrics> {
+        let start = Instant::now();
+        let network = self.trainer.network();
+        let validated = score_async(
+            &network,
+            self.config.objective(),
+            &self.data.validation,
+            &self.config.batching(),
+            &self.device,
+            &mut |batch, batches| {
+                let _ = on_event(Event::Evaluated { batch, batches });
+            },
+        )
+        .await;
+        let epoch = self.epoch();
+        let validated = match validated {
+            Ok(validated) if validated.loss.is_finite() => validated,
+            Ok(_) | Err(TrainingError::NotFinite) => {
+                return Err(self.diverged(epoch, self.progress.step));
+            }
+            Err(error) => return Err(error),
+        };
+        let seconds = start.elapsed().as_secs_f64();
+        self.progress.seconds += seconds;
+        let has_accuracy = self.config.objective().has_accuracy();
+        let trained = self.progress.totals.evaluation(has_accuracy);
+        let metrics = EpochMetrics {
+            epoch,
+            train_loss: trained.loss,
+            train_accuracy: trained.accuracy,
+            validation_loss: validated.loss,
+            validation_accuracy: validated.accuracy,
+            seconds: self.progress.epoch_seconds + seconds,
+        };
+        self.progress.epochs.push(metrics.clone());
+        (self.progress.step, self.progress.epoch_seconds) = (0, 0.0);
+        self.progress.totals = Default::default();
+        if self.is_best(epoch) {
+            self.best = Some(self.read_weights().await?);
+        }
+        let mut values = vec![
+            ("loss/train", metrics.train_loss),
+            ("loss/validation", metrics.validation_loss),
+        ];
+        let accuracies = metrics.train_accuracy.zip(metrics.validation_accuracy);
+        if let Some((train, validation)) = accuracies {
+            values.extend([
+                ("accuracy/train", train),
+                ("accuracy/validation", validation),
+            ]);
+        }
+        store
+            .scalars((epoch * self.steps) as u64, &values)
+            .map_err(TrainingError::Store)?;
+        Ok(metrics)
+    }
+
+    fn is_best(&self, epoch: usize) -> bool {
+        self.progress.best().is_some_and(|best| best.epoch == epoch)
+    }
+
+    /// The network's weights, read once after a step.
+    async fn read_weights(&mut self) -> Result<Arc<Weights>> {
+        if self.weights.is_none() {
+            let weights = Weights::read_async(&self.trainer.network(), N::weight_name).await?;
+            self.weights = Some(Arc::new(weights));
+        }
+        Ok(self.weights.clone().expect("they were read"))
+    }
+
+    /// Keeps what an epoch leaves, its checkpoint being kept already.
+    fn keep_epoch(
+        &mut self,
+        metrics: EpochMetrics,
+        store: &mut dyn Store,
+        on_event: OnEvent,
+    ) -> Result<ControlFlow<()>> {
+        let best = self.is_best(metrics.epoch);
+        if let Some(weights) = self.best.as_ref().filter(|_| best) {
+            store.weights(weights).map_err(TrainingError::Store)?;
+        }
+        store
+            .metrics(&self.progress.epochs)
+            .map_err(TrainingError::Store)?;
+        Ok(on_event(Event::Epoch { metrics, best }))
+    }
+
+    /// The rate of a step, both counted from 1.
+    fn learning_rate(&self, epoch: usize, step: usize) -> f64 {
+        let config = &self.config.training;
+        let behind = (epoch - 1)
+            .saturating_mul(self.steps)
+            .saturating_add(step.saturating_sub(1));
+        learning_rate(config, behind, config.epochs.saturating_mul(self.steps))
+    }
+
+    /// The loss is no longer finite.
+    fn diverged(&self, epoch: usize, step: usize) -> TrainingError {
+        TrainingError::Diverged {
+            epoch,
+            step,
+            learning_rate: self.learning_rate(epoch, step),
+            gradient_norm: self.gradient_norm,
+        }
+    }
+
+    fn checkpoint_is_due(&self) -> bool {
+        let minutes = self.config.training.checkpoint_minutes;
+        let age = Duration::try_from_secs_f64(60.0 * minutes).unwrap_or(Duration::MAX);
+        self.last_checkpoint.elapsed() >= age
+    }
+
+    async fn write_checkpoint(&mut self, store: &mut dyn Store) -> Result<()> {
+        if !store.keeps_checkpoints() {
+            return Ok(());
+        }
+        let optimizer = self.trainer.optimizer();
+        let steps = optimizer.steps();
+        let host = async |tensor: &Tensor<1>| read(tensor.clone()).await;
+        let mut moments = BTreeMap::new();
+        for (path, of) in optimizer.moments() {
+            moments.insert(
+                path.clone(),
+                [host(&of.first).await?, host(&of.second).await?],
+            );
+        }
+        if !moments.values().flatten().flatten().all(|m| m.is_finite()) {
+            return Err(TrainingError::Moments { steps });
+        }
+        let checkpoint = Checkpoint {
+            header: Header {
+                version: env!("CARGO_PKG_VERSION").into(),
+                data: self.data_hash().to_owned(),
+                optimizer_steps: steps,
+                progress: self.progress.clone(),
+                config: self.config.clone(),
+            },
+            network: self.read_weights().await?,
+            best: self.best.clone(),
+            moments,
+        };
+        store
+            .checkpoint(&checkpoint.to_bytes()?)
+            .map_err(TrainingError::Store)?;
+        self.last_checkpoint = Instant::now();
+        Ok(())
+    }
+}
+
+/// Trains `network` on `device` as `config` says, and returns it with the weights of the epoch with the lowest
+/// validation loss, and the history of all epochs. Keeps nothing elsewhere.
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use gatefold_data::{EncodedDataset, reviews};
+/// use gatefold_training::burn::tensor::Device;
+/// use gatefold_training::{RunConfig, fit};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut config = RunConfig::default();
+/// config.model.hidden_size = 8;
+/// config.training.epochs = 1;
+/// config.input.max_length = 16;
+/// let data = EncodedDataset::new(&reviews(42), &config.encoding())?;
+/// config.settle(&data)?;
+/// let device = Device::flex();
+/// let network = config.model.init(config.training.seed, &device)?;
+/// let on_event = &mut |_| ControlFlow::Continue(());
+/// let (network, history) = fit(network, &data, &config, &device, on_event)?;
+/// assert_eq!(history.len(), 1);
+/// assert!(history[0].train_loss < 0.7);
+/// # let _ = network;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// If no run can follow `config`, the device fails or the loss is no longer finite.
+pub fn fit<N: Answers>(
+    network: N,
+    data: &EncodedDataset,
+    config: &RunConfig,
+    device: &Device,
+    on_event: OnEvent,
+) -> Result<(N, Vec<EpochMetrics>)> {
+    block_on(fit_async(network, data, config, device, on_event))
+}
+
+/// [`fit`], which gives the thread back while the device is read.
+///
+/// # Errors
+/// As [`fit`].
+pub async fn fit_async<N: Answers>(
+    network: N,
+    data: &EncodedDataset,
+    config: &RunConfig,
+    device: &Device,
+    on_event: OnEvent<'_>,
+) -> Result<(N, Vec<EpochMetrics>)> {
+    let mut session = Session::new(network, data, config, device)?;
+    let _ = session.run_async(&mut (), on_event).await?;
+    Ok((session.network()?, session.progress.epochs))
+}

@@ -1,0 +1,405 @@
+//! What whoever brings a network, a place to keep it, or others to train with may rely on.
+
+use std::cell::Cell as StdCell;
+use std::ops::ControlFlow;
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig, LinearLayout};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use gatefold_data::{
+    Batch, BatchInput, Content, Dataset, EncodedDataset, Encoder, Labels, MemoryTask, Record,
+    Scaler, Sequence, Target,
+};
+use gatefold_model::{Cell, NetworkError, Reading, Weights};
+use gatefold_training::bundle::{CONFIG, LABELS, SCALER, WEIGHTS, fingerprint};
+use gatefold_training::error::OtherError;
+use gatefold_training::{
+    Answer, Answers, Bundle, Checkpoint, EpochMetrics, Event, Exchange, Predictor, RunConfig,
+    Session, Store, TrainingError, burn, evaluate, fit,
+};
+
+/// A network of somebody else's: no recurrence at all, and parts that are called as ours are.
+#[derive(Module, Debug)]
+struct Mine {
+    input: Linear,
+    head: Linear,
+}
+
+const STEPS: usize = 4;
+
+impl Mine {
+    fn new(device: &Device) -> Self {
+        // A layout that keeps its weight transposed, and saves it as everybody does.
+        let layer = |from, to| {
+            let config = LinearConfig::new(from, to).with_layout(LinearLayout::Col);
+            config.init(device)
+        };
+        device.seed(7);
+        Self {
+            input: layer(STEPS, 6),
+            head: layer(6, 1),
+        }
+    }
+}
+
+impl Answers for Mine {
+    fn answers(&self, batch: &Batch, device: &Device) -> Result<Tensor<2>, NetworkError> {
+        let BatchInput::Values { values, .. } = &batch.input else {
+            panic!("numbers are read");
+        };
+        let values = TensorData::new(values.clone(), [batch.size, batch.time]);
+        let hidden = self.input.forward(Tensor::from_data(values, device)).tanh();
+        Ok(self.head.forward(hidden))
+    }
+}
+
+/// Rows of numbers whose sum says their class.
+fn sums() -> Dataset {
+    let record = |row: usize| {
+        let values: Vec<f32> = (0..STEPS)
+            .map(|t| ((row * 7 + t * 5) % 11) as f32 - 5.0)
+            .collect();
+        let class = u32::from(values.iter().sum::<f32>() > 0.0);
+        Record {
+            content: Content::Sequence(Sequence::Values { width: 1, values }),
+            target: Target::Class(class),
+        }
+    };
+    Dataset {
+        labels: Some(Labels::negative_positive()),
+        train: (0..200).map(record).collect(),
+        test: (200..240).map(record).collect(),
+        ..Dataset::default()
+    }
+}
+
+fn settled(dataset: &Dataset, change: impl Fn(&mut RunConfig)) -> (RunConfig, EncodedDataset) {
+    let mut config = RunConfig::default();
+    config.training.epochs = 3;
+    config.training.batch_size = 16;
+    config.training.learning_rate = 0.02;
+    config.model.hidden_size = 5;
+    config.model.dense_size = 0;
+    change(&mut config);
+    let data = EncodedDataset::new(dataset, &config.encoding()).unwrap();
+    config.settle(&data).unwrap();
+    (config, data)
+}
+
+fn go_on(_: Event) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// What is kept, in its order.
+#[derive(Default)]
+struct Kept {
+    order: Vec<&'static str>,
+    checkpoints: Vec<Vec<u8>>,
+    weights: Option<Weights>,
+    epochs: Vec<EpochMetrics>,
+}
+
+impl Store for Kept {
+    fn checkpoint(&mut self, bytes: &[u8]) -> Result<(), OtherError> {
+        self.order.push("checkpoint");
+        self.checkpoints.push(bytes.to_vec());
+        Ok(())
+    }
+
+    fn weights(&mut self, weights: &Weights) -> Result<(), OtherError> {
+        self.order.push("weights");
+        self.weights = Some(weights.clone());
+        Ok(())
+    }
+
+    fn metrics(&mut self, epochs: &[EpochMetrics]) -> Result<(), OtherError> {
+        self.order.push("metrics");
+        self.epochs = epochs.to_vec();
+        Ok(())
+    }
+
+    fn scalars(&mut self, _: u64, values: &[(&str, f64)]) -> Result<(), OtherError> {
+        assert!(values.iter().all(|(_, value)| value.is_finite()));
+        Ok(())
+    }
+}
+
+#[test]
+fn anyones_network_is_trained_kept_and_gone_on_with() {
+    let device = Device::flex();
+    let (config, data) = settled(&sums(), |_| ());
+    let (network, history) = fit(Mine::new(&device), &data, &config, &device, &mut go_on).unwrap();
+    let (objective, batching) = (config.objective(), config.batching());
+    let validated = |network: &Mine| {
+        let done = &mut |_, _| {};
+        evaluate(
+            network,
+            objective,
+            &data.validation,
+            &batching,
+            &device,
+            done,
+        )
+        .unwrap()
+    };
+    let best = EpochMetrics::best_of(&history).unwrap();
+    // A weight that is kept transposed is read in another order, and adds up to other last bits.
+    let difference = validated(&network).1.loss - best.validation_loss;
+    assert!(difference.abs() < 1e-6, "{difference}");
+    assert!(best.validation_accuracy > Some(0.8), "{best:?}");
+
+    // Stopped in the middle of an epoch, gone on by another session.
+    let mut kept = Kept::default();
+    let mut session = Session::new(Mine::new(&device), &data, &config, &device).unwrap();
+    let mut left = 14;
+    let stop = &mut |event| {
+        left -= i32::from(matches!(event, Event::Step { .. }));
+        match left {
+            0 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    };
+    assert!(session.run(&mut kept, stop).unwrap().is_break());
+    let checkpoint = Checkpoint::from_bytes(kept.checkpoints.last().unwrap()).unwrap();
+    let mut second = Session::new(Mine::new(&device), &data, &config, &device).unwrap();
+    second.restore(checkpoint).unwrap();
+    assert!(second.run(&mut kept, &mut go_on).unwrap().is_continue());
+    let losses = |epochs: &[EpochMetrics]| -> Vec<f64> {
+        epochs.iter().map(|epoch| epoch.validation_loss).collect()
+    };
+    for (found, expected) in losses(&kept.epochs).iter().zip(losses(&history)) {
+        assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+    }
+    let found = second.network().unwrap();
+    let difference = validated(&found).1.loss - validated(&network).1.loss;
+    assert!(difference.abs() < 1e-5, "{difference}");
+    assert_eq!(kept.weights.as_ref(), second.best_weights().map(|of| &**of));
+    // After an epoch, the checkpoint comes first.
+    for (place, what) in kept.order.iter().enumerate() {
+        let before = place.checked_sub(1).map(|before| kept.order[before]);
+        match *what {
+            "weights" => assert_eq!(before, Some("checkpoint")),
+            "metrics" => assert_ne!(before, Some("metrics")),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_configuration_that_is_not_settled_for_the_data_is_refused() {
+    let device = Device::flex();
+    let (_, data) = settled(&sums(), |_| ());
+    let config = RunConfig::default();
+    let numbers = MemoryTask::Adding.dataset(4, 1).unwrap();
+    let (_, numbers) = settled(&numbers, |_| ());
+    // Binary is what a configuration says that says nothing.
+    Session::new(Mine::new(&device), &data, &config, &device).unwrap();
+    let refused = Session::new(Mine::new(&device), &numbers, &config, &device);
+    let error = refused.err().unwrap();
+    assert!(matches!(error, TrainingError::Config(_)), "{error}");
+    assert!(error.to_string().contains("settle"), "{error}");
+}
+
+#[test]
+fn answers_that_are_not_those_of_the_targets_are_refused() {
+    let device = Device::flex();
+    let mut dataset = sums();
+    for record in dataset.train.iter_mut().chain(&mut dataset.test) {
+        record.target = Target::Classes(vec![1; STEPS]);
+    }
+    let (config, data) = settled(&dataset, |_| ());
+    let done = &mut |_, _| {};
+    let network = Mine::new(&device);
+    let objective = config.objective();
+    let tested = evaluate(
+        &network,
+        objective,
+        &data.test,
+        &config.batching(),
+        &device,
+        done,
+    );
+    let error = tested.unwrap_err();
+    assert!(matches!(error, TrainingError::Answers { .. }), "{error}");
+    let error = fit(network, &data, &config, &device, &mut go_on).unwrap_err();
+    assert!(
+        error.to_string().contains("there are 64 targets"),
+        "{error}"
+    );
+}
+
+#[test]
+fn gradients_are_exchanged_at_every_step() {
+    struct Counting<'a>(&'a StdCell<usize>);
+    impl Exchange for Counting<'_> {
+        fn mean(&mut self, gradients: GradientsParams) -> Result<GradientsParams, OtherError> {
+            self.0.set(self.0.get() + 1);
+            match self.0.get() {
+                5 => Err("the others are gone".into()),
+                _ => Ok(gradients),
+            }
+        }
+    }
+    let device = Device::flex();
+    let (config, data) = settled(&sums(), |_| ());
+    let count = StdCell::new(0);
+    let session = Session::new(Mine::new(&device), &data, &config, &device).unwrap();
+    let mut session = session.with_exchange(Counting(&count));
+    let error = session.run(&mut (), &mut go_on).unwrap_err();
+    assert_eq!(
+        (error.to_string().as_str(), count.get()),
+        ("the others are gone", 5)
+    );
+}
+
+/// A predictor of an untrained network of this dataset.
+fn predictor(dataset: &Dataset, change: impl Fn(&mut RunConfig)) -> (Predictor, EncodedDataset) {
+    let (config, data) = settled(dataset, change);
+    let device = Device::flex();
+    let network = config.model.init(3, &device).unwrap();
+    let bundle = Bundle {
+        config,
+        encoder: data.encoder.clone(),
+        labels: data.labels.clone(),
+        weights: network.weights().unwrap(),
+    };
+    (Predictor::new(bundle, &device).unwrap(), data)
+}
+
+#[test]
+fn a_stream_answers_what_the_whole_sequence_is_answered() {
+    let reviews = Dataset {
+        labels: Some(Labels::negative_positive()),
+        train: (0..20)
+            .map(|i| Record::text(format!("a b{i} c"), i % 2))
+            .collect(),
+        test: vec![Record::text("a b2 b3 c a unknown", 1)],
+        ..Dataset::default()
+    };
+    let numbers = MemoryTask::Recall.dataset(9, 1).unwrap();
+    for (dataset, cell) in [
+        (&reviews, Cell::Lstm),
+        (&numbers, Cell::Gru),
+        (&numbers, Cell::Rnn),
+    ] {
+        let (predictor, data) = predictor(dataset, |config| {
+            config.model.cell = cell;
+            config.model.layers = 2;
+        });
+        let whole = data.test[0].input.clone();
+        let Answer::Class(expected) = &predictor.answer(vec![whole.clone()]).unwrap()[0] else {
+            panic!("classes are answered");
+        };
+        let mut stream = predictor.stream().unwrap();
+        for t in 1..=whole.len() {
+            let mut step = whole.prefix(t);
+            step.keep_last(1);
+            let Answer::Class(found) = stream.push(step).unwrap() else {
+                panic!("classes are answered");
+            };
+            if t == whole.len() {
+                for (found, expected) in found.iter().zip(expected) {
+                    assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+                }
+            }
+        }
+    }
+    for change in [
+        (|config| config.input.mask = false) as fn(&mut RunConfig),
+        |config| config.model.bidirectional = true,
+        |config| config.model.reading = Reading::Mean,
+    ] {
+        let (predictor, data) = predictor(&numbers, change);
+        let step = data.test[0].input.prefix(1);
+        let answered = predictor.stream().and_then(|mut stream| stream.push(step));
+        let error = answered.unwrap_err();
+        assert!(error.to_string().contains("a step at a time"), "{error}");
+    }
+}
+
+#[test]
+fn what_a_predictor_cannot_read_is_an_error() {
+    let numbers = MemoryTask::Adding.dataset(4, 1).unwrap();
+    let (of_numbers, _) = predictor(&numbers, |_| ());
+    let reviews = Dataset {
+        labels: Some(Labels::negative_positive()),
+        train: (0..20).map(|i| Record::text("a b c", i % 2)).collect(),
+        test: vec![Record::text("a", 1)],
+        ..Dataset::default()
+    };
+    let (of_texts, _) = predictor(&reviews, |config| config.model.vocabulary_size = 10);
+    let values = |width, values: &[f32]| Sequence::Values {
+        width,
+        values: values.to_vec(),
+    };
+    for (predictor, sequence) in [
+        (&of_texts, Sequence::Tokens(vec![1, 10])),
+        (&of_texts, Sequence::Tokens(vec![])),
+        (&of_texts, values(2, &[0.0; 2])),
+        (&of_numbers, Sequence::Tokens(vec![1])),
+        (&of_numbers, values(2, &[])),
+        (&of_numbers, values(2, &[0.0; 3])),
+        (&of_numbers, values(3, &[0.0; 3])),
+    ] {
+        predictor.answer(vec![sequence.clone()]).unwrap_err();
+        predictor.stream().unwrap().push(sequence).unwrap_err();
+    }
+}
+
+#[test]
+fn a_bundle_whose_files_do_not_belong_together_is_refused() {
+    let numbers = MemoryTask::Recall.dataset(4, 1).unwrap();
+    let (config, data) = settled(&numbers, |_| ());
+    let network = config.model.init(1, &Device::flex()).unwrap();
+    let of = fingerprint(&data.encoder, data.labels.as_ref());
+    let weights = network.to_safetensors(Some(&of)).unwrap();
+    let (scaler, labels) = (
+        data.encoder.scaler().unwrap(),
+        data.labels.as_ref().unwrap(),
+    );
+    let read = |scaler: Option<&Scaler>, labels: &Labels| {
+        Bundle::read(&|name, most| {
+            let file = match name {
+                CONFIG => Some(config.to_toml()?.into_bytes()),
+                SCALER => scaler.map(|scaler| scaler.to_json().into_bytes()),
+                LABELS => Some(labels.to_json().into_bytes()),
+                WEIGHTS => Some(weights.clone()),
+                _ => None,
+            };
+            assert!(file.as_ref().is_none_or(|file| file.len() as u64 <= most));
+            Ok(file)
+        })
+    };
+    let bundle = read(Some(scaler), labels).unwrap();
+    Predictor::new(bundle.clone(), &Device::flex()).unwrap();
+    let turned: Vec<String> = labels.names().iter().rev().cloned().collect();
+    let turned = Labels::new(turned).unwrap();
+    let zeros = Sequence::Values {
+        width: 8,
+        values: vec![0.0; 8],
+    };
+    let other = Scaler::fit([&zeros].into_iter(), 8).unwrap();
+    for (scaler, labels, message) in [
+        (None, labels, "there is no scaler.json"),
+        (Some(&other), labels, "mean something else"),
+        (Some(scaler), &turned, "mean something else"),
+        (
+            Some(scaler),
+            &Labels::negative_positive(),
+            "names 2 classes",
+        ),
+    ] {
+        let error = read(scaler, labels).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    let mut wrong = bundle;
+    wrong.encoder = Encoder::Values {
+        width: 9,
+        scaler: None,
+    };
+    let error = Predictor::new(wrong, &Device::flex())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("9 numbers a timestep"), "{error}");
+}
