@@ -53,15 +53,15 @@ pub enum Pass {
 pub struct Workload {
     /// The kind of recurrent layer.
     pub cell: Cell,
-    /// Reviews a step.
+    /// Sequences a step.
     pub batch: usize,
-    /// Tokens a review, at most.
+    /// Tokens a sequence, at most.
     pub time: usize,
     /// Size of the recurrent layer's input.
     pub input: usize,
     /// Its hidden size.
     pub hidden: usize,
-    /// Whether the reviews' lengths lie between a quarter of `time` and all of it. Else all are full, as
+    /// Whether the sequences' lengths lie between a quarter of `time` and all of it. Else all are full, as
     /// Burn's layers take them, which know no mask.
     pub ragged: bool,
 }
@@ -103,7 +103,7 @@ impl Workload {
         Ok(config)
     }
 
-    /// How many tokens of each review count.
+    /// How many tokens of each sequence count.
     fn lengths(&self) -> Vec<usize> {
         let spread = (3 * self.time / 4).max(1);
         let shorter = |row: usize| if self.ragged { row * 37 % spread } else { 0 };

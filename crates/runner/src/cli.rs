@@ -224,10 +224,10 @@ pub struct BenchArgs {
     /// Kinds of recurrent layer: rnn, lstm, gru
     #[arg(long, value_parser = parse_cell, value_delimiter = ',', default_value = "lstm,gru")]
     pub cells: Vec<Cell>,
-    /// Reviews a step
+    /// Sequences a step
     #[arg(long, value_parser = at_least_one(), value_delimiter = ',', default_value = "128")]
     pub batches: Vec<u32>,
-    /// Tokens a review
+    /// Tokens a sequence
     #[arg(long, value_parser = at_least_one(), value_delimiter = ',', default_value = "256")]
     pub times: Vec<u32>,
     /// Hidden sizes of the recurrent layer
@@ -236,7 +236,7 @@ pub struct BenchArgs {
     /// Size of a token's vector, the recurrent layer's input
     #[arg(long, value_name = "N", value_parser = at_least_one(), default_value = "16")]
     pub embedding_size: u32,
-    /// Give the reviews lengths between a quarter of T and T, and pad them; Burn's layers read the padding
+    /// Give the sequences lengths between a quarter of T and T, and pad them; Burn's layers read the padding
     #[arg(long)]
     pub ragged: bool,
     /// Whose layers; Burn's can take minutes on a software adapter

@@ -345,7 +345,7 @@ mod tests {
     fn auto_answers_little_on_the_cpu() {
         let mut config = RunConfig::default();
         config.input.max_length = 256;
-        let auto = |config: &RunConfig, reviews| for_answers(DeviceChoice::Auto, config, reviews);
+        let auto = |config: &RunConfig, count| for_answers(DeviceChoice::Auto, config, count);
         assert_eq!(
             multiply_adds_a_step(&config.model),
             4.0 * 64.0 * (16.0 + 64.0)

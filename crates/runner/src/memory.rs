@@ -107,7 +107,7 @@ impl PerUnit {
 /// The bytes of a 32-bit number.
 const NUMBER: f64 = 4.0;
 
-/// Bytes that a training step of `rows` reviews of `time` tokens takes, about: weights, gradients and moments;
+/// Bytes that a training step of `rows` sequences of `time` timesteps takes, about: weights, gradients and moments;
 /// what every layer keeps for its walk back; and what one walk back makes beside that. Float, because no size
 /// overflows it.
 pub fn training_step(model: &NetworkConfig, rows: usize, time: usize) -> f64 {
@@ -125,7 +125,7 @@ pub fn training_step(model: &NetworkConfig, rows: usize, time: usize) -> f64 {
     NUMBER * numbers
 }
 
-/// Bytes that answering `rows` reviews of `time` tokens takes, about: weights, and two layers' states with the
+/// Bytes that answering `rows` sequences of `time` timesteps takes, about: weights, and two layers' states with the
 /// projections between them.
 pub fn forward(model: &NetworkConfig, rows: usize, time: usize) -> f64 {
     let PerUnit { gates, .. } = PerUnit::of(model.cell);

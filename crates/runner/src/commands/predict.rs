@@ -18,7 +18,7 @@ use crate::output::{self, Format};
 /// Bytes of a line of standard input.
 const LONGEST: usize = 1 << 20;
 
-/// Bytes of texts that are answered at once: those of the largest pipe, and many batches of reviews.
+/// Bytes of texts that are answered at once: those of the largest pipe, and many batches of texts.
 const AT_ONCE: usize = 1 << 20;
 
 pub fn run(args: PredictArgs) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::output::render_table;
 
 /// What the table's columns mean.
 pub const LEGEND: &str = "\
-A step takes B reviews of T tokens; D is the size of a token's vector, H the hidden size. `faster` is
+A step takes B sequences of T tokens; D is the size of a token's vector, H the hidden size. `faster` is
 how many of our steps fit into one of Burn's. `copying` and `arithmetic` are the shares of the adapter's
 peaks that the step reaches at least, counting nothing but what the recurrent layer has to move and to
 compute.";
