@@ -378,6 +378,7 @@ fn what_numbers_have_no_use_for_is_refused() {
     for (more, message) in [
         (["--tokenizer", "characters"], "numbers have no tokenizer"),
         (["--class-weights", "1,2"], "have no class_weights"),
+        (["--embedding-size", "3"], "no embedding_size"),
     ] {
         let refused = sandbox.gatefold(&[&adding[..], &more].concat()).assert();
         refused.failure().stderr(contains(message));

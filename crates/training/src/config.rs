@@ -286,6 +286,11 @@ impl RunConfig {
             },
         )?;
         model.input_size = input_size;
+        let sizes = [model.vocabulary_size, model.embedding_size];
+        let usual = [default.vocabulary_size, default.embedding_size];
+        ensure(input_size.is_none() || sizes == usual, || {
+            "numbers have no vocabulary_size and no embedding_size: leave them out".into()
+        })?;
         if target == TargetKind::ClassPerStep {
             ensure(
                 [default.reading, Reading::EveryStep].contains(&model.reading),
