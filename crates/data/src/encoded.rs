@@ -141,11 +141,10 @@ impl EncodedDataset {
     /// Gives `hash` all that is trained and validated on, and what it means: the vocabulary or the scaler, the
     /// labels, and the examples in their order. Other data give other bytes.
     pub fn feed(&self, hash: &mut dyn FnMut(&[u8])) {
-        let learnt = match &self.encoder {
-            Encoder::Text(vocabulary) => Some(vocabulary.to_json()),
-            Encoder::Values { scaler, .. } => scaler.as_ref().map(Scaler::to_json),
-        };
-        for text in [learnt, self.labels.as_ref().map(Labels::to_json)] {
+        for text in [
+            self.encoder.to_json(),
+            self.labels.as_ref().map(Labels::to_json),
+        ] {
             let text = text.unwrap_or_default();
             hash(&(text.len() as u64).to_le_bytes());
             hash(text.as_bytes());
@@ -169,25 +168,26 @@ fn write(example: &Example, bytes: &mut Vec<u8>) {
         bytes.extend((count as u64).to_le_bytes());
         bytes.extend(words.flat_map(u32::to_le_bytes));
     };
-    let bits = |values: &[f32]| {
-        values
-            .iter()
-            .map(|value| value.to_bits())
-            .collect::<Vec<_>>()
-            .into_iter()
-    };
     match &example.input {
         Sequence::Tokens(ids) => part(0, ids.len(), &mut ids.iter().copied()),
         Sequence::Values { width, values } => {
             part(1, *width, &mut std::iter::empty());
-            part(1, values.len(), &mut bits(values));
+            part(
+                1,
+                values.len(),
+                &mut values.iter().copied().map(f32::to_bits),
+            );
         }
     }
     match &example.target {
         None => part(0, 0, &mut std::iter::empty()),
         Some(Target::Class(class)) => part(1, 1, &mut std::iter::once(*class)),
         Some(Target::Classes(classes)) => part(2, classes.len(), &mut classes.iter().copied()),
-        Some(Target::Values(values)) => part(3, values.len(), &mut bits(values)),
+        Some(Target::Values(values)) => part(
+            3,
+            values.len(),
+            &mut values.iter().copied().map(f32::to_bits),
+        ),
     }
 }
 

@@ -48,15 +48,26 @@ impl Encoder {
             (Self::Values { .. }, Content::Text(_)) => {
                 Err("it is a text, where numbers are read".to_owned())
             }
-            (Self::Values { width, scaler }, Content::Sequence(values)) => {
-                values.check_values(*width)?;
-                let mut kept = values.clone();
-                kept.keep_last(max_length);
+            (Self::Values { width, scaler }, Content::Sequence(sequence)) => {
+                let values = sequence.check_values(*width)?;
+                let most = max_length.saturating_mul(*width);
+                let mut kept = Sequence::Values {
+                    width: *width,
+                    values: values[values.len().saturating_sub(most)..].to_vec(),
+                };
                 if let Some(scaler) = scaler {
                     scaler.apply(&mut kept);
                 }
                 Ok(kept)
             }
+        }
+    }
+
+    /// What was learnt, as readable JSON: the vocabulary, or the scaler if there is one.
+    pub fn to_json(&self) -> Option<String> {
+        match self {
+            Self::Text(vocabulary) => Some(vocabulary.to_json()),
+            Self::Values { scaler, .. } => scaler.as_ref().map(Scaler::to_json),
         }
     }
 

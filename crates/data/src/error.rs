@@ -2,9 +2,11 @@
 //! it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::printable::steers;
+use serde::de::DeserializeOwned;
+
+use crate::printable::within_line;
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, DataError>;
@@ -271,18 +273,25 @@ pub enum DataError {
 /// A part of a file as a message may show it: at most `most` characters of it, and no character that
 /// a terminal acts upon or that changes the direction of the text.
 pub(crate) fn shown(text: &str, most: usize) -> String {
-    let mut shown = String::new();
-    for (index, character) in text.chars().enumerate() {
-        if index == most {
-            shown.push('…');
-            break;
-        }
-        match steers(character) {
-            true => shown.extend(character.escape_unicode()),
-            false => shown.push(character),
-        }
+    let end = text.char_indices().nth(most).map(|(end, _)| end);
+    let mut shown = within_line(&text[..end.unwrap_or(text.len())]).into_owned();
+    if end.is_some() {
+        shown.push('…');
     }
     shown
+}
+
+/// What was saved with a run, from its JSON; `what` and `path` are for the message of an error.
+pub(crate) fn from_json<T: DeserializeOwned>(
+    json: &str,
+    path: &Path,
+    what: &'static str,
+) -> Result<T> {
+    serde_json::from_str(json).map_err(|error| DataError::Saved {
+        path: path.into(),
+        what,
+        reason: shown(&error.to_string(), SHOWN_REASON),
+    })
 }
 
 /// Names as a message may show them: the first ones, shortened, in backticks.

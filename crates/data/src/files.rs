@@ -15,12 +15,18 @@ use crate::limits::{NOT_MEANT, size};
 /// # Errors
 /// [`DataError::NotFound`], [`DataError::NotAFile`], and [`DataError::Read`].
 pub fn open_regular(path: &Path) -> Result<File> {
+    Ok(open_sized(path)?.0)
+}
+
+/// [`open_regular`], and how many bytes there are.
+pub(crate) fn open_sized(path: &Path) -> Result<(File, u64)> {
     // Before opening: that would wait for a pipe's writer, and some devices act on it. Afterwards:
     // something else may have got the name in between, and then is not read.
     check(path, &path.metadata().map_err(DataError::reading(path))?)?;
     let file = File::open(path).map_err(DataError::reading(path))?;
-    check(path, &file.metadata().map_err(DataError::reading(path))?)?;
-    Ok(file)
+    let metadata = file.metadata().map_err(DataError::reading(path))?;
+    check(path, &metadata)?;
+    Ok((file, metadata.len()))
 }
 
 /// Reads a regular file, or what a link to one names, of at most `limit` bytes.
@@ -42,8 +48,7 @@ pub fn open_regular(path: &Path) -> Result<File> {
 /// # Errors
 /// Those of [`open_regular`], and [`DataError::TooMuch`].
 pub fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let file = open_regular(path)?;
-    let length = file.metadata().map_err(DataError::reading(path))?.len();
+    let (file, length) = open_sized(path)?;
     let mut bytes = Vec::new();
     if length <= limit {
         // The length is no promise: a file may grow.
@@ -77,10 +82,10 @@ impl DataError {
 
 /// Text from bytes that should be UTF-8; invalid bytes become U+FFFD, and `replaced` counts the
 /// texts that had any.
-pub(crate) fn text(bytes: &[u8], replaced: &mut usize) -> String {
+pub(crate) fn text<'a>(bytes: &'a [u8], replaced: &mut usize) -> Cow<'a, str> {
     let text = String::from_utf8_lossy(bytes);
     *replaced += usize::from(matches!(text, Cow::Owned(_)));
-    text.into_owned()
+    text
 }
 
 /// Refuses what is no regular file.

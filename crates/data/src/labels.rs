@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{DataError, Result, SHOWN_NAME, SHOWN_REASON, shown, shown_names};
+use crate::error::{DataError, Result, SHOWN_NAME, from_json, shown, shown_names};
 
 /// The names of classes in their order: the first is that of class 0.
 ///
@@ -93,11 +93,7 @@ impl Labels {
     /// # Errors
     /// [`DataError::Saved`] if the text is no such JSON.
     pub fn from_json(json: &str, path: &Path) -> Result<Self> {
-        serde_json::from_str(json).map_err(|error| DataError::Saved {
-            path: path.into(),
-            what: "list of labels",
-            reason: shown(&error.to_string(), SHOWN_REASON),
-        })
+        from_json(json, path, "list of labels")
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{DataError, Result, SHOWN_REASON, shown};
+use crate::error::{DataError, Result, from_json};
 use crate::sequence::Sequence;
 
 /// The standard score of every number of a timestep: how many standard deviations it lies above its mean.
@@ -41,12 +41,9 @@ impl Scaler {
         let mut mean = vec![0.0; width];
         let mut squares = vec![0.0; width];
         for sequence in sequences {
-            sequence
+            let values = sequence
                 .check_values(width)
                 .map_err(|reason| DataError::Content { reason })?;
-            let Sequence::Values { values, .. } = sequence else {
-                unreachable!("values were checked")
-            };
             for timestep in values.chunks(width) {
                 count += 1.0;
                 // Welford's update: exact where a number never changes, whatever its size.
@@ -107,11 +104,7 @@ impl Scaler {
     /// # Errors
     /// [`DataError::Saved`] if the text is no such JSON, or its numbers are no means and deviations.
     pub fn from_json(json: &str, path: &Path) -> Result<Self> {
-        serde_json::from_str(json).map_err(|error| DataError::Saved {
-            path: path.into(),
-            what: "scaler",
-            reason: shown(&error.to_string(), SHOWN_REASON),
-        })
+        from_json(json, path, "scaler")
     }
 }
 

@@ -28,8 +28,9 @@ impl Sequence {
         self.len() == 0
     }
 
-    /// Refuses what are no finite numbers, `expected` a timestep, of one timestep at least.
-    pub(crate) fn check_values(&self, expected: usize) -> Result<(), String> {
+    /// Its numbers, `[timesteps, expected]`; refuses what are no finite numbers, `expected` a timestep, of one
+    /// timestep at least.
+    pub(crate) fn check_values(&self, expected: usize) -> Result<&[f32], String> {
         let Self::Values { width, values } = self else {
             return Err("it holds token ids: give the text that they stand for".to_owned());
         };
@@ -50,7 +51,7 @@ impl Sequence {
                 values[place]
             ))
         } else {
-            Ok(())
+            Ok(values)
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{DataError, Result, SHOWN_NAME, SHOWN_REASON, shown};
+use crate::error::{Result, SHOWN_NAME, from_json, shown};
 use crate::tokenizer::Tokenizer;
 
 /// Texts that one task counts: enough to keep the merging of counts small beside the counting.
@@ -20,13 +20,16 @@ const TEXTS_PER_TASK: usize = 1024;
 /// serialised form is readable: `{"size": 10000, "distinct": 88582, "words": ["the", "and", …]}`, with a
 /// `"tokenizer"` where it is not [`Tokenizer::Keras`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Saved", into = "Saved")]
+#[serde(try_from = "Saved")]
 pub struct Vocabulary {
     size: usize,
     distinct: usize,
-    words: Vec<String>,
+    // Left out where it is the default, as in the files from before there were others.
+    #[serde(skip_serializing_if = "is_default")]
     tokenizer: Tokenizer,
+    words: Vec<String>,
     // Std's map hashes with a random key: no text can be written whose words collide.
+    #[serde(skip_serializing)]
     ids: HashMap<String, u32>,
 }
 
@@ -175,14 +178,10 @@ impl Vocabulary {
     /// Reads what [`Self::to_json`] wrote; `path` is for the message of an error.
     ///
     /// # Errors
-    /// [`DataError::Saved`] if the text is no such JSON, a word occurs twice or is not one as the tokenizer
-    /// gives it, or the number of words does not follow from `size` and `distinct`.
+    /// [`Saved`](crate::DataError::Saved) if the text is no such JSON, a word occurs twice or is not one as the
+    /// tokenizer gives it, or the number of words does not follow from `size` and `distinct`.
     pub fn from_json(json: &str, path: &Path) -> Result<Self> {
-        serde_json::from_str(json).map_err(|error| DataError::Saved {
-            path: path.into(),
-            what: "vocabulary",
-            reason: shown(&error.to_string(), SHOWN_REASON),
-        })
+        from_json(json, path, "vocabulary")
     }
 }
 
@@ -240,38 +239,18 @@ impl Part {
 }
 
 /// The form of a vocabulary in a file.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename = "Vocabulary", deny_unknown_fields)]
 struct Saved {
     size: usize,
     distinct: usize,
-    /// Left out where it is the default, as in the files from before there were others.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default)]
     tokenizer: Tokenizer,
     words: Vec<String>,
 }
 
 fn is_default(tokenizer: &Tokenizer) -> bool {
     *tokenizer == Tokenizer::default()
-}
-
-impl From<Vocabulary> for Saved {
-    fn from(
-        Vocabulary {
-            size,
-            distinct,
-            words,
-            tokenizer,
-            ..
-        }: Vocabulary,
-    ) -> Self {
-        Self {
-            size,
-            distinct,
-            tokenizer,
-            words,
-        }
-    }
 }
 
 impl TryFrom<Saved> for Vocabulary {

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::progress::{LoadProgress, Unit};
 use crate::dataset::{Dataset, Record};
 use crate::error::{DataError, Result, SHOWN_REASON, shown};
-use crate::files::{check, open_regular, read_regular, text};
+use crate::files::{check, open_sized, read_regular, text};
 use crate::labels::Labels;
 use crate::limits::{Allowance, Bound, Limited, Limits, size};
 use crate::random::mix;
@@ -129,23 +129,22 @@ fn names_in(
     Ok(names)
 }
 
-fn too_many_entries(path: &Path, what: &str, limits: &Limits) -> DataError {
+fn too_much(path: &Path, reason: String) -> DataError {
     DataError::TooMuch {
         path: path.into(),
-        reason: format!("it holds more than {} {what}", limits.entries),
+        reason,
         remedy: NOT_PUBLISHED,
     }
 }
 
+fn too_many_entries(path: &Path, what: &str, limits: &Limits) -> DataError {
+    let most = limits.entries;
+    too_much(path, format!("it holds more than {most} {what}"))
+}
+
 fn too_much_text(path: &Path, limits: &Limits) -> DataError {
-    DataError::TooMuch {
-        path: path.into(),
-        reason: format!(
-            "its reviews have more than {} together",
-            size(limits.reviews)
-        ),
-        remedy: NOT_PUBLISHED,
-    }
+    let most = size(limits.reviews);
+    too_much(path, format!("its reviews have more than {most} together"))
 }
 
 /// Streams the compressed archive.
@@ -154,8 +153,7 @@ pub(super) fn load_archive(
     limits: &Limits,
     progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
-    let file = open_regular(path)?;
-    let total = file.metadata().map_err(DataError::reading(path))?.len();
+    let (file, total) = open_sized(path)?;
     let done = Cell::new(0);
     let counting = Counting {
         inner: file,
@@ -195,11 +193,7 @@ fn stream(
     limits: &Limits,
     mut report: impl FnMut(),
 ) -> Result<Vec<ReviewFile>> {
-    let too_much = |reason: String| DataError::TooMuch {
-        path: path.into(),
-        reason,
-        remedy: NOT_PUBLISHED,
-    };
+    let too_much = |reason| too_much(path, reason);
     let allowance = Allowance::new(limits.archive);
     let failed = |place: &str, source: io::Error| match allowance.exceeded() {
         Some(Bound::All) => too_much(format!("it unpacks to more than {}", size(limits.archive))),

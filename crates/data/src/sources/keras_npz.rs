@@ -15,7 +15,7 @@ use super::pickle::read_lists;
 use super::progress::{LoadProgress, Unit};
 use crate::dataset::{Dataset, Record};
 use crate::error::{DataError, Result, SHOWN_NAME, SHOWN_REASON, shown, shown_names};
-use crate::files::{open_regular, read_regular};
+use crate::files::{open_sized, read_regular};
 use crate::labels::Labels;
 use crate::limits::{Limits, size};
 use crate::tokenizer::Tokenizer;
@@ -30,9 +30,8 @@ pub(super) fn load(
     limits: &Limits,
     progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
-    let file = open_regular(npz)?;
+    let (file, total) = open_sized(npz)?;
     let words = WordIndex::read(word_index, limits)?;
-    let total = file.metadata().map_err(DataError::reading(npz))?.len();
     read(npz, BufReader::new(file), total, &words, limits, progress)
 }
 

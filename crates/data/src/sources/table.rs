@@ -17,7 +17,7 @@ use self::trace::Trace;
 use super::progress::{LoadProgress, Unit};
 use crate::dataset::{Dataset, Record};
 use crate::error::{DataError, Result, SHOWN_NAME, SHOWN_REASON, shown, shown_names};
-use crate::files::{open_regular, text};
+use crate::files::{open_sized, text};
 use crate::labels::Labels;
 use crate::limits::{Allowance, Bound, Limited, Limits, size};
 use crate::random::mix;
@@ -94,8 +94,7 @@ pub(super) fn load(
         });
     }
     let open = |path: &Path| {
-        let file = open_regular(path)?;
-        let length = file.metadata().map_err(DataError::reading(path))?.len();
+        let (file, length) = open_sized(path)?;
         if length > limits.table {
             return Err(too_much_table(path, limits));
         }

@@ -94,7 +94,7 @@ impl<'a> Classes<'a> {
                 label: format!("\"{}\"", shown(label, SHOWN_NAME)),
                 known: match self.of_reviews {
                     true => SPELLINGS.to_owned(),
-                    false => shown_names(labels.names().iter().map(String::as_str)),
+                    false => labels.shown(),
                 },
             });
         }
