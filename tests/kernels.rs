@@ -39,6 +39,38 @@ impl Cell {
             Self::SimpleRnn => 1,
         }
     }
+
+    /// Hidden states, the final hidden state, and an LSTM's final cell; `state`: hidden and cell.
+    fn walk(
+        self,
+        projections: impl Into<Projections>,
+        weight: &Tensor<2>,
+        bias: &Tensor<1>,
+        state: Option<[Tensor<2>; 2]>,
+        lengths: Tensor<1, Int>,
+        direction: Direction,
+    ) -> (Tensor<3>, Tensor<2>, Option<Tensor<2>>) {
+        let (projections, weight) = (projections.into(), weight.clone());
+        match self {
+            Self::Lstm => {
+                let state = state.map(|[hidden, cell]| LstmState { hidden, cell });
+                let output = lstm(projections, weight, state, lengths, direction).unwrap();
+                let state = output.final_state;
+                (output.hidden_states, state.hidden, Some(state.cell))
+            }
+            Self::Gru => {
+                let hidden = state.map(|[hidden, _]| hidden);
+                let bias = bias.clone();
+                let output = gru(projections, weight, bias, hidden, lengths, direction).unwrap();
+                (output.hidden_states, output.final_hidden, None)
+            }
+            Self::SimpleRnn => {
+                let hidden = state.map(|[hidden, _]| hidden);
+                let output = simple_rnn(projections, weight, hidden, lengths, direction).unwrap();
+                (output.hidden_states, output.final_hidden, None)
+            }
+        }
+    }
 }
 
 /// One call of an operation.
@@ -141,49 +173,15 @@ impl Case {
         let state: Tensor<2> = random([batch, hidden], self.scale.min(0.9), rng, device);
         let cell_state: Tensor<2> = random([batch, hidden], self.scale.min(1.5), rng, device);
         let lengths = Tensor::<1, Int>::from_data(&self.lengths[..], &device.device);
-        let given = self.with_state.then(|| state.clone());
-
-        let (hidden_states, final_hidden, final_cell) = match self.cell {
-            Cell::Lstm => {
-                let state = given.map(|hidden| LstmState {
-                    hidden,
-                    cell: cell_state.clone(),
-                });
-                let output = lstm(
-                    projections.clone(),
-                    weight.clone(),
-                    state,
-                    lengths,
-                    self.direction,
-                )
-                .unwrap();
-                let state = output.final_state;
-                (output.hidden_states, state.hidden, Some(state.cell))
-            }
-            Cell::Gru => {
-                let output = gru(
-                    projections.clone(),
-                    weight.clone(),
-                    bias.clone(),
-                    given,
-                    lengths,
-                    self.direction,
-                )
-                .unwrap();
-                (output.hidden_states, output.final_hidden, None)
-            }
-            Cell::SimpleRnn => {
-                let output = simple_rnn(
-                    projections.clone(),
-                    weight.clone(),
-                    given,
-                    lengths,
-                    self.direction,
-                )
-                .unwrap();
-                (output.hidden_states, output.final_hidden, None)
-            }
-        };
+        let given = self.with_state.then(|| [state.clone(), cell_state.clone()]);
+        let (hidden_states, final_hidden, final_cell) = self.cell.walk(
+            projections.clone(),
+            &weight,
+            &bias,
+            given,
+            lengths,
+            self.direction,
+        );
 
         let weighted = |values: Tensor<2>, rng: &mut ChaCha8Rng| {
             let factors = random(values.dims(), 1.0, rng, device).detach();
@@ -397,11 +395,11 @@ on_each_device! {
 
 /// What a backend without kernels runs.
 mod on_ndarray {
-    use super::{Cell, Kernels};
+    use super::Kernels;
 
     #[test]
     fn random_cases_agree() {
-        for cell in [Cell::Lstm, Cell::Gru, Cell::SimpleRnn] {
+        for cell in super::CELLS {
             super::compare_random_cases(cell, &Kernels::ndarray(), &[3, 31]);
         }
     }
@@ -629,34 +627,12 @@ fn what_stands_in_the_padding_is_not_read(on: &Kernels) {
         let (input, factors) = (padded(width).require_grad(), padded(HIDDEN));
         let lengths = LENGTHS.map(|length| length as i32);
         let lengths = Tensor::<1, Int>::from_data(lengths, &device.device);
-        let given = Some(state.clone());
-        let (hidden_states, last) = match cell {
-            Cell::Lstm => {
-                let given = LstmState {
-                    hidden: state.clone(),
-                    cell: cell_state.clone(),
-                };
-                let output = lstm(
-                    input.clone(),
-                    weight.clone(),
-                    Some(given),
-                    lengths,
-                    direction,
-                )
-                .unwrap();
-                let last = output.final_state;
-                (output.hidden_states, last.hidden + last.cell)
-            }
-            Cell::Gru => {
-                let (input, weight, bias) = (input.clone(), weight.clone(), bias.clone());
-                let output = gru(input, weight, bias, given, lengths, direction).unwrap();
-                (output.hidden_states, output.final_hidden)
-            }
-            Cell::SimpleRnn => {
-                let (input, weight) = (input.clone(), weight.clone());
-                let output = simple_rnn(input, weight, given, lengths, direction).unwrap();
-                (output.hidden_states, output.final_hidden)
-            }
+        let given = Some([state.clone(), cell_state.clone()]);
+        let walked = cell.walk(input.clone(), &weight, &bias, given, lengths, direction);
+        let (hidden_states, final_hidden, final_cell) = walked;
+        let last = match final_cell {
+            Some(cell) => final_hidden + cell,
+            None => final_hidden,
         };
         let loss = (hidden_states.clone() * factors).sum() + last.clone().powi_scalar(2).sum();
         let gradients = loss.backward();

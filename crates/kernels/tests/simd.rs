@@ -26,10 +26,11 @@ fn with(level: &str, test: &str) -> (bool, String) {
 
 fn walk() {
     let device = Device::flex();
-    let [projections, weight] =
-        [[1, 2, 3], [1, 3, 3]].map(|shape| Tensor::<3>::ones(shape, &device));
+    let (projections, weight) = (
+        Tensor::<3>::ones([1, 2, 3], &device),
+        Tensor::<2>::ones([3, 3], &device),
+    );
     let lengths = Tensor::from_data([2], &device);
-    let weight = weight.squeeze_dim(0);
     let output = simple_rnn(projections, weight, None, lengths, Direction::Forward).unwrap();
     let found: f32 = output.final_hidden.sum().into_scalar();
     let expected = 3.0 * (1.0 + 3.0 * 1f32.tanh()).tanh();

@@ -9,7 +9,7 @@ use burn::tensor::Shape;
 
 use super::buffers;
 use super::cell::Cell;
-use super::tensors::{Float, as_i32, columns, integers, read_lengths, slice, tensor, values};
+use super::tensors::{Float, as_i32, integers, read_lengths, slice, tensor, values};
 use super::walk::{self, BackwardRow, ForwardRow, RowInput, Sizes};
 use crate::tensors::{Direction, OutputGradient, Projections};
 
@@ -51,7 +51,7 @@ pub(super) fn forward<C: Cell>(inputs: ForwardInputs) -> ForwardOutputs {
     let saved_width = if inputs.training { C::SAVED * size } else { 0 };
     let lengths = read_lengths(inputs.lengths, time);
     let weight = inputs.weight.to_contiguous();
-    let bias = values_or_none(inputs.bias);
+    let bias = inputs.bias.map(|bias| bias.to_contiguous());
     let mut hidden_states = buffers::take(batch * time * size);
     let mut saved = buffers::take(batch * time * saved_width);
     let mut hidden = values(&inputs.hidden);
@@ -76,7 +76,7 @@ pub(super) fn forward<C: Cell>(inputs: ForwardInputs) -> ForwardOutputs {
         hidden: size,
         direction: inputs.direction,
     };
-    walk::forward::<C>(sizes, slice(&weight), &bias, rows);
+    walk::forward::<C>(sizes, slice(&weight), slice_or_none(&bias), rows);
     // A table is read by the other direction too.
     if ids.is_none() {
         buffers::give(source);
@@ -118,15 +118,13 @@ pub(super) struct Gradients {
 pub(super) fn backward<C: Cell>(inputs: BackwardInputs) -> Gradients {
     let [batch, time, size] = inputs.hidden_states.shape().dims();
     let width = C::GATES * size;
-    // One more column, of ones, sums the gradients for the bias in the product for the weights.
-    let previous_width = size + usize::from(C::SPLITS_GRADIENT);
-    let split_width = if C::SPLITS_GRADIENT { size } else { 0 };
+    let (previous_width, split_width) = (C::previous_width(size), C::split_width(size));
     let lengths = read_lengths(inputs.lengths, time);
     let weight = inputs.weight.to_contiguous();
     let hidden_states = inputs.hidden_states.to_contiguous();
     let saved = inputs.saved.map(|saved| saved.to_contiguous());
-    let initial_hidden = values(&inputs.initial_hidden);
-    let initial_cell = values_or_none(inputs.initial_cell);
+    let initial_hidden = inputs.initial_hidden.to_contiguous();
+    let initial_cell = inputs.initial_cell.map(|cell| cell.to_contiguous());
     let d_hidden_states = match inputs.d_hidden_states {
         OutputGradient::Given(gradient) => Some(gradient.to_contiguous()),
         OutputGradient::Zero => None,
@@ -151,8 +149,8 @@ pub(super) fn backward<C: Cell>(inputs: BackwardInputs) -> Gradients {
                 length: lengths[row],
                 saved: part(slice_or_none(&saved), row, batch),
                 hidden_states: part(slice(&hidden_states), row, batch),
-                initial_hidden: part(&initial_hidden, row, batch),
-                initial_cell: part(&initial_cell, row, batch),
+                initial_hidden: part(slice(&initial_hidden), row, batch),
+                initial_cell: part(slice_or_none(&initial_cell), row, batch),
                 d_hidden_states: part(slice_or_none(&d_hidden_states), row, batch),
                 previous,
                 d_projections,
@@ -197,7 +195,7 @@ fn weight_gradients<C: Cell>(previous: Float, d_projections: &Float, d_split: Fl
         let transposed = Flex::float_transpose(previous.clone());
         Flex::float_matmul(transposed, gradients)
     };
-    let mut sums = product(columns(d_projections, 0..width - split_width));
+    let mut sums = product(d_projections.narrow(1, 0, width - split_width));
     let mut bias = tensor(vec![], [0]);
     if C::SPLITS_GRADIENT {
         sums = Flex::float_cat(vec![sums, product(d_split.clone())], 1);

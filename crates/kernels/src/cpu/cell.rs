@@ -45,6 +45,19 @@ pub(super) trait Cell {
     /// they have in the last gate alone.
     const SPLITS_GRADIENT: bool = false;
 
+    /// Values kept of what a timestep started from: its hidden state and, where the gradient is split, one more,
+    /// always 1, which sums the gradients for the bias in the product for the weights.
+    #[inline(always)]
+    fn previous_width(size: usize) -> usize {
+        size + usize::from(Self::SPLITS_GRADIENT)
+    }
+
+    /// Values of a timestep's gradient that the product with the recurrent weights has for itself.
+    #[inline(always)]
+    fn split_width(size: usize) -> usize {
+        usize::from(Self::SPLITS_GRADIENT) * size
+    }
+
     /// `x`: projections; `u`: the product with the recurrent weights, and its bias.
     fn forward<S: Simd>(
         simd: S,

@@ -90,18 +90,18 @@ static IN_USE: LazyLock<Result<Level, SimdError>> =
 
 /// What this processor has, the fastest last.
 pub(super) fn available() -> Vec<Level> {
-    #[allow(unused_mut)] // On processors whose vectors are not known here.
-    let mut available = vec![(SimdLevel::Plain, Arch::Scalar)];
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-    {
-        use pulp::x86::{V3, V4};
-        available.extend(V3::try_new().map(|simd| (SimdLevel::Avx2, Arch::V3(simd))));
-        available.extend(V4::try_new().map(|simd| (SimdLevel::Avx512, Arch::V4(simd))));
-    }
-    #[cfg(target_arch = "aarch64")]
-    available
-        .extend(pulp::aarch64::Neon::try_new().map(|simd| (SimdLevel::Neon, Arch::Neon(simd))));
-    available
+    use pulp::x86::{V3, V4};
+    let levels = [
+        Some((SimdLevel::Plain, Arch::Scalar)),
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        V3::try_new().map(|simd| (SimdLevel::Avx2, Arch::V3(simd))),
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        V4::try_new().map(|simd| (SimdLevel::Avx512, Arch::V4(simd))),
+        #[cfg(target_arch = "aarch64")]
+        pulp::aarch64::Neon::try_new().map(|simd| (SimdLevel::Neon, Arch::Neon(simd))),
+    ];
+    levels.into_iter().flatten().collect()
 }
 
 fn levels(levels: &[Level]) -> Vec<SimdLevel> {

@@ -1,7 +1,5 @@
 //! Flex's tensors as slices, and slices as its tensors.
 
-use std::ops::Range;
-
 use burn::backend::Flex;
 use burn::backend::ops::{FloatTensorOps, IntTensorOps};
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -11,11 +9,6 @@ pub(super) type Float = FloatTensor<Flex>;
 
 pub(super) fn is_f32(tensor: &Float) -> bool {
     tensor.dtype() == DType::F32
-}
-
-/// A range of the columns of a matrix, in place.
-pub(super) fn columns(matrix: Float, range: Range<usize>) -> Float {
-    matrix.narrow(1, range.start, range.len())
 }
 
 /// Each row's number of valid timesteps.

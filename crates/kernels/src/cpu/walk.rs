@@ -388,8 +388,7 @@ impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
         } = self;
         let size = sizes.hidden;
         let (width, saved_width) = (C::GATES * size, C::SAVED * size);
-        let split_width = if C::SPLITS_GRADIENT { size } else { 0 };
-        let previous_width = size + usize::from(C::SPLITS_GRADIENT);
+        let (previous_width, split_width) = (C::previous_width(size), C::split_width(size));
         let mut gradients = States::zeros(rows.len(), sizes);
         let mut products = vec![0.0; rows.len() * packed.columns];
         // The gradients of the recurrent product, where they differ from those of the projections.
@@ -469,7 +468,7 @@ impl BackwardRow<'_> {
             Some(before) if C::HAS_CELL => at(self.saved, (before + 1) * C::SAVED - 1, size),
             _ => self.initial_cell,
         };
-        let previous_width = size + usize::from(C::SPLITS_GRADIENT);
+        let previous_width = C::previous_width(size);
         let kept_previous = at_mut(self.previous, t, previous_width);
         kept_previous[size..].fill(1.0);
         let d_projections = at_mut(self.d_projections, t, C::GATES * size);

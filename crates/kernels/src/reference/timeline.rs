@@ -10,27 +10,16 @@ use crate::tensors::Direction;
 pub(super) struct Timeline<B: Backend> {
     /// See [`padding`](Self::padding).
     padding: Mask<B>,
-    /// Where the timestep after is padding or past T, `[B, T, 1]`.
-    last: Mask<B>,
+    lengths: IntTensor<B>,
     direction: Direction,
     time: usize,
 }
 
 impl<B: Backend> Timeline<B> {
     pub fn new(time: usize, lengths: IntTensor<B>, direction: Direction) -> Self {
-        let device = lengths.device();
-        let bools = get_device_settings::<B>(&device).bool_dtype;
-        let [batch] = lengths.shape().dims();
-        let from = |first: i64| {
-            let steps = first..first + time as i64;
-            let steps = B::int_arange(steps, &device, lengths.dtype().into());
-            let steps = B::int_reshape(steps, Shape::from([1, time, 1]));
-            let lengths = B::int_reshape(lengths.clone(), Shape::from([batch, 1, 1]));
-            Mask(B::int_greater_equal(steps, lengths, bools))
-        };
         Self {
-            padding: from(0),
-            last: from(1),
+            padding: past(&lengths, 0, time),
+            lengths,
             direction,
             time,
         }
@@ -87,11 +76,25 @@ impl<B: Backend> Timeline<B> {
             Direction::Forward => Array::concat(parts, 1),
             Direction::Reverse => {
                 parts.reverse();
-                Array::concat(parts, 1).replaced_where(&self.last, initial)
+                // Where the timestep after is padding or past T.
+                let last = past(&self.lengths, 1, self.time);
+                Array::concat(parts, 1).replaced_where(&last, initial)
             }
         };
         previous.zero_where(&self.padding)
     }
+}
+
+/// Where the timestep `first` after each lies past its row's length, `[B, T, 1]`.
+fn past<B: Backend>(lengths: &IntTensor<B>, first: i64, time: usize) -> Mask<B> {
+    let device = lengths.device();
+    let bools = get_device_settings::<B>(&device).bool_dtype;
+    let [batch] = lengths.shape().dims();
+    let steps = first..first + time as i64;
+    let steps = B::int_arange(steps, &device, lengths.dtype().into());
+    let steps = B::int_reshape(steps, Shape::from([1, time, 1]));
+    let lengths = B::int_reshape(lengths.clone(), Shape::from([batch, 1, 1]));
+    Mask(B::int_greater_equal(steps, lengths, bools))
 }
 
 /// `sum over rows of leftᵀ right` for two `[B, T, _]` sequences: one matrix product over B·T rows.

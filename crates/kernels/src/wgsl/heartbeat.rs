@@ -34,18 +34,19 @@ fn with_count<T>(client: &Client, act: impl FnOnce(&mut Count) -> T) -> T {
     let is_ours =
         |count: &Count| count.on_device.service == service && count.on_device.stream == stream;
     // The one that was used last stands last: the first may go.
-    if let Some(at) = counts.iter().position(is_ours) {
-        counts[at..].rotate_left(1);
-        return act(counts.last_mut().expect("it was just put there"));
+    match counts.iter().position(is_ours) {
+        Some(at) => counts[at..].rotate_left(1),
+        None => {
+            if counts.len() == MOST_STREAMS {
+                counts.remove(0);
+            }
+            let on_device = client.create_from_slice(&0u32.to_ne_bytes());
+            counts.push(Count {
+                on_device,
+                launched: 0,
+            });
+        }
     }
-    if counts.len() == MOST_STREAMS {
-        counts.remove(0);
-    }
-    let on_device = client.create_from_slice(&0u32.to_ne_bytes());
-    counts.push(Count {
-        on_device,
-        launched: 0,
-    });
     act(counts.last_mut().expect("it was just put there"))
 }
 
