@@ -67,7 +67,7 @@ impl FirstWeights<'_> {
     /// A linear layer of `[in, out]`.
     pub fn linear(&mut self, shape: [usize; 2], device: &Device) -> Linear {
         let [input, output] = shape;
-        let limit = 1.0 / (input as f64).sqrt();
+        let limit = of_units(input);
         Linear {
             weight: self.param(shape, device, |initializers, rng| match initializers {
                 Initializers::Keras => glorot_uniform(shape, rng),

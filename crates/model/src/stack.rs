@@ -177,8 +177,8 @@ impl Stack {
         let mut width = input;
         let mut direction = |width, reverse| {
             let sizes = [width, config.hidden_size];
-            RecurrentCell::layer(config.cell, sizes, reverse, weights, device)
-                .with_recurrent_dropout(config.recurrent_dropout)
+            let dropout = config.recurrent_dropout;
+            RecurrentCell::layer(config.cell, sizes, reverse, dropout, weights, device)
         };
         let layers = (0..config.layers)
             .map(|_| {
@@ -216,28 +216,24 @@ impl Stack {
     ) -> Result<StackOutput, NetworkError> {
         let [rows, _] = input.dims();
         let lengths = input.lengths();
-        let mut before = match states {
+        let before = match states {
             Some(states) => {
                 self.check(&states, rows)?;
                 states.0.into_iter().map(Some).collect()
             }
             None => vec![None; self.layers.len()],
-        }
-        .into_iter();
-        let mut states = Vec::with_capacity(self.layers.len());
-        let mut next = |layer: &StackLayer, input: &StackInput, masks: &mut _| {
-            let before = before.next().expect("there are as many as layers");
-            let (hidden_states, last, after) = layer.walk(input, before, masks);
-            states.push(after);
-            (hidden_states, last)
         };
-        let (first, deeper) = self.layers.split_first().expect("there is a layer");
-        let (mut hidden_states, mut last) = next(first, &input, masks);
-        for layer in deeper {
+        let mut layers = self.layers.iter().zip(before);
+        let (first, before) = layers.next().expect("there is a layer");
+        let (mut hidden_states, mut last, after) = first.walk(&input, before, masks);
+        let mut states = vec![after];
+        for (layer, before) in layers {
             let vectors = masks.drop_values(&self.dropout, hidden_states);
             let lengths = lengths.clone();
             let input = StackInput::Vectors { vectors, lengths };
-            (hidden_states, last) = next(layer, &input, masks);
+            let after;
+            (hidden_states, last, after) = layer.walk(&input, before, masks);
+            states.push(after);
         }
         Ok(StackOutput {
             hidden_states,

@@ -54,16 +54,17 @@ impl Network {
                 false => format!("[B, {width}]"),
             };
             layers.push(layer(name, shape, of.num_params()));
-            let pooled = match reading {
-                Reading::Max => "largest",
-                Reading::Mean => "mean",
-                Reading::MaxAndMean => "largest, mean",
-                Reading::Last | Reading::EveryStep => continue,
-            };
-            if i + 1 == self.stack.layers.len() {
-                let shape = format!("[B, {}]", width * reading.widths());
-                layers.push(layer(pooled.into(), shape, 0));
-            }
+        }
+        let pooled = match reading {
+            Reading::Max => Some("largest"),
+            Reading::Mean => Some("mean"),
+            Reading::MaxAndMean => Some("largest, mean"),
+            Reading::Last | Reading::EveryStep => None,
+        };
+        if let Some(pooled) = pooled {
+            let reader = self.head.dense.as_ref().unwrap_or(&self.head.output);
+            let shape = format!("[B, {}]", reader.weight.lazy_shape()[0]);
+            layers.push(layer(pooled.into(), shape, 0));
         }
         let rows = match reading {
             Reading::EveryStep => "B·T",

@@ -244,17 +244,13 @@ impl Network {
     /// What its tensors are called: their paths, without the part of the network. In the files of all versions
     /// they have these names.
     pub fn weight_name(path: &str) -> String {
-        let layer = path.strip_prefix("stack.layers.");
-        let other = || {
-            ["input.", "head."]
-                .iter()
-                .find_map(|part| path.strip_prefix(part))
-        };
-        match (layer, other()) {
-            (Some(layer), _) => format!("recurrent.{layer}"),
-            (None, Some(other)) => other.to_owned(),
-            (None, None) => path.to_owned(),
+        if let Some(layer) = path.strip_prefix("stack.layers.") {
+            return format!("recurrent.{layer}");
         }
+        let other = ["input.", "head."]
+            .iter()
+            .find_map(|part| path.strip_prefix(part));
+        other.unwrap_or(path).to_owned()
     }
 
     /// The weights, read from the device.

@@ -1,7 +1,6 @@
 //! A recurrent layer of any kind, in one direction, and what it hands from a timestep to the next.
 
 use burn::module::Module;
-use burn::nn::DropoutConfig;
 use burn::tensor::{Device, Int, Tensor};
 use gatefold_kernels::{LstmState, Projections};
 use rand::Rng;
@@ -55,40 +54,37 @@ impl RecurrentCell {
         device: &Device,
     ) -> Self {
         let weights = &mut FirstWeights::Drawn(initializers, rng);
-        Self::layer(cell, [input, hidden], reverse, weights, device)
+        Self::layer(cell, [input, hidden], reverse, 0.0, weights, device)
     }
 
     pub(crate) fn layer(
         cell: Cell,
         [input, hidden]: [usize; 2],
         reverse: bool,
+        recurrent_dropout: f64,
         weights: &mut FirstWeights,
         device: &Device,
     ) -> Self {
         match cell {
             Cell::Rnn => {
-                let config = SimpleRnnConfig::new(input, hidden).with_reverse(reverse);
+                let config = SimpleRnnConfig::new(input, hidden)
+                    .with_reverse(reverse)
+                    .with_recurrent_dropout(recurrent_dropout);
                 Self::SimpleRnn(config.layer(weights, device))
             }
             Cell::Lstm => {
-                let config = LstmConfig::new(input, hidden).with_reverse(reverse);
+                let config = LstmConfig::new(input, hidden)
+                    .with_reverse(reverse)
+                    .with_recurrent_dropout(recurrent_dropout);
                 Self::Lstm(config.layer(weights, device))
             }
             Cell::Gru => {
-                let config = GruConfig::new(input, hidden).with_reverse(reverse);
+                let config = GruConfig::new(input, hidden)
+                    .with_reverse(reverse)
+                    .with_recurrent_dropout(recurrent_dropout);
                 Self::Gru(config.layer(weights, device))
             }
         }
-    }
-
-    pub(crate) fn with_recurrent_dropout(mut self, share: f64) -> Self {
-        let dropout = match &mut self {
-            Self::SimpleRnn(layer) => &mut layer.recurrent_dropout,
-            Self::Lstm(layer) => &mut layer.recurrent_dropout,
-            Self::Gru(layer) => &mut layer.recurrent_dropout,
-        };
-        *dropout = DropoutConfig::new(share).init();
-        self
     }
 
     /// The hidden size, H.
