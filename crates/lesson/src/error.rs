@@ -26,6 +26,10 @@ pub enum LessonError {
     Page(String),
 }
 
+pub(crate) fn unfit(why: impl Into<String>) -> LessonError {
+    LessonError::Unfit(why.into())
+}
+
 macro_rules! from_training {
     ($($error:ty),*) => {
         $(impl From<$error> for LessonError {

@@ -10,7 +10,7 @@ use gatefold_training::{Objective, Predictor};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::error::{LessonError, Result};
+use crate::error::{LessonError, Result, unfit};
 
 /// Tokens of a text that is explained; time and memory grow with their square.
 const MOST_TOKENS: usize = 1 << 14;
@@ -63,7 +63,7 @@ pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
     }
     let read = predictor.encode(&Content::Text(text.into()))?;
     if read.len() > MOST_TOKENS {
-        return Err(LessonError::Unfit(format!(
+        return Err(unfit(format!(
             "the network would read {} tokens, and every beginning of them: a text of at most {MOST_TOKENS} can be \
              explained",
             read.len()
@@ -111,10 +111,6 @@ pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
         // The start token is no word of the text.
         cut: cut.saturating_sub(1),
     })
-}
-
-fn unfit(why: &str) -> LessonError {
-    LessonError::Unfit(why.into())
 }
 
 /// What the ids and answers of a network mean that can be explained.

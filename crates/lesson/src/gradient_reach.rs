@@ -22,7 +22,7 @@ use gatefold_training::Objective;
 use gatefold_training::batch::network_input;
 use itertools::Itertools;
 
-use crate::error::{LessonError, Result};
+use crate::error::{LessonError, Result, unfit};
 
 /// Norms for every timestep, the first token's first, each the mean over a batch's rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,7 +121,7 @@ pub fn state_gradient_reach(
     };
     let shortest = batch.lengths.iter().min().copied().unwrap_or_default();
     if shortest != batch.time as i32 {
-        return Err(unfit(&format!(
+        return Err(unfit(format!(
             "how far the gradient reaches is measured on sequences of one length, not on some of {shortest} and some of {}",
             batch.time,
         )));
@@ -149,10 +149,6 @@ pub fn state_gradient_reach(
         reach.push(&mut gradient)?;
     }
     Ok(reach.finish())
-}
-
-fn unfit(why: &str) -> LessonError {
-    LessonError::Unfit(why.into())
 }
 
 /// The state after one timestep, from its projection `[B, 1, G·H]` and the state before it.
@@ -217,7 +213,7 @@ impl Norms {
         let (mut hidden_sum, mut state_sum) = (0.0, 0.0);
         for (scale, (hidden, state)) in self.scales.iter_mut().zip(norms.iter::<f64>().tuples()) {
             if !state.is_finite() {
-                return Err(unfit(&format!(
+                return Err(unfit(format!(
                     "the gradient is not finite {} timesteps before the last: the weights are of no use; train \
                      with a lower learning rate",
                     self.reach.state.len()

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use gatefold::dataset;
 use gatefold::device::{self, DeviceChoice};
-use gatefold_training::{Event, RunConfig, evaluate, fit};
+use gatefold_training::{Event, RunConfig, fit, score};
 
 fn main() -> anyhow::Result<()> {
     let mut config = RunConfig::default();
@@ -28,7 +28,7 @@ fn main() -> anyhow::Result<()> {
     })?;
     let (objective, batching) = (config.objective(), config.batching());
     let done = &mut |_, _| {};
-    let (_, test) = evaluate(&network, objective, &data.test, &batching, &device, done)?;
+    let test = score(&network, objective, &data.test, &batching, &device, done)?;
     println!(
         "test: loss {:.4}, accuracy {:.4}",
         test.loss,

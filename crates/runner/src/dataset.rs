@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use directories::ProjectDirs;
 use gatefold_data::{
-    Dataset, EncodedDataset, Labels, LoadProgress, MemoryTask, Source, TableFormat, TableOptions,
+    Dataset, EncodedDataset, Labels, LoadProgress, Source, TableFormat, TableOptions,
 };
 use gatefold_training::RunConfig;
 use gatefold_training::config::DatasetConfig;
@@ -112,10 +112,7 @@ fn names_a_host(path: &str) -> bool {
 /// If the name stands for nothing, or nothing is there.
 pub fn source(config: &DatasetConfig, labels: Option<&Labels>) -> Result<Source> {
     let name = config.name.as_deref().unwrap_or("reviews");
-    let task = config.task_length().map(|length| match name {
-        "adding" => (MemoryTask::Adding, length),
-        _ => (MemoryTask::Recall, length),
-    });
+    let task = config.memory_task();
     if task.is_none() {
         let why = format!("{name} has sequences of their own length");
         refuse(&why, "--length", config.length.is_some())?;
@@ -176,7 +173,7 @@ pub fn all_of(name: &str, of_run: &DatasetConfig) -> DatasetConfig {
         name: Some(name.into()),
         ..DatasetConfig::default()
     };
-    if config.task_length().is_some() {
+    if config.memory_task().is_some() {
         config.length = of_run.length;
     }
     if table_format(name).is_some() {

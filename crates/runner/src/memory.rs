@@ -2,7 +2,7 @@
 //! without a word.
 
 use anyhow::{Result, ensure};
-use gatefold_data::{EncodedDataset, Example, Padding};
+use gatefold_data::{EncodedDataset, Padding, Sequence};
 use gatefold_model::{Cell, NetworkConfig, Reading};
 use gatefold_training::RunConfig;
 
@@ -21,24 +21,26 @@ pub fn ensure_training_fits(
     data: &EncodedDataset,
     device: &ComputeDevice,
 ) -> Result<()> {
-    let [rows, time] = largest_batch(config, &data.train);
+    let [train, validation, test] = [&data.train, &data.validation, &data.test]
+        .map(|examples| examples.iter().map(|example| &example.input));
+    let [rows, time] = largest_batch(config, train);
     let bytes = training_step(&config.model, rows, time);
     let noun = config.dataset.noun();
     let what = format!("a training step of {rows} {noun} of {time} timesteps");
     ensure_fits(&what, bytes, device)?;
-    ensure_answers_fit(config, data.validation.iter().chain(&data.test), device)
+    ensure_answers_fit(config, validation.chain(test), device)
 }
 
-/// Whether asking the network of `config` about `examples` fits, as [`ensure_training_fits`] does.
+/// Whether asking the network of `config` about `sequences` fits, as [`ensure_training_fits`] does.
 ///
 /// # Errors
 /// Says how much it would take and what to lower.
 pub fn ensure_answers_fit<'a>(
     config: &RunConfig,
-    examples: impl IntoIterator<Item = &'a Example>,
+    sequences: impl IntoIterator<Item = &'a Sequence>,
     device: &ComputeDevice,
 ) -> Result<()> {
-    let [rows, time] = largest_batch(config, examples);
+    let [rows, time] = largest_batch(config, sequences);
     let bytes = forward(&config.model, rows, time);
     let noun = config.dataset.noun();
     let what = format!("a batch of {rows} {noun} of {time} timesteps");
@@ -48,12 +50,12 @@ pub fn ensure_answers_fit<'a>(
 /// The rows and timesteps of the largest batch there may be.
 fn largest_batch<'a>(
     config: &RunConfig,
-    examples: impl IntoIterator<Item = &'a Example>,
+    sequences: impl IntoIterator<Item = &'a Sequence>,
 ) -> [usize; 2] {
-    let (count, longest) = examples
+    let (count, longest) = sequences
         .into_iter()
-        .fold((0, 0), |(count, longest), example| {
-            (count + 1, example.input.len().max(longest))
+        .fold((0, 0), |(count, longest), sequence| {
+            (count + 1, sequence.len().max(longest))
         });
     let time = match config.input.padding() {
         Padding::Longest => longest,
@@ -197,8 +199,6 @@ fn installed() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use gatefold_data::Sequence;
-
     use super::*;
 
     #[test]
@@ -241,15 +241,11 @@ mod tests {
 
     #[test]
     fn a_batch_has_no_more_rows_than_there_are_and_their_longest_text() {
-        let example = |length| Example {
-            input: Sequence::Tokens(vec![1; length]),
-            target: None,
-        };
-        let examples = [example(3), example(7), example(5)];
+        let sequences = [3, 7, 5].map(|length| Sequence::Tokens(vec![1; length]));
         let mut config = RunConfig::default();
-        assert_eq!(largest_batch(&config, &examples), [3, 7]);
+        assert_eq!(largest_batch(&config, &sequences), [3, 7]);
         config.training.batch_size = 2;
         config.input.mask = false;
-        assert_eq!(largest_batch(&config, &examples), [2, 256]);
+        assert_eq!(largest_batch(&config, &sequences), [2, 256]);
     }
 }

@@ -107,6 +107,7 @@ pub fn train(
         });
     }
     let (progress, network) = (session.progress().clone(), session.network()?);
+    let steps = session.steps_behind();
     drop(session);
     // What training steps kept for each other is no use to what follows.
     release_memory();
@@ -118,7 +119,6 @@ pub fn train(
     let test = score(
         &network, objective, &data.test, &batching, device, &mut done,
     )?;
-    let steps = progress.epochs.len() * data.train.len().div_ceil(batching.batch_size);
     let summary = RunSummary {
         version: env!("CARGO_PKG_VERSION").into(),
         device: selected.to_string(),

@@ -165,20 +165,9 @@ impl RunFolder {
     /// # Errors
     /// If a file can't be written.
     pub fn write_encoder(&self, encoder: &Encoder, labels: Option<&Labels>) -> Result<()> {
-        match encoder {
-            Encoder::Text(vocabulary) => {
-                self.write(bundle::VOCABULARY, vocabulary.to_json().as_bytes())?;
-            }
-            Encoder::Values { scaler, .. } => {
-                if let Some(scaler) = scaler {
-                    self.write(bundle::SCALER, scaler.to_json().as_bytes())?;
-                }
-            }
-        }
-        match labels.filter(|labels| **labels != Labels::negative_positive()) {
-            Some(labels) => self.write(bundle::LABELS, labels.to_json().as_bytes()),
-            None => Ok(()),
-        }
+        bundle::encoder_files(encoder, labels)
+            .iter()
+            .try_for_each(|(name, content)| self.write(name, content.as_bytes()))
     }
 
     /// Writes the weights, a SafeTensors file's bytes.

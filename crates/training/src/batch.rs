@@ -36,10 +36,7 @@ pub trait Answers: Module {
 
 impl Answers for Network {
     fn answers(&self, batch: &Batch, device: &Device) -> Result<Tensor<2>, NetworkError> {
-        self.forward(match self.input.vocabulary_size() {
-            Some(words) => unsorted(batch, words, device),
-            None => values(batch, device),
-        }?)
+        self.forward(unsorted_input(self, batch, device)?)
     }
 
     fn weight_name(path: &str) -> String {
@@ -54,6 +51,21 @@ impl Answers for Network {
     ) -> Result<Tensor<2>, NetworkError> {
         let input = network_input(self, batch, device)?;
         self.forward_training(input, masks)
+    }
+}
+
+/// A batch as `network` reads it where nothing is learnt, its tokens as they are.
+///
+/// # Errors
+/// As [`network_input`].
+pub(crate) fn unsorted_input(
+    network: &Network,
+    batch: &Batch,
+    device: &Device,
+) -> Result<NetworkInput, NetworkError> {
+    match network.input.vocabulary_size() {
+        Some(words) => unsorted(batch, words, device),
+        None => values(batch, device),
     }
 }
 

@@ -131,7 +131,7 @@ impl Bundle {
     ///
     /// # Errors
     /// If a file is missing or damaged.
-    pub fn encoder(config: &RunConfig, read: ReadFile) -> Result<(Encoder, Option<Labels>)> {
+    fn encoder(config: &RunConfig, read: ReadFile) -> Result<(Encoder, Option<Labels>)> {
         let model = &config.model;
         let encoder = match model.input_size {
             None => Encoder::Text(vocabulary(model, read)?),
@@ -151,7 +151,7 @@ impl Bundle {
     ///
     /// # Errors
     /// If they are missing or damaged, or were trained with another vocabulary, scaler or other labels.
-    pub fn weights(
+    fn weights(
         config: &RunConfig,
         (encoder, labels): (&Encoder, Option<&Labels>),
         read: ReadFile,
@@ -177,16 +177,27 @@ pub(crate) fn unfit(error: WeightsError) -> TrainingError {
     ))
 }
 
+/// The files, each with its name, that say what a network's ids, numbers and classes stand for.
+pub fn encoder_files(encoder: &Encoder, labels: Option<&Labels>) -> Vec<(&'static str, String)> {
+    let name = match encoder {
+        Encoder::Text(_) => VOCABULARY,
+        Encoder::Values { .. } => SCALER,
+    };
+    let labels = labels.filter(|labels| **labels != Labels::negative_positive());
+    let encoder = encoder.to_json().map(|json| (name, json));
+    let labels = labels.map(|labels| (LABELS, labels.to_json()));
+    encoder.into_iter().chain(labels).collect()
+}
+
 /// A hash of what a network's ids, numbers and classes stand for: its weights are of no use with others.
 pub fn fingerprint(encoder: &Encoder, labels: Option<&Labels>) -> String {
-    let mut content = match encoder {
-        Encoder::Text(vocabulary) => vocabulary.to_json(),
-        Encoder::Values { scaler, .. } => scaler.as_ref().map(Scaler::to_json).unwrap_or_default(),
-    };
-    if let Some(labels) = labels.filter(|labels| **labels != Labels::negative_positive()) {
-        content += &labels.to_json();
-    }
-    hash(content.as_bytes())
+    let files = encoder_files(encoder, labels).into_iter();
+    hash(
+        files
+            .map(|(_, content)| content)
+            .collect::<String>()
+            .as_bytes(),
+    )
 }
 
 /// The bytes of the weights that `config` describes, and of what is said about them; twice, because another

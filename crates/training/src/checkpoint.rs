@@ -65,7 +65,7 @@ pub enum Refused {
     Other(String),
 }
 
-fn damaged(error: impl std::fmt::Display) -> Refused {
+pub(crate) fn damaged(error: impl std::fmt::Display) -> Refused {
     Refused::Damaged(error.to_string())
 }
 

@@ -4,7 +4,9 @@ mod hint;
 
 use std::path::PathBuf;
 
-use gatefold_data::{Batching, EncodedDataset, Encoding, Padding, TargetKind, Tokenizer};
+use gatefold_data::{
+    Batching, EncodedDataset, Encoding, MemoryTask, Padding, TargetKind, Tokenizer,
+};
 use gatefold_model::{NetworkConfig, Reading};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -96,17 +98,22 @@ impl Default for DatasetConfig {
 }
 
 impl DatasetConfig {
-    /// Timesteps of the longest sequences, if this is `adding` or `recall`; 100 unless it says otherwise.
-    pub fn task_length(&self) -> Option<usize> {
-        let is_task = matches!(self.name.as_deref(), Some("adding" | "recall"));
-        is_task.then(|| self.length.unwrap_or(100))
+    /// The memory task that this is, if it is one, and the timesteps of its longest sequences; 100 unless it says
+    /// otherwise.
+    pub fn memory_task(&self) -> Option<(MemoryTask, usize)> {
+        let task = match self.name.as_deref()? {
+            "adding" => MemoryTask::Adding,
+            "recall" => MemoryTask::Recall,
+            _ => return None,
+        };
+        Some((task, self.length.unwrap_or(100)))
     }
 
     /// What its examples are called, in the plural.
     pub fn noun(&self) -> &'static str {
         match self.name.as_deref() {
             None | Some("reviews" | "imdb") => "reviews",
-            Some("adding" | "recall") => "sequences",
+            Some(_) if self.memory_task().is_some() => "sequences",
             Some(_) => "texts",
         }
     }
@@ -422,7 +429,7 @@ impl RunConfig {
                 format!("class_weights must be above 0, not {weight}")
             })?;
         }
-        if let Some(length) = self.dataset.task_length() {
+        if let Some((_, length)) = self.dataset.memory_task() {
             ensure(length <= max_length, || {
                 format!(
                     "length must be at most max_length, {max_length}, not {length}: what is to be remembered would be cut \

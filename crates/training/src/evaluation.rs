@@ -256,16 +256,17 @@ pub async fn score_async(
     device: &Device,
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<Evaluation> {
-    let mut finite = true;
+    let mut finite = Ok(());
     let mut look = |batch: BatchAnswers| {
-        finite &= batch.answers.iter().all(|number| number.is_finite());
+        if finite.is_ok() {
+            finite = ensure_finite(&[batch.answers]);
+        }
     };
     let tested = test(
         network, objective, examples, batching, device, done, &mut look,
-    )
-    .await;
-    let evaluation = tested?;
-    finite.then_some(evaluation).ok_or(TrainingError::NotFinite)
+    );
+    let evaluation = tested.await?;
+    finite.map(|()| evaluation)
 }
 
 /// [`score_async`], waiting for the device: not in a browser.

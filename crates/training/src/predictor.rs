@@ -5,7 +5,7 @@ use futures_lite::future::block_on;
 use gatefold_data::{Batching, Content, Encoder, Example, Labels, Padding, Sequence};
 use gatefold_model::{Network, NetworkError, States};
 
-use crate::batch::network_input;
+use crate::batch::unsorted_input;
 use crate::bundle::{Bundle, unfit};
 use crate::config::{ConfigError, RunConfig};
 use crate::error::Result;
@@ -228,13 +228,15 @@ impl Predictor {
                 }
             }
             (_, expected) => {
-                let name = |is_text| if is_text { "tokens" } else { "numbers" };
+                let reads = match expected {
+                    None => "tokens",
+                    Some(_) => "numbers",
+                };
                 let given = match sequence {
                     _ if sequence.is_empty() => "nothing",
                     Sequence::Tokens(_) => "tokens",
                     Sequence::Values { .. } => "numbers",
                 };
-                let reads = name(expected.is_none());
                 Err(NetworkError::Kind { reads, given }.into())
             }
         }
@@ -281,13 +283,13 @@ impl Stream<'_> {
             padding: Padding::Longest,
         };
         let batch = batching.batch(&[steps.into()], &[0]);
-        let input = network_input(network, &batch, device)?;
+        let input = unsorted_input(network, &batch, device)?;
         let (output, states) = network.forward_from(self.states.clone(), input)?;
         let [rows, width] = output.dims();
-        let output = vec![read(output.reshape([rows * width])).await?];
-        ensure_finite(&output)?;
+        let output = read(output.reshape([rows * width])).await?;
+        ensure_finite(std::slice::from_ref(&output))?;
         self.states = Some(states);
-        Ok(self.predictor.meaning(&output[0]))
+        Ok(self.predictor.meaning(&output))
     }
 
     /// [`push_async`](Self::push_async), waiting for the device: not in a browser.

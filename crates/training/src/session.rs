@@ -13,7 +13,7 @@ use gatefold_model::Weights;
 use web_time::Instant;
 
 use crate::batch::Answers;
-use crate::checkpoint::{Checkpoint, Header, Refused};
+use crate::checkpoint::{Checkpoint, Header, Refused, damaged};
 use crate::config::RunConfig;
 use crate::error::{OtherError, Result, TrainingError};
 use crate::evaluation::{Reads, Tally, read, score_async};
@@ -224,7 +224,6 @@ impl<'a, N: Answers> Session<'a, N> {
     /// [`Refused`] says whether the checkpoint is damaged, or of something else.
     pub fn restore(&mut self, checkpoint: Checkpoint) -> Result<(), Refused> {
         checkpoint.check(self.config, self.data_hash())?;
-        let damaged = |error: &dyn std::fmt::Display| Refused::Damaged(error.to_string());
         let Header {
             optimizer_steps,
             progress,
@@ -234,7 +233,7 @@ impl<'a, N: Answers> Session<'a, N> {
             progress.step <= self.steps && progress.epochs.len() <= self.config.training.epochs;
         let behind = || progress.epochs.len() as u64 * self.steps as u64 + progress.step as u64;
         if !is_within || optimizer_steps != behind() {
-            return Err(Refused::Damaged(format!(
+            return Err(damaged(format!(
                 "{optimizer_steps} steps of the optimizer don't lead to step {} after {} epochs",
                 progress.step,
                 progress.epochs.len()
@@ -242,21 +241,20 @@ impl<'a, N: Answers> Session<'a, N> {
         }
         if checkpoint.best.is_some() == progress.epochs.is_empty() {
             return Err(damaged(
-                &"it holds a best epoch's weights and no epoch, or the other way round",
+                "it holds a best epoch's weights and no epoch, or the other way round",
             ));
         }
         let blank = self.trainer.network();
         if let Some(best) = &checkpoint.best {
-            best.check(&blank, N::weight_name)
-                .map_err(|error| damaged(&error))?;
+            best.check(&blank, N::weight_name).map_err(damaged)?;
         }
         let network = checkpoint.network.load_into(blank, N::weight_name);
-        let network = network.map_err(|error| damaged(&error))?;
+        let network = network.map_err(damaged)?;
         let training = &self.config.training;
         let mut trainer = Trainer::new(network, self.config.objective(), training, &self.device);
         trainer
             .restore(checkpoint.moments, optimizer_steps)
-            .map_err(|error| damaged(&error))?;
+            .map_err(damaged)?;
         (self.trainer, self.best, self.progress) = (trainer, checkpoint.best, progress);
         (self.weights, self.gradient_norm) = (None, None);
         Ok(())

@@ -15,9 +15,8 @@ use crate::output::{self, Format, accuracy};
 pub fn run(args: EvaluateArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let mut bundle = folder.bundle()?;
-    let config = bundle.config.clone();
     // What a flag names in its place is the user's own choice.
-    let mut of_run = config.dataset.clone();
+    let mut of_run = bundle.config.dataset.clone();
     let place = &args.dataset.place;
     of_run.path = of_run.path.filter(|_| place.data.is_none());
     of_run.test_path = of_run.test_path.filter(|_| place.test_data.is_none());
@@ -31,10 +30,10 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
         }
         args.dataset.apply(&mut config.dataset);
     };
-    let config = with_flags(config, apply, is_sound)?;
+    bundle.config = with_flags(bundle.config, apply, is_sound)?;
     let (selected, device) = device::open(args.device.device)?;
-    bundle.config = config.clone();
     let predictor = Predictor::new(bundle, &device)?;
+    let config = predictor.config();
 
     let name = config.dataset.name.clone().unwrap_or_default();
     for path in paths_of_run {
@@ -55,7 +54,8 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     let max_length = config.input.max_length;
     let examples = encode_all(&data.test, predictor.encoder(), labels, max_length)?;
     drop(data);
-    ensure_answers_fit(&config, &examples, &selected)?;
+    let sequences = examples.iter().map(|example| &example.input);
+    ensure_answers_fit(config, sequences, &selected)?;
     let mut bar = Bar::new("testing", "batches");
     let evaluation = predictor.score(&examples, &mut |done, all| {
         bar.update(done as u64, all as u64)

@@ -5,7 +5,7 @@ use gatefold::memory::ensure_answers_fit;
 use gatefold::run_folder::RunFolder;
 use gatefold::terminal::within_line;
 use gatefold::{device, files, say};
-use gatefold_data::{Content, Example};
+use gatefold_data::Content;
 use gatefold_lesson::explanation::{Explanation, Word, explain, explainable};
 use gatefold_training::Predictor;
 use itertools::Itertools;
@@ -21,16 +21,16 @@ const NAMED: usize = 5;
 pub fn run(args: ExplainArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let bundle = folder.bundle()?;
-    let config = bundle.config.clone();
     // Every beginning of the text is an example, half as long as the text on average.
-    let examples = config.input.max_length.div_ceil(2);
-    let (selected, device) = device::open_for_answers(args.device.device, &config, examples)?;
+    let examples = bundle.config.input.max_length.div_ceil(2);
+    let (selected, device) =
+        device::open_for_answers(args.device.device, &bundle.config, examples)?;
     let predictor = Predictor::new(bundle, &device)?;
     explainable(&predictor)?;
-    let whole: Example = predictor.encode(&Content::Text(args.text.clone()))?.into();
+    let whole = predictor.encode(&Content::Text(args.text.clone()))?;
     // As many beginnings as tokens.
-    let beginnings = std::iter::repeat_n(&whole, whole.input.len());
-    ensure_answers_fit(&config, beginnings, &selected)?;
+    let beginnings = std::iter::repeat_n(&whole, whole.len());
+    ensure_answers_fit(predictor.config(), beginnings, &selected)?;
     let explanation = explain(&predictor, &args.text)?;
     if let Some(note) = explanation.cut_note() {
         say!("{note}");

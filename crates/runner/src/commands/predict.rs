@@ -8,7 +8,7 @@ use gatefold::memory::ensure_answers_fit;
 use gatefold::run_folder::RunFolder;
 use gatefold::say;
 use gatefold::terminal::within_line;
-use gatefold_data::{Content, Example};
+use gatefold_data::Content;
 use gatefold_training::{Answer, Predictor};
 use serde_json::{Map, Value, json};
 
@@ -110,9 +110,7 @@ impl Answering {
         let texts = texts.into_iter().map(Content::Text);
         let sequences = texts.map(|text| self.predictor.encode(&text));
         let sequences: Vec<_> = sequences.collect::<gatefold_training::Result<_>>()?;
-        let examples = sequences.iter().cloned().map(Example::from);
-        let examples: Vec<Example> = examples.collect();
-        ensure_answers_fit(self.predictor.config(), &examples, &self.selected)?;
+        ensure_answers_fit(self.predictor.config(), &sequences, &self.selected)?;
         for answer in self.predictor.answer(sequences)? {
             match self.format {
                 Format::Json => output::json(&self.as_json(&answer))?,

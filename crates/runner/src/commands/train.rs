@@ -21,28 +21,26 @@ use crate::cli::{TrainArgs, is_sound, with_flags};
 use crate::output::{End, accuracy};
 
 pub fn run(args: TrainArgs) -> Result<()> {
-    let (mut config, resumed) = match &args.resume {
+    let (config, resumed) = match &args.resume {
         Some(path) => {
             let folder = RunFolder::open_begun(path)?;
             if folder.is_finished() {
                 say!("{} is finished; there is nothing to resume", path.display());
                 return Ok(());
             }
-            let apply = |config: &mut RunConfig| args.checkpoints.apply(&mut config.training);
-            let config = with_flags(folder.config()?, apply, is_sound)?;
-            for path in dataset::paths_of_run(&config.dataset)? {
-                say!("reading {}, which the run names", path.display());
-            }
-            (config, Some(folder))
+            (folder.config()?, Some(folder))
         }
-        None => {
-            let config = args.settings.into_config(is_sound)?;
-            let apply = |config: &mut RunConfig| args.checkpoints.apply(&mut config.training);
-            let mut config = with_flags(config, apply, is_sound)?;
-            config.dataset = found(config.dataset)?;
-            (config, None)
-        }
+        None => (args.settings.into_config(is_sound)?, None),
     };
+    let apply = |config: &mut RunConfig| args.checkpoints.apply(&mut config.training);
+    let mut config = with_flags(config, apply, is_sound)?;
+    if resumed.is_some() {
+        for path in dataset::paths_of_run(&config.dataset)? {
+            say!("reading {}, which the run names", path.display());
+        }
+    } else {
+        config.dataset = found(config.dataset)?;
+    }
     let (selected, device) = device::open(args.device.device)?;
     say!("device: {selected}");
     let name = config.dataset.name.clone().unwrap_or_default();

@@ -59,12 +59,7 @@ impl State {
             }
         }
         self.epochs.extend_from_slice(epochs);
-        self.best = self
-            .epochs
-            .iter()
-            .filter(|metrics| metrics.validation_loss.is_finite())
-            .min_by(|one, other| one.validation_loss.total_cmp(&other.validation_loss))
-            .cloned();
+        self.best = EpochMetrics::best_of(&self.epochs).cloned();
     }
 
     pub fn step(&mut self, step: Step, now: Instant) {
