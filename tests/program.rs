@@ -61,13 +61,14 @@ impl Sandbox {
 
     /// A table on which the word `good` or `bad` decides.
     fn table(&self, name: &str, rows: usize) {
+        self.table_of(name, rows, [("good", "pos"), ("bad", "neg")]);
+    }
+
+    /// A table on which a word decides the label beside it.
+    fn table_of(&self, name: &str, rows: usize, classes: [(&str, &str); 2]) {
         let mut text = String::from("text,label\n");
         for i in 0..rows {
-            let (word, label) = if i % 2 == 0 {
-                ("good", "pos")
-            } else {
-                ("bad", "neg")
-            };
+            let (word, label) = classes[i % 2];
             writeln!(text, "\"a {word} film, number {}\",{label}", i % 7).unwrap();
         }
         fs::write(self.path(name), text).unwrap();
@@ -82,6 +83,11 @@ impl Sandbox {
     /// Trains a tiny network until it tells good from bad.
     fn train(&self, run: &str, more: &[&str]) -> Command {
         self.table("films.csv", 80);
+        self.train_tiny(run, more)
+    }
+
+    /// Trains a tiny network on `films.csv` for as long as it takes to tell two words apart.
+    fn train_tiny(&self, run: &str, more: &[&str]) -> Command {
         let sizes = "--epochs 6 --hidden-size 8 --batch-size 16 --learning-rate 0.02";
         let mut arguments: Vec<&str> = sizes.split(' ').chain(["--run", run]).collect();
         arguments.extend(more);
@@ -290,16 +296,9 @@ fn a_table_of_any_number_of_labels_trains_and_is_answered_by_name() {
 fn labels_keep_their_names_and_their_places() {
     let sandbox = Sandbox::new();
     let train = |first: &str, second: &str| {
-        let mut text = String::from("text,label\n");
-        for i in 0..80 {
-            let (word, label) = [("bad", first), ("good", second)][i % 2];
-            writeln!(text, "\"a {word} film, number {}\",{label}", i % 7).unwrap();
-        }
-        fs::write(sandbox.path("films.csv"), text).unwrap();
+        sandbox.table_of("films.csv", 80, [("bad", first), ("good", second)]);
         let _ = fs::remove_dir_all(sandbox.path("run"));
-        let sizes = "--epochs 6 --hidden-size 8 --batch-size 16 --learning-rate 0.02 --run run";
-        let sizes: Vec<&str> = sizes.split(' ').collect();
-        sandbox.train_on_films(&sizes)
+        sandbox.train_tiny("run", &[])
     };
     for (first, second, names) in [
         ("0", "1", ["0", "1"]),

@@ -158,6 +158,14 @@ fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// What a program said that ended with `code`.
+#[track_caller]
+fn said(output: &Output, code: i32) -> String {
+    let said = errors(output);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    said
+}
+
 /// Every file of a run is whole, whatever became of the process that wrote it.
 fn assert_whole(run: &Path) {
     let Ok(entries) = fs::read_dir(run) else {
@@ -274,8 +282,7 @@ fn without_a_whole_checkpoint_what_is_there_is_kept_and_named() {
     let before = kept().map(Result::unwrap);
     let refused = || {
         let output = sandbox.train(&["--resume", "run"]).output().unwrap();
-        let said = errors(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        let said = said(&output, 1);
         for part in [
             "no checkpoint",
             "metrics.jsonl",
@@ -302,8 +309,7 @@ fn one_program_at_a_time_writes_a_run() {
     for second in [sandbox.train(&["--resume", "run"]), sandbox.begin("run")] {
         let mut second = second;
         let output = second.output().unwrap();
-        let said = errors(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        let said = said(&output, 1);
         assert!(said.contains("another program"), "{said}");
         if cfg!(unix) {
             assert!(said.contains(&format!("process {}", first.id())), "{said}");
@@ -328,8 +334,7 @@ fn what_can_not_be_gone_on_with_is_refused_with_the_reason() {
     sandbox.kill_when("run", has_checkpoint);
     let refused = |why: &str| {
         let output = sandbox.train(&["--resume", "run"]).output().unwrap();
-        let said = errors(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        let said = said(&output, 1);
         assert!(said.contains(why), "{said}");
     };
     let config = fs::read_to_string(sandbox.path("run/config.toml")).unwrap();
@@ -362,8 +367,7 @@ fn a_folder_that_can_not_be_written_to_ends_a_run_that_can_go_on() {
     }
     fs::write(&folder, "").unwrap();
     let output = sandbox.train(&["--resume", "run"]).output().unwrap();
-    let said = errors(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let said = said(&output, 1);
     assert!(said.contains("checkpoints"), "{said}");
     fs::remove_file(&folder).unwrap();
     if there {
@@ -410,8 +414,7 @@ mod unix {
         let before = checkpoints(&run);
         let resume = sandbox.train(&["--resume", "run"]);
         let output = without_room(&resume, 16).output().unwrap();
-        let said = errors(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        let said = said(&output, 1);
         assert!(said.contains("cannot write"), "{said}");
         assert_whole(&run);
         assert_eq!(checkpoints(&run), before, "those that were there stay");
@@ -434,8 +437,7 @@ mod unix {
             wait_until(|| has_checkpoint(&sandbox.path(&run)));
             signal(&child, name);
             let output = child.wait_with_output().unwrap();
-            let said = errors(&output);
-            assert_eq!(output.status.code(), Some(code), "{said}");
+            let said = said(&output, code);
             assert!(said.contains(&format!("--resume {run}")), "{said}");
             finish(sandbox.train(&["--resume", &run]));
             assert_eq!(sandbox.result(&run), WHOLE.0);
