@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_cubecl::cubecl::logging::{LaunchObservation, LaunchObserver};
 use gatefold_kernels::{
-    AdamStep, Direction, LstmState, Moments, Projections, Tokens, adam, embedding, gru, linear,
-    lstm, simple_rnn,
+    AdamStep, Cell, Direction, Moments, Projections, RecurrentWeights, State, Tokens, adam,
+    embedding, linear,
 };
 use gpu::gpu;
 use ndarray::ndarray;
@@ -24,53 +24,28 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Cell {
-    Lstm,
-    Gru,
-    SimpleRnn,
-}
-
-impl Cell {
-    fn gates(self) -> usize {
-        match self {
-            Self::Lstm => 4,
-            Self::Gru => 3,
-            Self::SimpleRnn => 1,
-        }
-    }
-
-    /// Hidden states, the final hidden state, and an LSTM's final cell; `state`: hidden and cell.
-    fn walk(
-        self,
-        projections: impl Into<Projections>,
-        weight: &Tensor<2>,
-        bias: &Tensor<1>,
-        state: Option<[Tensor<2>; 2]>,
-        lengths: Tensor<1, Int>,
-        direction: Direction,
-    ) -> (Tensor<3>, Tensor<2>, Option<Tensor<2>>) {
-        let (projections, weight) = (projections.into(), weight.clone());
-        match self {
-            Self::Lstm => {
-                let state = state.map(|[hidden, cell]| LstmState { hidden, cell });
-                let output = lstm(projections, weight, state, lengths, direction).unwrap();
-                let state = output.final_state;
-                (output.hidden_states, state.hidden, Some(state.cell))
-            }
-            Self::Gru => {
-                let hidden = state.map(|[hidden, _]| hidden);
-                let bias = bias.clone();
-                let output = gru(projections, weight, bias, hidden, lengths, direction).unwrap();
-                (output.hidden_states, output.final_hidden, None)
-            }
-            Self::SimpleRnn => {
-                let hidden = state.map(|[hidden, _]| hidden);
-                let output = simple_rnn(projections, weight, hidden, lengths, direction).unwrap();
-                (output.hidden_states, output.final_hidden, None)
-            }
-        }
-    }
+/// Hidden states, the final hidden state, and an LSTM's final cell; `state`: hidden and cell.
+fn walk(
+    cell: Cell,
+    projections: impl Into<Projections>,
+    weight: &Tensor<2>,
+    bias: &Tensor<1>,
+    state: Option<[Tensor<2>; 2]>,
+    lengths: Tensor<1, Int>,
+    direction: Direction,
+) -> (Tensor<3>, Tensor<2>, Option<Tensor<2>>) {
+    let recurrent = RecurrentWeights {
+        weight: Some(weight.clone()),
+        bias: cell.has_recurrent_bias().then(|| bias.clone()),
+    };
+    let state = state.map(|[hidden, state]| State {
+        hidden,
+        cell: cell.has_cell_state().then_some(state),
+    });
+    let walked =
+        gatefold_kernels::walk(cell, projections, recurrent, state, lengths, direction).unwrap();
+    let State { hidden, cell } = walked.final_state;
+    (walked.hidden_states, hidden, cell)
 }
 
 /// One call of an operation.
@@ -174,7 +149,8 @@ impl Case {
         let cell_state: Tensor<2> = random([batch, hidden], self.scale.min(1.5), rng, device);
         let lengths = Tensor::<1, Int>::from_data(&self.lengths[..], &device.device);
         let given = self.with_state.then(|| [state.clone(), cell_state.clone()]);
-        let (hidden_states, final_hidden, final_cell) = self.cell.walk(
+        let (hidden_states, final_hidden, final_cell) = walk(
+            self.cell,
             projections.clone(),
             &weight,
             &bias,
@@ -210,7 +186,7 @@ impl Case {
             },
             gradient("d recurrent weight", weight.grad(&gradients).map(floats)),
         ]);
-        if self.cell == Cell::Gru {
+        if self.cell.has_recurrent_bias() {
             values.push(gradient(
                 "d recurrent bias",
                 bias.grad(&gradients).map(floats),
@@ -221,7 +197,7 @@ impl Case {
                 "d initial hidden",
                 state.grad(&gradients).map(floats),
             ));
-            if self.cell == Cell::Lstm {
+            if self.cell.has_cell_state() {
                 let gradient = cell_state.grad(&gradients).map(floats);
                 values.push(("d initial cell", true, gradient.expect("d initial cell")));
             }
@@ -399,7 +375,7 @@ mod on_ndarray {
 
     #[test]
     fn random_cases_agree() {
-        for cell in super::CELLS {
+        for cell in super::Cell::ALL {
             super::compare_random_cases(cell, &Kernels::ndarray(), &[3, 31]);
         }
     }
@@ -468,13 +444,11 @@ fn random_grus_agree(on: &Kernels) {
 }
 
 fn random_simple_rnns_agree(on: &Kernels) {
-    compare_random_cases(Cell::SimpleRnn, on, &HIDDEN);
+    compare_random_cases(Cell::Rnn, on, &HIDDEN);
 }
 
-const CELLS: [Cell; 3] = [Cell::Lstm, Cell::Gru, Cell::SimpleRnn];
-
 fn each_cell(on: &Kernels, floor: f64, case: impl Fn(Cell) -> Case) {
-    for cell in CELLS {
+    for cell in Cell::ALL {
         let case = case(cell);
         let errors = check(&case, on, floor).unwrap_or_else(|error| panic!("{case:?}: {error}"));
         eprintln!(
@@ -486,7 +460,7 @@ fn each_cell(on: &Kernels, floor: f64, case: impl Fn(Cell) -> Case) {
 
 /// At every hidden size, tile and direction, since each may take another way through the kernels.
 fn the_same_call_gives_the_same_bits(on: &Kernels) {
-    for cell in CELLS {
+    for cell in Cell::ALL {
         for (i, hidden) in HIDDEN.into_iter().chain([600]).enumerate() {
             let case = Case {
                 cell,
@@ -528,7 +502,7 @@ fn pytorchs_values_agree(on: &Kernels) {
 
 #[test]
 fn the_number_of_threads_changes_nothing_on_cpu() {
-    for cell in CELLS {
+    for cell in Cell::ALL {
         let case = Case {
             cell,
             time: 20,
@@ -628,7 +602,15 @@ fn what_stands_in_the_padding_is_not_read(on: &Kernels) {
         let lengths = LENGTHS.map(|length| length as i32);
         let lengths = Tensor::<1, Int>::from_data(lengths, &device.device);
         let given = Some([state.clone(), cell_state.clone()]);
-        let walked = cell.walk(input.clone(), &weight, &bias, given, lengths, direction);
+        let walked = walk(
+            cell,
+            input.clone(),
+            &weight,
+            &bias,
+            given,
+            lengths,
+            direction,
+        );
         let (hidden_states, final_hidden, final_cell) = walked;
         let last = match final_cell {
             Some(cell) => final_hidden + cell,
@@ -662,7 +644,7 @@ fn what_stands_in_the_padding_is_not_read(on: &Kernels) {
         values.extend(others);
         values
     };
-    for cell in CELLS {
+    for cell in Cell::ALL {
         for direction in [Direction::Forward, Direction::Reverse] {
             let expected = outputs(cell, direction, 0.0);
             for padding in [f32::NAN, f32::INFINITY] {

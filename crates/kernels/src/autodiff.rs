@@ -7,12 +7,10 @@
 //! loss doesn't depend on never runs; its slot stays empty and counts as zero.
 
 mod embedding;
-mod gru;
 mod linear;
-mod lstm;
 mod port;
 mod projections;
-mod simple_rnn;
+mod walk;
 
 use burn::backend::AutodiffBackend;
 use burn::backend::tensor::FloatTensor;
@@ -20,11 +18,10 @@ use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 
 use crate::backend::RecurrentBackend;
+use crate::cell::Cell;
 use crate::tensors::{
-    Direction, GruGradients, GruInputs, GruSaved, GruTraining, HiddenOutputGradients,
-    HiddenOutputs, LinearGradients, LinearInputs, LstmGradients, LstmInputs, LstmOutputGradients,
-    LstmOutputs, LstmSaved, LstmTraining, SimpleRnnGradients, SimpleRnnInputs, SimpleRnnSaved,
-    TokenInputs,
+    Direction, LinearGradients, LinearInputs, TokenInputs, WalkGradients, WalkInputs,
+    WalkOutputGradients, WalkOutputs, WalkSaved, WalkTraining,
 };
 
 /// What the methods say that make up a backward pass: on `Autodiff` nobody has a use for them.
@@ -32,16 +29,8 @@ const FIRST_ORDER_ONLY: &str =
     "recurrent operations are differentiated once; their backward passes have no gradients";
 
 impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B, C> {
-    fn lstm(inputs: LstmInputs<Self>, direction: Direction) -> LstmOutputs<Self> {
-        lstm::forward::<B, C>(inputs, direction)
-    }
-
-    fn gru(inputs: GruInputs<Self>, direction: Direction) -> HiddenOutputs<Self> {
-        gru::forward::<B, C>(inputs, direction)
-    }
-
-    fn simple_rnn(inputs: SimpleRnnInputs<Self>, direction: Direction) -> HiddenOutputs<Self> {
-        simple_rnn::forward::<B, C>(inputs, direction)
+    fn walk(inputs: WalkInputs<Self>, cell: Cell, direction: Direction) -> WalkOutputs<Self> {
+        walk::forward::<B, C>(inputs, cell, direction)
     }
 
     fn token_embedding(weight: FloatTensor<Self>, tokens: TokenInputs<Self>) -> FloatTensor<Self> {
@@ -71,35 +60,16 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
         panic!("{FIRST_ORDER_ONLY}")
     }
 
-    fn lstm_training(_: LstmInputs<Self>, _: Direction) -> LstmTraining<Self> {
+    fn walk_training(_: WalkInputs<Self>, _: Cell, _: Direction) -> WalkTraining<Self> {
         panic!("{FIRST_ORDER_ONLY}")
     }
 
-    fn lstm_backward(
-        _: LstmSaved<Self>,
-        _: LstmOutputGradients<Self>,
+    fn walk_backward(
+        _: WalkSaved<Self>,
+        _: WalkOutputGradients<Self>,
+        _: Cell,
         _: Direction,
-    ) -> LstmGradients<Self> {
-        panic!("{FIRST_ORDER_ONLY}")
-    }
-
-    fn gru_training(_: GruInputs<Self>, _: Direction) -> GruTraining<Self> {
-        panic!("{FIRST_ORDER_ONLY}")
-    }
-
-    fn gru_backward(
-        _: GruSaved<Self>,
-        _: HiddenOutputGradients<Self>,
-        _: Direction,
-    ) -> GruGradients<Self> {
-        panic!("{FIRST_ORDER_ONLY}")
-    }
-
-    fn simple_rnn_backward(
-        _: SimpleRnnSaved<Self>,
-        _: HiddenOutputGradients<Self>,
-        _: Direction,
-    ) -> SimpleRnnGradients<Self> {
+    ) -> WalkGradients<Self> {
         panic!("{FIRST_ORDER_ONLY}")
     }
 }

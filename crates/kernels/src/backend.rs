@@ -1,16 +1,20 @@
 //! The extension trait through which a Burn backend runs the recurrent operations.
 //!
 //! Every method has a default body, so `impl RecurrentBackend for MyBackend {}` is enough for a
-//! backend that has no kernels of its own. The `*_training` methods also return what the backward
-//! pass needs; automatic differentiation calls them, people call [`crate::sequence`].
+//! backend that has no kernels of its own. [`walk_training`](RecurrentBackend::walk_training) also returns
+//! what the backward pass needs; automatic differentiation calls it, people call [`crate::sequence`].
 
 // Burn keeps NdArray as a reference only, which is its use here.
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
+
+#[cfg(feature = "fusion")]
+mod specs;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 
 use crate::adam::step::AdamStep;
+use crate::cell::Cell;
 use crate::reference;
 use crate::tensors::*;
 
@@ -20,7 +24,7 @@ use crate::tensors::*;
 /// below 0 counts as 0, one above T as T.
 ///
 /// # Panics
-/// `Autodiff` differentiates once: on it, the `*_training` and `*_backward` methods panic.
+/// `Autodiff` differentiates once: on it, [`walk_training`](Self::walk_training) and the `*_backward` methods panic.
 #[backend_extension(
     Cube,
     Flex,
@@ -29,73 +33,35 @@ use crate::tensors::*;
     Fusion: cfg(feature = "fusion")
 )]
 pub trait RecurrentBackend: Backend {
-    /// The LSTM over a whole sequence.
-    #[fusion(meta = specs::lstm)]
-    fn lstm(#[extension_type] inputs: LstmInputs<Self>, direction: Direction) -> LstmOutputs<Self> {
-        reference::lstm::forward::<Self>(inputs, direction)
-    }
-
-    /// [`lstm`](Self::lstm), keeping what the backward pass needs.
-    #[fusion(meta = specs::lstm_training)]
-    fn lstm_training(
-        #[extension_type] inputs: LstmInputs<Self>,
+    /// A cell over a whole sequence.
+    #[fusion(meta = specs::walk)]
+    fn walk(
+        #[extension_type] inputs: WalkInputs<Self>,
+        cell: Cell,
         direction: Direction,
-    ) -> LstmTraining<Self> {
-        reference::lstm::forward_training::<Self>(inputs, direction)
+    ) -> WalkOutputs<Self> {
+        reference::walk::<Self>(inputs, cell, direction)
     }
 
-    /// The LSTM's backward pass: from the gradients of the outputs to those of the inputs.
-    #[fusion(meta = specs::lstm_backward)]
-    fn lstm_backward(
-        #[extension_type] saved: LstmSaved<Self>,
-        #[extension_type] output_gradients: LstmOutputGradients<Self>,
+    /// [`walk`](Self::walk), keeping what the backward pass needs.
+    #[fusion(meta = specs::walk_training)]
+    fn walk_training(
+        #[extension_type] inputs: WalkInputs<Self>,
+        cell: Cell,
         direction: Direction,
-    ) -> LstmGradients<Self> {
-        reference::lstm::backward::<Self>(saved, output_gradients, direction)
+    ) -> WalkTraining<Self> {
+        reference::walk_training::<Self>(inputs, cell, direction)
     }
 
-    /// The GRU over a whole sequence.
-    #[fusion(meta = specs::gru)]
-    fn gru(#[extension_type] inputs: GruInputs<Self>, direction: Direction) -> HiddenOutputs<Self> {
-        reference::gru::forward::<Self>(inputs, direction)
-    }
-
-    /// [`gru`](Self::gru), keeping what the backward pass needs.
-    #[fusion(meta = specs::gru_training)]
-    fn gru_training(
-        #[extension_type] inputs: GruInputs<Self>,
+    /// A walk's backward pass: from the gradients of the outputs to those of the inputs.
+    #[fusion(meta = specs::walk_backward)]
+    fn walk_backward(
+        #[extension_type] saved: WalkSaved<Self>,
+        #[extension_type] output_gradients: WalkOutputGradients<Self>,
+        cell: Cell,
         direction: Direction,
-    ) -> GruTraining<Self> {
-        reference::gru::forward_training::<Self>(inputs, direction)
-    }
-
-    /// The GRU's backward pass: from the gradients of the outputs to those of the inputs.
-    #[fusion(meta = specs::gru_backward)]
-    fn gru_backward(
-        #[extension_type] saved: GruSaved<Self>,
-        #[extension_type] output_gradients: HiddenOutputGradients<Self>,
-        direction: Direction,
-    ) -> GruGradients<Self> {
-        reference::gru::backward::<Self>(saved, output_gradients, direction)
-    }
-
-    /// The simple RNN over a whole sequence. Its hidden states are all that its backward pass needs.
-    #[fusion(meta = specs::simple_rnn)]
-    fn simple_rnn(
-        #[extension_type] inputs: SimpleRnnInputs<Self>,
-        direction: Direction,
-    ) -> HiddenOutputs<Self> {
-        reference::simple_rnn::forward::<Self>(inputs, direction)
-    }
-
-    /// The simple RNN's backward pass: from the gradients of the outputs to those of the inputs.
-    #[fusion(meta = specs::simple_rnn_backward)]
-    fn simple_rnn_backward(
-        #[extension_type] saved: SimpleRnnSaved<Self>,
-        #[extension_type] output_gradients: HiddenOutputGradients<Self>,
-        direction: Direction,
-    ) -> SimpleRnnGradients<Self> {
-        reference::simple_rnn::backward::<Self>(saved, output_gradients, direction)
+    ) -> WalkGradients<Self> {
+        reference::walk_backward::<Self>(saved, output_gradients, cell, direction)
     }
 
     /// The rows of `weight` `[V, D]` that the tokens name, `[B, T, D]`.
@@ -153,152 +119,3 @@ pub trait RecurrentBackend: Backend {
 
 #[cfg(feature = "ndarray")]
 impl RecurrentBackend for burn::backend::NdArray {}
-
-/// The shapes and types of the outputs, which lazy operation needs before anything ran.
-#[cfg(feature = "fusion")]
-mod specs {
-    use burn::backend::fusion::custom::TensorSpec;
-
-    use super::*;
-
-    pub fn lstm(inputs: &LstmInputsMetadata, _: &Direction) -> LstmOutputsMetadata {
-        LstmOutputsMetadata {
-            hidden_states: per_token(&inputs.initial_hidden, &inputs.projections, 1),
-            final_hidden: inputs.initial_hidden.clone(),
-            final_cell: inputs.initial_cell.clone(),
-        }
-    }
-
-    pub fn lstm_training(
-        inputs: &LstmInputsMetadata,
-        direction: &Direction,
-    ) -> LstmTrainingMetadata {
-        LstmTrainingMetadata {
-            outputs: lstm(inputs, direction),
-            gates_and_cell: per_token(&inputs.initial_hidden, &inputs.projections, 5),
-        }
-    }
-
-    pub fn lstm_backward(
-        saved: &LstmSavedMetadata,
-        _: &LstmOutputGradientsMetadata,
-        _: &Direction,
-    ) -> LstmGradientsMetadata {
-        LstmGradientsMetadata {
-            projections: projections(&saved.hidden_states, &saved.recurrent_weight),
-            recurrent_weight: saved.recurrent_weight.clone(),
-            initial_hidden: saved.initial_hidden.clone(),
-            initial_cell: saved.initial_cell.clone(),
-        }
-    }
-
-    pub fn gru(inputs: &GruInputsMetadata, _: &Direction) -> HiddenOutputsMetadata {
-        hidden_outputs(&inputs.initial_hidden, &inputs.projections)
-    }
-
-    pub fn gru_training(inputs: &GruInputsMetadata, direction: &Direction) -> GruTrainingMetadata {
-        GruTrainingMetadata {
-            outputs: gru(inputs, direction),
-            gates_and_candidate: per_token(&inputs.initial_hidden, &inputs.projections, 4),
-        }
-    }
-
-    pub fn gru_backward(
-        saved: &GruSavedMetadata,
-        _: &HiddenOutputGradientsMetadata,
-        _: &Direction,
-    ) -> GruGradientsMetadata {
-        GruGradientsMetadata {
-            projections: projections(&saved.hidden_states, &saved.recurrent_weight),
-            recurrent_weight: saved.recurrent_weight.clone(),
-            recurrent_bias: TensorSpec::new(
-                [saved.recurrent_weight.shape[1]].into(),
-                saved.recurrent_weight.dtype,
-            ),
-            initial_hidden: saved.initial_hidden.clone(),
-        }
-    }
-
-    pub fn simple_rnn(inputs: &SimpleRnnInputsMetadata, _: &Direction) -> HiddenOutputsMetadata {
-        hidden_outputs(&inputs.initial_hidden, &inputs.projections)
-    }
-
-    pub fn simple_rnn_backward(
-        saved: &SimpleRnnSavedMetadata,
-        _: &HiddenOutputGradientsMetadata,
-        _: &Direction,
-    ) -> SimpleRnnGradientsMetadata {
-        SimpleRnnGradientsMetadata {
-            projections: projections(&saved.hidden_states, &saved.recurrent_weight),
-            recurrent_weight: saved.recurrent_weight.clone(),
-            initial_hidden: saved.initial_hidden.clone(),
-        }
-    }
-
-    pub fn token_embedding(weight: &TensorSpec, tokens: &TokenInputsMetadata) -> TensorSpec {
-        let [batch, time] = tokens.ids.shape.dims();
-        let [_, columns] = weight.shape.dims();
-        TensorSpec::new([batch, time, columns].into(), weight.dtype)
-    }
-
-    pub fn token_embedding_backward(
-        tokens: &TokenInputsMetadata,
-        output_gradient: &TensorSpec,
-    ) -> TensorSpec {
-        let [_, _, columns] = output_gradient.shape.dims();
-        TensorSpec::new([tokens.words, columns].into(), output_gradient.dtype)
-    }
-
-    pub fn linear_forward(inputs: &LinearInputsMetadata) -> TensorSpec {
-        let [rows, _] = inputs.input.shape.dims();
-        let [_, columns] = inputs.weight.shape.dims();
-        TensorSpec::new([rows, columns].into(), inputs.input.dtype)
-    }
-
-    pub fn linear_backward(
-        input: &TensorSpec,
-        weight: &TensorSpec,
-        _: &TensorSpec,
-    ) -> LinearGradientsMetadata {
-        LinearGradientsMetadata {
-            input: input.clone(),
-            weight: weight.clone(),
-            bias: TensorSpec::new([weight.shape[1]].into(), weight.dtype),
-        }
-    }
-
-    pub fn heartbeat(number: &TensorSpec, _: &TensorSpec) -> TensorSpec {
-        number.clone()
-    }
-
-    fn hidden_outputs(
-        state: &TensorSpec,
-        projections: &ProjectionsMetadata,
-    ) -> HiddenOutputsMetadata {
-        HiddenOutputsMetadata {
-            hidden_states: per_token(state, projections, 1),
-            final_hidden: state.clone(),
-        }
-    }
-
-    /// `[B, T, G·H]`.
-    fn projections(hidden_states: &TensorSpec, weight: &TensorSpec) -> TensorSpec {
-        let [batch, time, _] = hidden_states.shape.dims();
-        let [_, width] = weight.shape.dims();
-        TensorSpec::new([batch, time, width].into(), weight.dtype)
-    }
-
-    /// `[B, T, count · H]`.
-    fn per_token(
-        state: &TensorSpec,
-        projections: &ProjectionsMetadata,
-        count: usize,
-    ) -> TensorSpec {
-        let [_, hidden] = state.shape.dims();
-        let [batch, time] = match projections {
-            ProjectionsMetadata::PerToken(tensor) => [tensor.shape[0], tensor.shape[1]],
-            ProjectionsMetadata::PerWord { tokens, .. } => tokens.ids.shape.dims(),
-        };
-        TensorSpec::new([batch, time, count * hidden].into(), state.dtype)
-    }
-}

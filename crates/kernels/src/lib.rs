@@ -33,12 +33,17 @@
 pub mod adam;
 mod autodiff;
 pub mod backend;
+pub mod cell;
 mod cpu;
 pub mod embedding;
+pub mod error;
+mod fused;
 pub mod heartbeat;
 pub mod linear;
+pub mod projections;
 mod reference;
 pub mod sequence;
+pub mod state;
 pub mod sums;
 // A box would be no extension type, and there is one projection a layer.
 #[allow(clippy::large_enum_variant)]
@@ -47,12 +52,14 @@ mod wgsl;
 
 pub use adam::{AdamStep, Moments, adam};
 pub use backend::RecurrentBackend;
+pub use cell::Cell;
 pub use cpu::{Simd, SimdError, SimdLevel, release_memory, simd};
 pub use embedding::{TokenError, Tokens, embedding};
+pub use error::InputError;
+pub use fused::fused;
 pub use heartbeat::{Heartbeat, LostWork};
 pub use linear::linear;
-pub use sequence::{
-    GruOutput, InputError, LstmOutput, LstmState, Projections, SimpleRnnOutput, gru, lstm,
-    simple_rnn,
-};
+pub use projections::Projections;
+pub use sequence::*;
+pub use state::{LstmState, State};
 pub use tensors::Direction;

@@ -4,8 +4,52 @@
 pub(crate) mod adam;
 mod array;
 pub(crate) mod embedding;
-pub(crate) mod gru;
+mod gru;
 pub(crate) mod linear;
-pub(crate) mod lstm;
-pub(crate) mod simple_rnn;
+mod lstm;
+mod simple_rnn;
 mod timeline;
+mod walk;
+
+use burn::backend::Backend;
+
+use crate::cell::Cell;
+use crate::tensors::{
+    Direction, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved, WalkTraining,
+};
+
+/// Calls a function of [`walk`] with the cell's equations.
+macro_rules! of_cell {
+    ($cell:expr, $function:ident($($argument:expr),*)) => {
+        match $cell {
+            Cell::Rnn => walk::$function::<B, simple_rnn::SimpleRnn>($($argument),*),
+            Cell::Lstm => walk::$function::<B, lstm::Lstm>($($argument),*),
+            Cell::Gru => walk::$function::<B, gru::Gru>($($argument),*),
+        }
+    };
+}
+
+pub(crate) fn walk<B: Backend>(
+    inputs: WalkInputs<B>,
+    cell: Cell,
+    direction: Direction,
+) -> WalkOutputs<B> {
+    of_cell!(cell, forward(inputs, direction, false)).outputs
+}
+
+pub(crate) fn walk_training<B: Backend>(
+    inputs: WalkInputs<B>,
+    cell: Cell,
+    direction: Direction,
+) -> WalkTraining<B> {
+    of_cell!(cell, forward(inputs, direction, true))
+}
+
+pub(crate) fn walk_backward<B: Backend>(
+    saved: WalkSaved<B>,
+    output_gradients: WalkOutputGradients<B>,
+    cell: Cell,
+    direction: Direction,
+) -> WalkGradients<B> {
+    of_cell!(cell, backward(saved, output_gradients, direction))
+}

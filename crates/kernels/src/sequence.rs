@@ -1,123 +1,15 @@
-//! The recurrent operations on tensors: shapes checked, then handed to the tensor's backend.
+//! The recurrent operations on tensors: checked, then handed to the tensor's backend.
 
 use burn::backend::Dispatch;
-use burn::tensor::{DType, Device, Int, Tensor};
-use thiserror::Error;
+use burn::tensor::{Int, Tensor};
 
 use crate::backend::RecurrentBackend;
-use crate::embedding::{TokenError, Tokens};
-use crate::tensors::{
-    Direction, GruInputs, HiddenOutputs, LstmInputs, Projections as ProjectionInputs,
-    SimpleRnnInputs,
-};
-
-/// An input that doesn't fit the others.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum InputError {
-    /// Its shape doesn't.
-    #[error("{operation}: {input} has shape {found:?}, expected {expected:?} ({meaning})")]
-    Shape {
-        /// The operation called.
-        operation: &'static str,
-        /// The input that doesn't fit.
-        input: &'static str,
-        /// Its shape.
-        found: Vec<usize>,
-        /// The shape that fits the other inputs.
-        expected: Vec<usize>,
-        /// The expected shape in letters.
-        meaning: &'static str,
-    },
-    /// Its numbers are of another type.
-    #[error("{operation}: {input} is of {found:?}, expected {expected:?} as the projections")]
-    Type {
-        /// The operation called.
-        operation: &'static str,
-        /// The input that doesn't fit.
-        input: &'static str,
-        /// Its type.
-        found: DType,
-        /// The projections' type.
-        expected: DType,
-    },
-}
-
-/// `x_t W + b` for every timestep: what an operation reads of its input.
-#[derive(Clone, Debug)]
-pub struct Projections(Kind);
-
-#[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant)] // There is one a layer.
-enum Kind {
-    PerToken(Tensor<3>),
-    PerWord { table: Tensor<2>, tokens: Tokens },
-}
-
-impl Projections {
-    /// Where the input is a row of an embedding: a projection a word, `(embedding W) + b`, `[V, G·H]`, looked
-    /// up as it is needed. It gives what [`embedding`](crate::embedding::embedding) of the table would, without
-    /// the memory, and without its products where there are more tokens than words.
-    ///
-    /// # Errors
-    /// [`TokenError::Words`] if the tokens are not of V words.
-    pub fn per_word(table: Tensor<2>, tokens: Tokens) -> Result<Self, TokenError> {
-        tokens.check_words(table.dims()[0])?;
-        Ok(Self(Kind::PerWord { table, tokens }))
-    }
-
-    /// B, T and G·H.
-    pub fn dims(&self) -> [usize; 3] {
-        match &self.0 {
-            Kind::PerToken(projections) => projections.dims(),
-            Kind::PerWord { table, tokens } => {
-                let ([batch, time], [_, width]) = (tokens.dims(), table.dims());
-                [batch, time, width]
-            }
-        }
-    }
-
-    /// Where they are.
-    pub fn device(&self) -> Device {
-        match &self.0 {
-            Kind::PerToken(projections) => projections.device(),
-            Kind::PerWord { table, .. } => table.device(),
-        }
-    }
-
-    fn dtype(&self) -> DType {
-        match &self.0 {
-            Kind::PerToken(projections) => projections.dtype(),
-            Kind::PerWord { table, .. } => table.dtype(),
-        }
-    }
-
-    fn into_inputs(self) -> ProjectionInputs<Dispatch> {
-        match self.0 {
-            Kind::PerToken(projections) => ProjectionInputs::PerToken(projections.into_dispatch()),
-            Kind::PerWord { table, tokens } => ProjectionInputs::PerWord {
-                table: table.into_dispatch(),
-                tokens: tokens.into_inputs(),
-            },
-        }
-    }
-}
-
-/// A projection a timestep, `[B, T, G·H]`.
-impl From<Tensor<3>> for Projections {
-    fn from(projections: Tensor<3>) -> Self {
-        Self(Kind::PerToken(projections))
-    }
-}
-
-/// The two states of an LSTM, each `[B, H]`.
-#[derive(Clone, Debug)]
-pub struct LstmState {
-    /// h.
-    pub hidden: Tensor<2>,
-    /// c.
-    pub cell: Tensor<2>,
-}
+use crate::cell::Cell;
+use crate::error::{Agreement, InputError};
+use crate::fused::computes_wrongly;
+use crate::projections::Projections;
+use crate::state::{LstmState, State};
+use crate::tensors::{Direction, Optional, WalkInputs};
 
 /// What [`lstm`] returns.
 #[derive(Clone, Debug)]
@@ -154,7 +46,7 @@ pub type SimpleRnnOutput = GruOutput;
 /// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
 ///
 /// # Errors
-/// [`InputError`] if shapes or types don't fit together.
+/// [`InputError`] if shapes, types or devices don't fit together.
 pub fn lstm(
     projections: impl Into<Projections>,
     recurrent_weight: Tensor<2>,
@@ -162,31 +54,22 @@ pub fn lstm(
     lengths: Tensor<1, Int>,
     direction: Direction,
 ) -> Result<LstmOutput, InputError> {
-    let projections = projections.into();
-    let shapes = Shapes::new("lstm", 4, &projections, &recurrent_weight, &lengths)?;
-    // Two tensors: WebGPU refuses one memory in two places of a kernel that may write there.
-    let state = initial_state.unwrap_or_else(|| LstmState {
-        hidden: shapes.zeros(&projections),
-        cell: shapes.zeros(&projections),
-    });
-    shapes.check_state("initial hidden state", &state.hidden)?;
-    shapes.check_state("initial cell state", &state.cell)?;
-    let outputs = Dispatch::lstm(
-        LstmInputs {
-            projections: projections.into_inputs(),
-            recurrent_weight: recurrent_weight.into_dispatch(),
-            initial_hidden: state.hidden.into_dispatch(),
-            initial_cell: state.cell.into_dispatch(),
-            lengths: lengths.into_dispatch(),
-        },
+    let recurrent = RecurrentWeights {
+        weight: Some(recurrent_weight),
+        bias: None,
+    };
+    let state = initial_state.map(State::from);
+    let walked = walk(
+        Cell::Lstm,
+        projections,
+        recurrent,
+        state,
+        lengths,
         direction,
-    );
+    )?;
     Ok(LstmOutput {
-        hidden_states: Tensor::from_dispatch(outputs.hidden_states),
-        final_state: LstmState {
-            hidden: Tensor::from_dispatch(outputs.final_hidden),
-            cell: Tensor::from_dispatch(outputs.final_cell),
-        },
+        hidden_states: walked.hidden_states,
+        final_state: walked.final_state.into(),
     })
 }
 
@@ -205,7 +88,7 @@ pub fn lstm(
 /// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
 ///
 /// # Errors
-/// [`InputError`] if shapes or types don't fit together.
+/// [`InputError`] if shapes, types or devices don't fit together.
 pub fn gru(
     projections: impl Into<Projections>,
     recurrent_weight: Tensor<2>,
@@ -214,27 +97,13 @@ pub fn gru(
     lengths: Tensor<1, Int>,
     direction: Direction,
 ) -> Result<GruOutput, InputError> {
-    let projections = projections.into();
-    let shapes = Shapes::new("gru", 3, &projections, &recurrent_weight, &lengths)?;
-    shapes.check(
-        "recurrent bias",
-        &recurrent_bias.dims(),
-        &[3 * shapes.hidden],
-        "[3H]",
-    )?;
-    shapes.check_type("recurrent bias", recurrent_bias.dtype())?;
-    let initial_hidden = shapes.initial_hidden(initial_hidden, &projections)?;
-    let outputs = Dispatch::gru(
-        GruInputs {
-            projections: projections.into_inputs(),
-            recurrent_weight: recurrent_weight.into_dispatch(),
-            recurrent_bias: recurrent_bias.into_dispatch(),
-            initial_hidden: initial_hidden.into_dispatch(),
-            lengths: lengths.into_dispatch(),
-        },
-        direction,
-    );
-    Ok(outputs.into())
+    let recurrent = RecurrentWeights {
+        weight: Some(recurrent_weight),
+        bias: Some(recurrent_bias),
+    };
+    let state = initial_hidden.map(State::from);
+    let walked = walk(Cell::Gru, projections, recurrent, state, lengths, direction)?;
+    Ok(walked.into())
 }
 
 /// A simple RNN over a whole sequence: `h_t = tanh(x_t W + b + h_{t-1} U)`.
@@ -245,7 +114,7 @@ pub fn gru(
 /// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
 ///
 /// # Errors
-/// [`InputError`] if shapes or types don't fit together.
+/// [`InputError`] if shapes, types or devices don't fit together.
 pub fn simple_rnn(
     projections: impl Into<Projections>,
     recurrent_weight: Tensor<2>,
@@ -253,120 +122,194 @@ pub fn simple_rnn(
     lengths: Tensor<1, Int>,
     direction: Direction,
 ) -> Result<SimpleRnnOutput, InputError> {
-    let projections = projections.into();
-    let shapes = Shapes::new("simple_rnn", 1, &projections, &recurrent_weight, &lengths)?;
-    let initial_hidden = shapes.initial_hidden(initial_hidden, &projections)?;
-    let outputs = Dispatch::simple_rnn(
-        SimpleRnnInputs {
-            projections: projections.into_inputs(),
-            recurrent_weight: recurrent_weight.into_dispatch(),
-            initial_hidden: initial_hidden.into_dispatch(),
-            lengths: lengths.into_dispatch(),
-        },
-        direction,
-    );
-    Ok(outputs.into())
+    let recurrent = RecurrentWeights {
+        weight: Some(recurrent_weight),
+        bias: None,
+    };
+    let state = initial_hidden.map(State::from);
+    let walked = walk(Cell::Rnn, projections, recurrent, state, lengths, direction)?;
+    Ok(walked.into())
 }
 
-impl From<HiddenOutputs<Dispatch>> for GruOutput {
-    fn from(outputs: HiddenOutputs<Dispatch>) -> Self {
+/// What a cell multiplies the hidden state with.
+#[derive(Clone, Debug, Default)]
+pub struct RecurrentWeights {
+    /// U, `[H, G·H]`.
+    pub weight: Option<Tensor<2>>,
+    /// `b_r`, added to `h U`, `[G·H]`: a GRU's.
+    pub bias: Option<Tensor<1>>,
+}
+
+/// What [`walk`] returns.
+#[derive(Clone, Debug)]
+pub struct WalkOutput {
+    /// h after every timestep, `[B, T, H]`; zero past a row's length.
+    pub hidden_states: Tensor<3>,
+    /// The state after each row's last valid timestep in the direction walked.
+    pub final_state: State,
+}
+
+impl From<WalkOutput> for GruOutput {
+    fn from(walked: WalkOutput) -> Self {
         Self {
-            hidden_states: Tensor::from_dispatch(outputs.hidden_states),
-            final_hidden: Tensor::from_dispatch(outputs.final_hidden),
+            hidden_states: walked.hidden_states,
+            final_hidden: walked.final_state.hidden,
         }
     }
 }
 
-/// The sizes and the type that projections and recurrent weight settle, to check the other inputs with.
-struct Shapes {
-    operation: &'static str,
-    batch: usize,
-    hidden: usize,
-    dtype: DType,
+/// A layer of any cell over a whole sequence: what [`lstm`], [`gru`] and [`simple_rnn`] are fronts of.
+///
+/// - `projections`: `x_t W + b` for every timestep, a tensor `[B, T, G·H]` or [`Projections::per_word`];
+/// - `recurrent`: what the cell has of it;
+/// - `initial_state`: zeros if `None`;
+/// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
+///
+/// # Errors
+/// [`InputError`] if shapes, types or devices don't fit together, or the cell has other weights or states.
+pub fn walk(
+    cell: Cell,
+    projections: impl Into<Projections>,
+    recurrent: RecurrentWeights,
+    initial_state: Option<State>,
+    lengths: Tensor<1, Int>,
+    direction: Direction,
+) -> Result<WalkOutput, InputError> {
+    let projections = projections.into();
+    let sizes = Sizes::new(cell, &projections, &recurrent, &lengths)?;
+    let state = match initial_state {
+        Some(state) => state,
+        None => sizes.zeros(),
+    };
+    sizes.check_state(&state)?;
+    let outputs = Dispatch::walk(
+        WalkInputs {
+            projections: projections.into_inputs(),
+            recurrent_weight: Optional::new(recurrent.weight.map(Tensor::into_dispatch)),
+            recurrent_bias: Optional::new(recurrent.bias.map(Tensor::into_dispatch)),
+            initial_hidden: state.hidden.into_dispatch(),
+            initial_cell: Optional::new(state.cell.map(Tensor::into_dispatch)),
+            lengths: lengths.into_dispatch(),
+        },
+        cell,
+        direction,
+    );
+    let final_cell = outputs.final_cell.into_option();
+    Ok(WalkOutput {
+        hidden_states: Tensor::from_dispatch(outputs.hidden_states),
+        final_state: State {
+            hidden: Tensor::from_dispatch(outputs.final_hidden),
+            cell: final_cell.map(Tensor::from_dispatch),
+        },
+    })
 }
 
-impl Shapes {
+/// The sizes that the projections settle, to check the other inputs with.
+struct Sizes {
+    cell: Cell,
+    batch: usize,
+    hidden: usize,
+    agreement: Agreement,
+}
+
+impl Sizes {
     fn new(
-        operation: &'static str,
-        gates: usize,
+        cell: Cell,
         projections: &Projections,
-        recurrent_weight: &Tensor<2>,
+        recurrent: &RecurrentWeights,
         lengths: &Tensor<1, Int>,
     ) -> Result<Self, InputError> {
+        let (operation, gates) = (cell.name(), cell.gates());
         let [batch, time, width] = projections.dims();
-        let [hidden, weight_width] = recurrent_weight.dims();
-        let shapes = Self {
+        let hidden = match &recurrent.weight {
+            Some(weight) => weight.dims()[0],
+            None => width / gates,
+        };
+        let agreement = Agreement {
             operation,
+            other: "the projections",
+            dtype: projections.dtype(),
+            device: projections.device(),
+        };
+        if computes_wrongly(&agreement.device, agreement.dtype) {
+            return Err(InputError::Wrong {
+                operation,
+                input: "projections",
+                found: agreement.dtype,
+                device: format!("{:?}", agreement.device),
+            });
+        }
+        let sizes = Self {
+            cell,
             batch,
             hidden,
-            dtype: projections.dtype(),
+            agreement,
         };
-        shapes.check(
-            "recurrent weight",
-            &[hidden, weight_width],
-            &[hidden.max(1), gates * hidden.max(1)],
-            "[H, G·H], nothing empty",
-        )?;
-        shapes.check_type("recurrent weight", recurrent_weight.dtype())?;
-        shapes.check(
+        if let Some(weight) = &recurrent.weight {
+            sizes.agreement.shape(
+                "recurrent weight",
+                &weight.dims(),
+                &[hidden.max(1), gates * hidden.max(1)],
+                "[H, G·H], nothing empty",
+            )?;
+            sizes.kind("recurrent weight", weight)?;
+        }
+        sizes.agreement.shape(
             "projections",
             &[batch, time, width],
-            &[batch.max(1), time.max(1), gates * hidden],
+            &[batch.max(1), time.max(1), gates * hidden.max(1)],
             "[B, T, G·H], nothing empty",
         )?;
-        shapes.check("lengths", &lengths.dims(), &[batch], "[B]")?;
-        Ok(shapes)
-    }
-
-    fn initial_hidden(
-        &self,
-        given: Option<Tensor<2>>,
-        projections: &Projections,
-    ) -> Result<Tensor<2>, InputError> {
-        let state = given.unwrap_or_else(|| self.zeros(projections));
-        self.check_state("initial hidden state", &state)?;
-        Ok(state)
+        if let Some(bias) = &recurrent.bias {
+            let width = [gates * hidden];
+            let check = &sizes.agreement;
+            check.shape("recurrent bias", &bias.dims(), &width, "[G·H]")?;
+            sizes.kind("recurrent bias", bias)?;
+        }
+        let check = &sizes.agreement;
+        check.shape("lengths", &lengths.dims(), &[batch], "[B]")?;
+        check.device("lengths", &lengths.device())?;
+        Ok(sizes)
     }
 
     /// A state of zeros.
-    fn zeros(&self, projections: &Projections) -> Tensor<2> {
-        let options = (&projections.device(), self.dtype);
-        Tensor::zeros([self.batch, self.hidden], options)
-    }
-
-    fn check_state(&self, input: &'static str, state: &Tensor<2>) -> Result<(), InputError> {
-        self.check(input, &state.dims(), &[self.batch, self.hidden], "[B, H]")?;
-        self.check_type(input, state.dtype())
-    }
-
-    fn check_type(&self, input: &'static str, found: DType) -> Result<(), InputError> {
-        if found == self.dtype {
-            return Ok(());
+    fn zeros(&self) -> State {
+        let Agreement { device, dtype, .. } = &self.agreement;
+        let zeros = || Tensor::zeros([self.batch, self.hidden], (device, *dtype));
+        State {
+            hidden: zeros(),
+            // A tensor of its own: WebGPU refuses one memory in two places of a kernel that may write there.
+            cell: self.cell.has_cell_state().then(zeros),
         }
-        Err(InputError::Type {
-            operation: self.operation,
-            input,
-            found,
-            expected: self.dtype,
-        })
     }
 
-    fn check(
+    fn check_state(&self, state: &State) -> Result<(), InputError> {
+        if state.cell.is_some() != self.cell.has_cell_state() {
+            return Err(InputError::State {
+                operation: self.cell.name(),
+                found: state.cell.is_some(),
+            });
+        }
+        let states = [
+            ("initial hidden state", Some(&state.hidden)),
+            ("initial cell state", state.cell.as_ref()),
+        ];
+        for (input, state) in states {
+            let Some(state) = state else { continue };
+            let expected = [self.batch, self.hidden];
+            let check = &self.agreement;
+            check.shape(input, &state.dims(), &expected, "[B, H]")?;
+            self.kind(input, state)?;
+        }
+        Ok(())
+    }
+
+    /// Type and device of a tensor of floats.
+    fn kind<const D: usize>(
         &self,
         input: &'static str,
-        found: &[usize],
-        expected: &[usize],
-        meaning: &'static str,
+        tensor: &Tensor<D>,
     ) -> Result<(), InputError> {
-        if found == expected {
-            return Ok(());
-        }
-        Err(InputError::Shape {
-            operation: self.operation,
-            input,
-            found: found.to_vec(),
-            expected: expected.to_vec(),
-            meaning,
-        })
+        self.agreement.kind(input, tensor.dtype(), &tensor.device())
     }
 }

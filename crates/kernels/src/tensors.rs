@@ -23,14 +23,37 @@ impl Direction {
     }
 }
 
-/// The loss's gradient for an output that the loss may not depend on.
+/// A tensor that is not always there: Burn's extension types know no `Option`.
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
-pub enum OutputGradient<B: Backend> {
-    /// Of the output's shape.
+pub enum Optional<B: Backend> {
+    /// It is there.
     Given(FloatTensor<B>),
-    /// The loss doesn't depend on the output.
-    Zero,
+    /// It isn't. For a gradient: zero.
+    Absent,
+}
+
+impl<B: Backend> Optional<B> {
+    /// The tensor, if it is there.
+    pub fn new(tensor: Option<FloatTensor<B>>) -> Self {
+        tensor.map_or(Self::Absent, Self::Given)
+    }
+
+    /// The tensor, if it is there.
+    pub fn into_option(self) -> Option<FloatTensor<B>> {
+        match self {
+            Self::Given(tensor) => Some(tensor),
+            Self::Absent => None,
+        }
+    }
+
+    /// The tensor, if it is there.
+    pub fn as_option(&self) -> Option<&FloatTensor<B>> {
+        match self {
+            Self::Given(tensor) => Some(tensor),
+            Self::Absent => None,
+        }
+    }
 }
 
 /// `x_t W + b` for every timestep of a sequence: what a step adds to its product with the recurrent weights.
@@ -66,211 +89,106 @@ impl<B: Backend> Projections<B> {
     }
 }
 
-/// What the LSTM operation reads. Gate order: i, f, g, o.
+/// What a walk reads. Which of the tensors there are depends on the [`Cell`](crate::Cell).
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct LstmInputs<B: Backend> {
-    /// `x_t W + b`, of width 4H.
+pub struct WalkInputs<B: Backend> {
+    /// `x_t W + b`, of width G·H.
     #[extension_type]
     pub projections: Projections<B>,
-    /// U, `[H, 4H]`.
-    pub recurrent_weight: FloatTensor<B>,
+    /// U, `[H, G·H]`.
+    #[extension_type]
+    pub recurrent_weight: Optional<B>,
+    /// `b_r`, added to `h U`, `[G·H]`.
+    #[extension_type]
+    pub recurrent_bias: Optional<B>,
     /// `[B, H]`.
     pub initial_hidden: FloatTensor<B>,
     /// `[B, H]`.
-    pub initial_cell: FloatTensor<B>,
+    #[extension_type]
+    pub initial_cell: Optional<B>,
     /// How many timesteps of each row are valid, `[B]`.
     pub lengths: IntTensor<B>,
 }
 
-/// What the LSTM operation computes.
+/// What a walk computes.
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct LstmOutputs<B: Backend> {
+pub struct WalkOutputs<B: Backend> {
     /// `[B, T, H]`, zero past a row's length.
     pub hidden_states: FloatTensor<B>,
     /// `[B, H]`, after a row's last valid timestep in the direction walked.
     pub final_hidden: FloatTensor<B>,
     /// `[B, H]`.
-    pub final_cell: FloatTensor<B>,
-}
-
-/// The loss's gradient for each field of [`LstmOutputs`], of the same shape.
-#[derive(ExtensionType, Clone, Debug)]
-#[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct LstmOutputGradients<B: Backend> {
-    /// `[B, T, H]`; what stands past a row's length is not read.
     #[extension_type]
-    pub hidden_states: OutputGradient<B>,
-    /// `[B, H]`.
-    pub final_hidden: FloatTensor<B>,
-    /// `[B, H]`.
-    pub final_cell: FloatTensor<B>,
+    pub final_cell: Optional<B>,
 }
 
-/// The LSTM's outputs together with what its backward pass needs.
+/// A walk's outputs together with what its backward pass needs.
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct LstmTraining<B: Backend> {
-    /// See [`LstmOutputs`].
+pub struct WalkTraining<B: Backend> {
+    /// See [`WalkOutputs`].
     #[extension_type]
-    pub outputs: LstmOutputs<B>,
-    /// The activated gates i, f, g, o and the cell state after each timestep, `[B, T, 5H]`. What stands
-    /// past a row's length has no meaning.
-    pub gates_and_cell: FloatTensor<B>,
-}
-
-/// What the LSTM's backward pass needs: 6·H floats a token, and what no token has of its own.
-#[derive(ExtensionType, Clone, Debug)]
-#[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct LstmSaved<B: Backend> {
-    /// U, `[H, 4H]`.
-    pub recurrent_weight: FloatTensor<B>,
-    /// `[B, H]`.
-    pub initial_hidden: FloatTensor<B>,
-    /// `[B, H]`.
-    pub initial_cell: FloatTensor<B>,
-    /// As the forward pass got them, `[B]`.
-    pub lengths: IntTensor<B>,
-    /// The output, `[B, T, H]`.
-    pub hidden_states: FloatTensor<B>,
-    /// See [`LstmTraining`].
-    pub gates_and_cell: FloatTensor<B>,
-}
-
-/// The loss's gradient for each differentiable field of [`LstmInputs`], of the same shape.
-#[derive(ExtensionType, Clone, Debug)]
-#[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct LstmGradients<B: Backend> {
-    /// `[B, T, 4H]`.
-    pub projections: FloatTensor<B>,
-    /// `[H, 4H]`.
-    pub recurrent_weight: FloatTensor<B>,
-    /// `[B, H]`.
-    pub initial_hidden: FloatTensor<B>,
-    /// `[B, H]`.
-    pub initial_cell: FloatTensor<B>,
-}
-
-/// What the GRU operation reads. Gate order: r, z, n; the reset gate acts after the matrix product.
-#[derive(ExtensionType, Clone, Debug)]
-#[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct GruInputs<B: Backend> {
-    /// `x_t W + b`, of width 3H.
-    #[extension_type]
-    pub projections: Projections<B>,
-    /// U, `[H, 3H]`.
-    pub recurrent_weight: FloatTensor<B>,
-    /// `b_r`, added to `h U`, `[3H]`.
-    pub recurrent_bias: FloatTensor<B>,
-    /// `[B, H]`.
-    pub initial_hidden: FloatTensor<B>,
-    /// How many timesteps of each row are valid, `[B]`.
-    pub lengths: IntTensor<B>,
-}
-
-/// What the simple RNN operation reads.
-#[derive(ExtensionType, Clone, Debug)]
-#[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct SimpleRnnInputs<B: Backend> {
-    /// `x_t W + b`, of width H.
-    #[extension_type]
-    pub projections: Projections<B>,
-    /// U, `[H, H]`.
-    pub recurrent_weight: FloatTensor<B>,
-    /// `[B, H]`.
-    pub initial_hidden: FloatTensor<B>,
-    /// How many timesteps of each row are valid, `[B]`.
-    pub lengths: IntTensor<B>,
-}
-
-/// What the GRU and the simple RNN compute.
-#[derive(ExtensionType, Clone, Debug)]
-#[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct HiddenOutputs<B: Backend> {
-    /// `[B, T, H]`, zero past a row's length.
-    pub hidden_states: FloatTensor<B>,
-    /// `[B, H]`, after a row's last valid timestep in the direction walked.
-    pub final_hidden: FloatTensor<B>,
-}
-
-/// The loss's gradient for each field of [`HiddenOutputs`], of the same shape.
-#[derive(ExtensionType, Clone, Debug)]
-#[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct HiddenOutputGradients<B: Backend> {
-    /// `[B, T, H]`; what stands past a row's length is not read.
-    #[extension_type]
-    pub hidden_states: OutputGradient<B>,
-    /// `[B, H]`.
-    pub final_hidden: FloatTensor<B>,
-}
-
-/// The GRU's outputs together with what its backward pass needs.
-#[derive(ExtensionType, Clone, Debug)]
-#[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct GruTraining<B: Backend> {
-    /// See [`HiddenOutputs`].
-    #[extension_type]
-    pub outputs: HiddenOutputs<B>,
-    /// The activated gates r, z, n and `h U_n + b_n`, which the reset gate multiplies, `[B, T, 4H]`. What
+    pub outputs: WalkOutputs<B>,
+    /// What the cell keeps of every timestep, `[B, T, S·H]` with [`Cell::saved`](crate::Cell::saved)'s S. What
     /// stands past a row's length has no meaning.
-    pub gates_and_candidate: FloatTensor<B>,
+    #[extension_type]
+    pub saved: Optional<B>,
 }
 
-/// What the GRU's backward pass needs: 5·H floats a token, and what no token has of its own.
+/// What a walk's backward pass needs: (S + 1)·H floats a token, and what no token has of its own.
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct GruSaved<B: Backend> {
-    /// U, `[H, 3H]`.
-    pub recurrent_weight: FloatTensor<B>,
+pub struct WalkSaved<B: Backend> {
+    /// U, `[H, G·H]`.
+    #[extension_type]
+    pub recurrent_weight: Optional<B>,
     /// `[B, H]`.
     pub initial_hidden: FloatTensor<B>,
+    /// `[B, H]`.
+    #[extension_type]
+    pub initial_cell: Optional<B>,
     /// As the forward pass got them, `[B]`.
     pub lengths: IntTensor<B>,
     /// The output, `[B, T, H]`.
     pub hidden_states: FloatTensor<B>,
-    /// See [`GruTraining`].
-    pub gates_and_candidate: FloatTensor<B>,
+    /// See [`WalkTraining`].
+    #[extension_type]
+    pub saved: Optional<B>,
 }
 
-/// The loss's gradient for each differentiable field of [`GruInputs`], of the same shape.
+/// The loss's gradient for each field of [`WalkOutputs`], of the same shape.
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct GruGradients<B: Backend> {
-    /// `[B, T, 3H]`.
+pub struct WalkOutputGradients<B: Backend> {
+    /// `[B, T, H]`; what stands past a row's length is not read.
+    #[extension_type]
+    pub hidden_states: Optional<B>,
+    /// `[B, H]`.
+    pub final_hidden: FloatTensor<B>,
+    /// `[B, H]`, where there is a cell state.
+    #[extension_type]
+    pub final_cell: Optional<B>,
+}
+
+/// The loss's gradient for each differentiable field of [`WalkInputs`], of the same shape.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct WalkGradients<B: Backend> {
+    /// `[B, T, G·H]`.
     pub projections: FloatTensor<B>,
-    /// `[H, 3H]`.
-    pub recurrent_weight: FloatTensor<B>,
-    /// `[3H]`.
-    pub recurrent_bias: FloatTensor<B>,
+    /// `[H, G·H]`.
+    #[extension_type]
+    pub recurrent_weight: Optional<B>,
+    /// `[G·H]`.
+    #[extension_type]
+    pub recurrent_bias: Optional<B>,
     /// `[B, H]`.
     pub initial_hidden: FloatTensor<B>,
-}
-
-/// What the simple RNN's backward pass needs: H floats a token, and what no token has of its own.
-#[derive(ExtensionType, Clone, Debug)]
-#[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct SimpleRnnSaved<B: Backend> {
-    /// U, `[H, H]`.
-    pub recurrent_weight: FloatTensor<B>,
     /// `[B, H]`.
-    pub initial_hidden: FloatTensor<B>,
-    /// As the forward pass got them, `[B]`.
-    pub lengths: IntTensor<B>,
-    /// The output, `[B, T, H]`.
-    pub hidden_states: FloatTensor<B>,
-}
-
-/// The loss's gradient for each differentiable field of [`SimpleRnnInputs`], of the same shape.
-#[derive(ExtensionType, Clone, Debug)]
-#[extension_type(fusion: cfg(feature = "fusion"))]
-pub struct SimpleRnnGradients<B: Backend> {
-    /// `[B, T, H]`.
-    pub projections: FloatTensor<B>,
-    /// `[H, H]`.
-    pub recurrent_weight: FloatTensor<B>,
-    /// `[B, H]`.
-    pub initial_hidden: FloatTensor<B>,
+    #[extension_type]
+    pub initial_cell: Optional<B>,
 }
 
 /// Token ids, and where each stands in the batch.

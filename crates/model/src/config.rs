@@ -111,11 +111,8 @@ impl NetworkConfig {
             self.output_size,
         ]
         .map(|size| size as f64);
-        let (gates, biases) = match self.cell {
-            Cell::Rnn => (1.0, 1.0),
-            Cell::Lstm => (4.0, 1.0),
-            Cell::Gru => (3.0, 2.0),
-        };
+        let gates = self.cell.gates() as f64;
+        let biases = 1.0 + f64::from(u8::from(self.cell.has_recurrent_bias()));
         let directions = if self.bidirectional { 2.0 } else { 1.0 };
         let layer = |input: f64| directions * gates * hidden * (input + hidden + biases);
         let width = directions * hidden;

@@ -1,16 +1,14 @@
 //! Recurrent layers: one large matrix product for all timesteps, then a sequence operation.
 
-mod cell;
 mod gru;
 mod lstm;
 mod recurrent;
 mod simple_rnn;
 
-pub use cell::Cell;
-pub use gatefold_kernels::{GruOutput, LstmOutput, LstmState, SimpleRnnOutput};
+pub use gatefold_kernels::{Cell, GruOutput, LstmOutput, LstmState, SimpleRnnOutput, State};
 pub use gru::{Gru, GruConfig};
 pub use lstm::{Lstm, LstmConfig};
-pub use recurrent::{RecurrentCell, State};
+pub use recurrent::RecurrentCell;
 pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
 
 use burn::nn::{Dropout, DropoutConfig};

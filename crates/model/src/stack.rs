@@ -259,7 +259,7 @@ impl Stack {
 
     fn check(&self, states: &States, rows: usize) -> Result<(), NetworkError> {
         let sizes = [self.layers.len(), rows, self.hidden_size()];
-        let cell = self.cell() == Cell::Lstm;
+        let cell = self.cell().has_cell_state();
         let expected = describe(sizes, !self.is_forward_only(), cell);
         let given = states.describe();
         (expected == given)

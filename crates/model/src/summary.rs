@@ -3,7 +3,6 @@
 use burn::module::Module;
 use serde::Serialize;
 
-use crate::layers::Cell;
 use crate::network::Network;
 use crate::reading::Reading;
 
@@ -32,11 +31,7 @@ impl Network {
             Some(embedding) => layer("embedding".into(), shape, embedding.num_params()),
             None => layer("numbers".into(), shape, 0),
         }];
-        let name = match self.stack.cell() {
-            Cell::Rnn => "simple RNN",
-            Cell::Lstm => "LSTM",
-            Cell::Gru => "GRU",
-        };
+        let name = self.stack.cell().title();
         let reading = self.head.reading();
         // Of an answer from the last states, no others leave the last layer.
         let steps = match reading {

@@ -579,12 +579,8 @@ fn parse_new_file(path: &str) -> Result<PathBuf, String> {
 }
 
 fn parse_cell(name: &str) -> Result<Cell, String> {
-    match name {
-        "rnn" => Ok(Cell::Rnn),
-        "lstm" => Ok(Cell::Lstm),
-        "gru" => Ok(Cell::Gru),
-        _ => Err("the cells are rnn, lstm and gru".into()),
-    }
+    let found = Cell::ALL.into_iter().find(|cell| cell.name() == name);
+    found.ok_or_else(|| format!("the cells are {}", Cell::ALL.map(Cell::name).join(", ")))
 }
 
 fn parse_schedule(name: &str) -> Result<Schedule, String> {

@@ -8,7 +8,7 @@ use burn_cubecl::cubecl::wgpu::WgpuDeviceKind;
 use burn_wgpu::graphics::AutoGraphicsApi;
 use burn_wgpu::{RuntimeOptions, WgpuBackend, WgpuDevice, try_init_setup, wgpu};
 use clap::ValueEnum;
-use gatefold_model::{Cell, NetworkConfig};
+use gatefold_model::NetworkConfig;
 use gatefold_training::RunConfig;
 use itertools::Itertools;
 use serde::Serialize;
@@ -280,11 +280,7 @@ fn for_answers(choice: DeviceChoice, config: &RunConfig, count: usize) -> Device
 
 /// Of the recurrent layers, G·H·(D + H) each and direction.
 fn multiply_adds_a_step(model: &NetworkConfig) -> f64 {
-    let gates = match model.cell {
-        Cell::Lstm => 4.0,
-        Cell::Gru => 3.0,
-        Cell::Rnn => 1.0,
-    };
+    let gates = model.cell.gates() as f64;
     let hidden = model.hidden_size as f64;
     let directions = if model.bidirectional { 2.0 } else { 1.0 };
     let input = model.input_size.unwrap_or(model.embedding_size) as f64;

@@ -97,12 +97,11 @@ struct PerUnit {
 
 impl PerUnit {
     fn of(cell: Cell) -> Self {
-        let (gates, saved, back) = match cell {
-            Cell::Rnn => (1.0, 0.0, 1.0),
-            Cell::Lstm => (4.0, 5.0, 1.0),
-            Cell::Gru => (3.0, 4.0, 2.0),
-        };
-        Self { gates, saved, back }
+        Self {
+            gates: cell.gates() as f64,
+            saved: cell.saved() as f64,
+            back: if cell.has_recurrent_bias() { 2.0 } else { 1.0 },
+        }
     }
 }
 

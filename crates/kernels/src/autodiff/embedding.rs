@@ -46,7 +46,7 @@ impl<B: RecurrentBackend> Backward<B, 1> for Embedding {
         register::<B, 1>(
             grads,
             ops.parents.map(|parent| parent.map(|node| node.id)),
-            [gradient],
+            [Some(gradient)],
         );
     }
 }

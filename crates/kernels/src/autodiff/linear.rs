@@ -52,7 +52,7 @@ impl<B: RecurrentBackend> Backward<B, 3> for Linear {
         register::<B, 3>(
             grads,
             ops.parents.map(|parent| parent.map(|node| node.id)),
-            [gradients.input, gradients.weight, gradients.bias],
+            [gradients.input, gradients.weight, gradients.bias].map(Some),
         );
     }
 }

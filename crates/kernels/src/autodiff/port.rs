@@ -9,8 +9,6 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_autodiff::{Autodiff, NodeId};
 
-use crate::tensors::{HiddenOutputGradients, HiddenOutputs, OutputGradient};
-
 /// Where a port leaves its output's gradient for the hub.
 #[derive(Clone, Debug)]
 pub(super) struct Slot<B: Backend>(Arc<Mutex<Option<FloatTensor<B>>>>);
@@ -24,7 +22,8 @@ impl<B: Backend> Slot<B> {
         *self.0.lock().expect("no holder of this lock panics") = Some(gradient);
     }
 
-    fn take(&self) -> Option<FloatTensor<B>> {
+    /// The gradient left here.
+    pub fn take(&self) -> Option<FloatTensor<B>> {
         self.0.lock().expect("no holder of this lock panics").take()
     }
 
@@ -32,53 +31,6 @@ impl<B: Backend> Slot<B> {
     pub fn take_or_zeros_like(&self, like: &FloatTensor<B>) -> FloatTensor<B> {
         self.take()
             .unwrap_or_else(|| B::float_zeros(like.shape(), &like.device(), like.dtype().into()))
-    }
-}
-
-/// The slots of the outputs that all cells have.
-#[derive(Clone, Debug)]
-pub(super) struct HiddenSlots<B: Backend> {
-    hidden_states: Slot<B>,
-    final_hidden: Slot<B>,
-}
-
-impl<B: Backend> HiddenSlots<B> {
-    pub fn empty() -> Self {
-        Self {
-            hidden_states: Slot::empty(),
-            final_hidden: Slot::empty(),
-        }
-    }
-
-    /// `outputs` as tracked children of `hub`.
-    pub fn ports<C: CheckpointStrategy>(
-        self,
-        hub: &FloatTensor<Autodiff<B, C>>,
-        outputs: HiddenOutputs<B>,
-    ) -> HiddenOutputs<Autodiff<B, C>> {
-        HiddenOutputs {
-            hidden_states: port::<B, C>(hub, outputs.hidden_states, self.hidden_states),
-            final_hidden: port::<B, C>(hub, outputs.final_hidden, self.final_hidden),
-        }
-    }
-
-    /// The gradients that arrived; `final_hidden` gives a shape.
-    pub fn take(&self, final_hidden: &FloatTensor<B>) -> HiddenOutputGradients<B> {
-        let hidden_states = self.hidden_states.take();
-        HiddenOutputGradients {
-            hidden_states: hidden_states.map_or(OutputGradient::Zero, OutputGradient::Given),
-            final_hidden: self.final_hidden.take_or_zeros_like(final_hidden),
-        }
-    }
-}
-
-/// `outputs` outside the graph.
-pub(super) fn untracked<B: Backend, C: CheckpointStrategy>(
-    outputs: HiddenOutputs<B>,
-) -> HiddenOutputs<Autodiff<B, C>> {
-    HiddenOutputs {
-        hidden_states: Autodiff::<B, C>::from_inner(outputs.hidden_states),
-        final_hidden: Autodiff::<B, C>::from_inner(outputs.final_hidden),
     }
 }
 
@@ -94,14 +46,14 @@ pub(super) fn port<B: Backend, C: CheckpointStrategy>(
     }
 }
 
-/// Hands each gradient to its parent; parents that are `None` need none.
+/// Hands each gradient to its parent; parents that are `None` need none, and what isn't there has none.
 pub(super) fn register<B: Backend, const N: usize>(
     grads: &mut Gradients,
     parents: [Option<NodeId>; N],
-    gradients: [FloatTensor<B>; N],
+    gradients: [Option<FloatTensor<B>>; N],
 ) {
-    for (parent, gradient) in parents.into_iter().zip(gradients) {
-        if let Some(parent) = parent {
+    for pair in parents.into_iter().zip(gradients) {
+        if let (Some(parent), Some(gradient)) = pair {
             grads.register::<B>(parent, gradient);
         }
     }

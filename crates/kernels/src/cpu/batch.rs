@@ -3,41 +3,25 @@
 use std::array::from_fn;
 
 use burn::backend::ops::FloatTensorOps;
-use burn::backend::tensor::IntTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::Shape;
 
 use super::buffers;
-use super::cell::Cell;
 use super::tensors::{Float, as_i32, integers, read_lengths, slice, tensor, values};
+use super::timestep::Timestep;
 use super::walk::{self, BackwardRow, ForwardRow, RowInput, Sizes};
-use crate::tensors::{Direction, OutputGradient, Projections};
+use crate::tensors::{
+    Direction, Optional, Projections, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs,
+    WalkSaved, WalkTraining,
+};
 
-/// What a forward walk reads.
-pub(super) struct ForwardInputs {
-    pub projections: Projections<Flex>,
-    pub weight: Float,
-    /// Added to the product with the recurrent weights.
-    pub bias: Option<Float>,
-    pub lengths: IntTensor<Flex>,
-    pub hidden: Float,
-    /// An LSTM's.
-    pub cell: Option<Float>,
-    pub direction: Direction,
-    /// Whether what the backward pass needs is saved.
-    pub training: bool,
-}
-
-/// What a forward walk returns; what the cell doesn't have is empty.
-pub(super) struct ForwardOutputs {
-    pub hidden_states: Float,
-    pub saved: Float,
-    pub hidden: Float,
-    pub cell: Float,
-}
-
-pub(super) fn forward<C: Cell>(inputs: ForwardInputs) -> ForwardOutputs {
-    let [batch, size] = inputs.hidden.shape().dims();
+/// `training`: whether what the backward pass needs is saved.
+pub(super) fn forward<C: Timestep>(
+    inputs: WalkInputs<Flex>,
+    direction: Direction,
+    training: bool,
+) -> WalkTraining<Flex> {
+    let [batch, size] = inputs.initial_hidden.shape().dims();
     let (source, ids, time) = match inputs.projections {
         Projections::PerToken(projections) => {
             let time = projections.shape()[1];
@@ -48,14 +32,14 @@ pub(super) fn forward<C: Cell>(inputs: ForwardInputs) -> ForwardOutputs {
             (table.to_contiguous(), Some(as_i32(tokens.ids)), time)
         }
     };
-    let saved_width = if inputs.training { C::SAVED * size } else { 0 };
+    let saved_width = if training { C::SAVED * size } else { 0 };
     let lengths = read_lengths(inputs.lengths, time);
-    let weight = inputs.weight.to_contiguous();
-    let bias = inputs.bias.map(|bias| bias.to_contiguous());
+    let weight = contiguous(inputs.recurrent_weight);
+    let bias = contiguous(inputs.recurrent_bias);
     let mut hidden_states = buffers::take(batch * time * size);
     let mut saved = buffers::take(batch * time * saved_width);
-    let mut hidden = values(&inputs.hidden);
-    let mut cell = values_or_none(inputs.cell);
+    let mut hidden = values(&inputs.initial_hidden);
+    let mut cell = values_or_none(inputs.initial_cell);
 
     let written = [&mut hidden_states, &mut saved, &mut hidden, &mut cell];
     let rows = parts(written, batch)
@@ -74,66 +58,43 @@ pub(super) fn forward<C: Cell>(inputs: ForwardInputs) -> ForwardOutputs {
         .collect();
     let sizes = Sizes {
         hidden: size,
-        direction: inputs.direction,
+        direction,
     };
-    walk::forward::<C>(sizes, slice(&weight), slice_or_none(&bias), rows);
+    walk::forward::<C>(sizes, slice_or_none(&weight), slice_or_none(&bias), rows);
     // A table is read by the other direction too.
     if ids.is_none() {
         buffers::give(source);
     }
-    ForwardOutputs {
-        hidden_states: tensor(hidden_states, [batch, time, size]),
-        saved: tensor(saved, [batch, time, saved_width]),
-        hidden: state(hidden, batch),
-        cell: state(cell, batch),
+    WalkTraining {
+        outputs: WalkOutputs {
+            hidden_states: tensor(hidden_states, [batch, time, size]),
+            final_hidden: tensor(hidden, [batch, size]),
+            final_cell: given(cell, [batch, size]),
+        },
+        saved: given(saved, [batch, time, saved_width]),
     }
 }
 
-/// What a walk back reads: a forward walk, and the gradients that flow into it.
-pub(super) struct BackwardInputs {
-    pub weight: Float,
-    pub lengths: IntTensor<Flex>,
-    pub hidden_states: Float,
-    pub saved: Option<Float>,
-    pub initial_hidden: Float,
-    /// An LSTM's.
-    pub initial_cell: Option<Float>,
-    pub d_hidden_states: OutputGradient<Flex>,
-    pub d_hidden: Float,
-    /// An LSTM's.
-    pub d_cell: Option<Float>,
-    pub direction: Direction,
-}
-
-/// What a walk back returns; what the cell doesn't have is empty.
-pub(super) struct Gradients {
-    pub projections: Float,
-    pub weight: Float,
-    /// Of the recurrent bias, which a cell that splits its gradient has.
-    pub bias: Float,
-    pub hidden: Float,
-    pub cell: Float,
-}
-
-pub(super) fn backward<C: Cell>(inputs: BackwardInputs) -> Gradients {
-    let [batch, time, size] = inputs.hidden_states.shape().dims();
+pub(super) fn backward<C: Timestep>(
+    walked: WalkSaved<Flex>,
+    output_gradients: WalkOutputGradients<Flex>,
+    direction: Direction,
+) -> WalkGradients<Flex> {
+    let [batch, time, size] = walked.hidden_states.shape().dims();
     let width = C::GATES * size;
     let (previous_width, split_width) = (C::previous_width(size), C::split_width(size));
-    let lengths = read_lengths(inputs.lengths, time);
-    let weight = inputs.weight.to_contiguous();
-    let hidden_states = inputs.hidden_states.to_contiguous();
-    let saved = inputs.saved.map(|saved| saved.to_contiguous());
-    let initial_hidden = inputs.initial_hidden.to_contiguous();
-    let initial_cell = inputs.initial_cell.map(|cell| cell.to_contiguous());
-    let d_hidden_states = match inputs.d_hidden_states {
-        OutputGradient::Given(gradient) => Some(gradient.to_contiguous()),
-        OutputGradient::Zero => None,
-    };
+    let lengths = read_lengths(walked.lengths, time);
+    let weight = contiguous(walked.recurrent_weight);
+    let hidden_states = walked.hidden_states.to_contiguous();
+    let saved = contiguous(walked.saved);
+    let initial_hidden = walked.initial_hidden.to_contiguous();
+    let initial_cell = contiguous(walked.initial_cell);
+    let d_hidden_states = contiguous(output_gradients.hidden_states);
     let mut previous = buffers::take(batch * time * previous_width);
     let mut d_projections = buffers::take(batch * time * width);
     let mut d_split = buffers::take(batch * time * split_width);
-    let mut d_hidden = values(&inputs.d_hidden);
-    let mut d_cell = values_or_none(inputs.d_cell);
+    let mut d_hidden = values(&output_gradients.final_hidden);
+    let mut d_cell = values_or_none(output_gradients.final_cell);
 
     let written = [
         &mut previous,
@@ -162,31 +123,35 @@ pub(super) fn backward<C: Cell>(inputs: BackwardInputs) -> Gradients {
         .collect();
     let sizes = Sizes {
         hidden: size,
-        direction: inputs.direction,
+        direction,
     };
-    walk::backward::<C>(sizes, slice(&weight), rows);
+    walk::backward::<C>(sizes, slice_or_none(&weight), rows);
     buffers::give(hidden_states);
     saved.into_iter().for_each(buffers::give);
     d_hidden_states.into_iter().for_each(buffers::give);
 
     let projections = tensor(d_projections, [batch, time, width]);
-    let [weight, bias] = weight_gradients::<C>(
+    let [recurrent_weight, recurrent_bias] = weight_gradients::<C>(
         tensor(previous, [batch * time, previous_width]),
         &projections,
         tensor(d_split, [batch * time, split_width]),
     );
-    Gradients {
+    WalkGradients {
         projections,
-        weight,
-        bias,
-        hidden: state(d_hidden, batch),
-        cell: state(d_cell, batch),
+        recurrent_weight,
+        recurrent_bias,
+        initial_hidden: tensor(d_hidden, [batch, size]),
+        initial_cell: given(d_cell, [batch, size]),
     }
 }
 
 /// The gradients of the recurrent weights `[H, G·H]` and of the recurrent bias: a sum over B·T rows of what each
 /// started from times its gradients.
-fn weight_gradients<C: Cell>(previous: Float, d_projections: &Float, d_split: Float) -> [Float; 2] {
+fn weight_gradients<C: Timestep>(
+    previous: Float,
+    d_projections: &Float,
+    d_split: Float,
+) -> [Optional<Flex>; 2] {
     let [rows, _] = previous.shape().dims();
     let [_, split_width] = d_split.shape().dims();
     let [_, _, width] = d_projections.shape().dims();
@@ -196,14 +161,15 @@ fn weight_gradients<C: Cell>(previous: Float, d_projections: &Float, d_split: Fl
         Flex::float_matmul(transposed, gradients)
     };
     let mut sums = product(d_projections.narrow(1, 0, width - split_width));
-    let mut bias = tensor(vec![], [0]);
+    let mut bias = Optional::Absent;
     if C::SPLITS_GRADIENT {
         sums = Flex::float_cat(vec![sums, product(d_split.clone())], 1);
-        bias = sums.narrow(0, split_width, 1).reshape(Shape::from([width]));
+        let sum = sums.narrow(0, split_width, 1);
+        bias = Optional::Given(sum.reshape(Shape::from([width])));
     }
     buffers::give(previous);
     buffers::give(d_split);
-    [sums.narrow(0, 0, width / C::GATES), bias]
+    [Optional::Given(sums.narrow(0, 0, width / C::GATES)), bias]
 }
 
 /// A row's part of a batch's values.
@@ -231,12 +197,19 @@ fn slice_or_none(tensor: &Option<Float>) -> &[f32] {
     tensor.as_ref().map(slice).unwrap_or_default()
 }
 
-fn values_or_none(tensor: Option<Float>) -> Vec<f32> {
-    tensor.as_ref().map(values).unwrap_or_default()
+fn values_or_none(tensor: Optional<Flex>) -> Vec<f32> {
+    tensor.as_option().map(values).unwrap_or_default()
 }
 
-/// `[B, H]`, or `[B, 0]`.
-fn state(values: Vec<f32>, batch: usize) -> Float {
-    let width = values.len() / batch;
-    tensor(values, [batch, width])
+fn contiguous(tensor: Optional<Flex>) -> Option<Float> {
+    let tensor = tensor.into_option()?;
+    Some(tensor.to_contiguous())
+}
+
+/// What the cell doesn't have is empty.
+fn given<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Optional<Flex> {
+    match values.is_empty() {
+        true => Optional::Absent,
+        false => Optional::Given(tensor(values, shape)),
+    }
 }

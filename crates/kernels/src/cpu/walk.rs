@@ -10,10 +10,10 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::cell::{Before, Cell};
 use super::prefetch::prefetch;
 use super::product::{Packed, product};
 use super::simd::arch;
+use super::timestep::{Before, Timestep};
 use crate::tensors::Direction;
 
 /// The most rows of a tile: whole blocks of the product, and few enough that the gates of a step stay in the
@@ -108,7 +108,7 @@ pub(super) struct BackwardRow<'a> {
 }
 
 /// Walks all rows forward. `weight`: `[H, G·H]`; `bias`: `[G·H]`, or empty.
-pub(super) fn forward<C: Cell>(
+pub(super) fn forward<C: Timestep>(
     sizes: Sizes,
     weight: &[f32],
     bias: &[f32],
@@ -144,7 +144,7 @@ pub(super) fn forward<C: Cell>(
 }
 
 /// Walks all rows back. `weight`: `[H, G·H]`.
-pub(super) fn backward<C: Cell>(sizes: Sizes, weight: &[f32], mut rows: Vec<BackwardRow<'_>>) {
+pub(super) fn backward<C: Timestep>(sizes: Sizes, weight: &[f32], mut rows: Vec<BackwardRow<'_>>) {
     rows.sort_by_key(|row| std::cmp::Reverse(row.length));
     let arch = arch();
     let width = C::GATES * sizes.hidden;
@@ -288,7 +288,7 @@ struct ForwardTile<'t, 'a, C> {
     cell: PhantomData<C>,
 }
 
-impl<C: Cell> WithSimd for ForwardTile<'_, '_, C> {
+impl<C: Timestep> WithSimd for ForwardTile<'_, '_, C> {
     type Output = ();
 
     #[inline(always)]
@@ -329,7 +329,7 @@ impl<C: Cell> WithSimd for ForwardTile<'_, '_, C> {
 impl ForwardRow<'_> {
     /// The timestep `t`, from the product with the recurrent weights and their bias to the states after it.
     #[inline(always)]
-    fn walk<C: Cell, S: Simd>(
+    fn walk<C: Timestep, S: Simd>(
         &mut self,
         simd: S,
         t: usize,
@@ -375,7 +375,7 @@ struct BackwardTile<'t, 'a, C> {
     cell: PhantomData<C>,
 }
 
-impl<C: Cell> WithSimd for BackwardTile<'_, '_, C> {
+impl<C: Timestep> WithSimd for BackwardTile<'_, '_, C> {
     type Output = ();
 
     #[inline(always)]
@@ -448,7 +448,7 @@ impl BackwardRow<'_> {
     /// The timestep `t`, from the gradients of the states after it to those of what it reads; `before`: the one
     /// that it started from.
     #[inline(always)]
-    fn walk<C: Cell, S: Simd>(
+    fn walk<C: Timestep, S: Simd>(
         &mut self,
         simd: S,
         t: usize,

@@ -6,7 +6,7 @@ use burn::backend::tensor::{BoolTensor, FloatTensor};
 use burn::backend::{Backend, TensorMetadata, get_device_settings};
 use burn::tensor::{Shape, Slice};
 
-use crate::tensors::OutputGradient;
+use crate::tensors::Optional;
 
 pub(super) struct Array<B: Backend>(pub FloatTensor<B>);
 
@@ -18,11 +18,18 @@ impl<B: Backend> Clone for Array<B> {
 
 impl<B: Backend> Array<B> {
     /// The gradient of `output` `[B, T, H]`, which may be zero.
-    pub fn gradient(gradient: OutputGradient<B>, output: &Self) -> Self {
+    pub fn gradient(gradient: Optional<B>, output: &Self) -> Self {
         match gradient {
-            OutputGradient::Given(gradient) => Self(gradient),
-            OutputGradient::Zero => output.zeros(output.dims::<3>()),
+            Optional::Given(gradient) => Self(gradient),
+            Optional::Absent => output.zeros(output.dims::<3>()),
         }
+    }
+
+    /// The parts of a `[B, G·H]`, each `[B, H]`.
+    pub fn gates<const G: usize>(self) -> [Self; G] {
+        let [_, width] = self.dims();
+        let size = width / G;
+        std::array::from_fn(|gate| self.columns(gate * size..(gate + 1) * size))
     }
 
     /// Zeros on the device of `self` and of its type.

@@ -1,4 +1,4 @@
-//! The walk through time that the three cells share: its order, and which rows are valid when.
+//! The timesteps in the order walked, and which rows are valid when.
 
 use burn::backend::tensor::IntTensor;
 use burn::backend::{Backend, TensorMetadata, get_device_settings};

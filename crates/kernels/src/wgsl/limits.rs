@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use burn_cubecl::cubecl::client::Client;
 
-use super::shader::{Cell, Pass, Product, ROWS};
+use super::shader::{Pass, Product, ROWS};
+use crate::cell::Cell;
 
 /// The limits of an adapter that the kernels meet.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +128,7 @@ mod tests {
         for (cell, batch, hidden) in [
             (Cell::Lstm, 4096, 256),
             (Cell::Gru, 33, 100),
-            (Cell::SimpleRnn, 5000, 16),
+            (Cell::Rnn, 5000, 16),
         ] {
             let steps = steps_a_dispatch(cell, batch, hidden) as u64;
             let slots = slots_a_step(cell, batch, hidden);
@@ -139,7 +140,7 @@ mod tests {
         // Gates alone: as much as the product at H 26.
         assert!(steps_a_dispatch(Cell::Lstm, 1 << 20, 1) < 64);
         assert_eq!(steps_a_dispatch(Cell::Lstm, 1 << 20, 512), 1);
-        assert_eq!(steps_a_dispatch(Cell::SimpleRnn, 1, 1), 1 << 13);
+        assert_eq!(steps_a_dispatch(Cell::Rnn, 1, 1), 1 << 13);
         assert_eq!(steps_a_dispatch(Cell::Lstm, usize::MAX, 1 << 20), 1);
         assert_eq!(steps_a_submission(Cell::Lstm, usize::MAX, 1 << 20), 1);
     }

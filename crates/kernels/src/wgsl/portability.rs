@@ -7,7 +7,8 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module};
 
 use super::limits::Limits;
-use super::shader::{Cell, Pass, Product, Shader};
+use super::shader::{Pass, Product, Shader};
+use crate::cell::Cell;
 
 /// The hidden sizes that tests run, and the largest of the fused kernels.
 const HIDDEN: [usize; 12] = [1, 3, 8, 31, 64, 100, 128, 200, 256, 300, 512, 1024];

@@ -3,15 +3,10 @@
 use burn_cubecl::cubecl::prelude::{ExecutionMode, KernelId};
 use burn_cubecl::template::{KernelSource, SourceTemplate};
 
+use crate::cell::Cell;
+
 /// Rows of a tile, ROWS in the kernels.
 pub(super) const ROWS: usize = 4;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Cell {
-    Lstm,
-    Gru,
-    SimpleRnn,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Pass {
@@ -56,45 +51,41 @@ pub(super) enum Shader {
     Heartbeat,
 }
 
-impl Cell {
-    #[cfg(test)]
-    pub const ALL: [Self; 3] = [Self::Lstm, Self::Gru, Self::SimpleRnn];
-
-    /// G.
-    pub fn gates(self) -> usize {
-        match self {
-            Self::Lstm => 4,
-            Self::Gru => 3,
-            Self::SimpleRnn => 1,
+/// Buffers of a walk, the extra one not counted.
+fn buffers(cell: Cell, pass: Pass) -> usize {
+    let states = 1 + usize::from(cell.has_cell_state());
+    match pass {
+        // Projections, factor, bias, states, lengths; hidden states, final states.
+        Pass::Forward => 5 + states + usize::from(cell.has_recurrent_bias()),
+        // Saved, factor, what the timestep started from, lengths, gradients of the states; gradients.
+        Pass::Backward => {
+            4 + states
+                + match previous(cell) {
+                    Previous::Cell => 1,
+                    Previous::Hidden => 2,
+                    Previous::Nothing => 0,
+                }
         }
     }
+}
 
-    /// What an invocation issues for a step of four rows of its unit: for a hidden unit that its product
-    /// reads, then for its gates (the larger pass's of A1 and A2 in `docs/kernels.md`).
-    pub fn slots(self) -> [u64; 2] {
-        match self {
-            Self::Lstm => [23, 600],
-            Self::Gru => [18, 380],
-            Self::SimpleRnn => [8, 160],
-        }
-    }
+/// What a timestep of the backward pass reads of the one before it, beside what is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Previous {
+    /// The cell state: saved, but for the initial one.
+    Cell,
+    /// The hidden state, and the initial one.
+    Hidden,
+    /// Nothing.
+    Nothing,
+}
 
-    /// Values kept for the backward pass beside the hidden states, in multiples of H a token.
-    pub fn saved(self) -> usize {
-        match self {
-            Self::Lstm => 5,
-            Self::Gru => 4,
-            Self::SimpleRnn => 0,
-        }
-    }
-
-    /// Buffers of a walk, the extra one not counted.
-    fn buffers(self, pass: Pass) -> usize {
-        match (self, pass) {
-            (Self::Lstm | Self::Gru, _) => 7,
-            (Self::SimpleRnn, Pass::Forward) => 6,
-            (Self::SimpleRnn, Pass::Backward) => 5,
-        }
+/// See [`Previous`].
+pub(super) fn previous(cell: Cell) -> Previous {
+    match (cell.has_cell_state(), cell.saved()) {
+        (true, _) => Previous::Cell,
+        (false, 0) => Previous::Nothing,
+        (false, _) => Previous::Hidden,
     }
 }
 
@@ -144,7 +135,7 @@ impl Shader {
                 extra,
                 heartbeat,
             } => {
-                let buffers = cell.buffers(pass);
+                let buffers = buffers(cell, pass);
                 let walked = buffers + usize::from(extra);
                 SourceTemplate::new(walk(cell, pass, product, extra, heartbeat))
                     .register("hidden", hidden.to_string())
@@ -186,13 +177,13 @@ fn walk(cell: Cell, pass: Pass, product: Product, extra: bool, heartbeat: bool) 
         (Cell::Lstm, Pass::Backward) => shader!("lstm_backward"),
         (Cell::Gru, Pass::Forward) => shader!("gru_forward"),
         (Cell::Gru, Pass::Backward) => shader!("gru_backward"),
-        (Cell::SimpleRnn, Pass::Forward) => shader!("simple_rnn_forward"),
-        (Cell::SimpleRnn, Pass::Backward) => shader!("simple_rnn_backward"),
+        (Cell::Rnn, Pass::Forward) => shader!("simple_rnn_forward"),
+        (Cell::Rnn, Pass::Backward) => shader!("simple_rnn_backward"),
     };
     let step = match cell {
         Cell::Lstm => shader!("parts/lstm"),
         Cell::Gru => shader!("parts/gru"),
-        Cell::SimpleRnn => shader!("parts/simple_rnn"),
+        Cell::Rnn => shader!("parts/simple_rnn"),
     };
     let product = match (product, pass) {
         (Product::Fused, Pass::Forward) => [shader!("parts/fused"), shader!("parts/fused_forward")],

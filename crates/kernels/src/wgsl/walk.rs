@@ -11,11 +11,15 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::launch::{Buffers, Shared, as_i32, grid};
 use super::limits::{Limits, steps_a_dispatch, steps_a_submission};
-use super::shader::{Cell, Pass, Product, ROWS, Shader};
+use super::shader::{Pass, Previous, Product, ROWS, Shader, previous};
 use super::{heartbeat, weight_gradient};
-use crate::tensors::Direction;
+use crate::cell::Cell;
+use crate::tensors::{
+    Direction, Optional, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved,
+    WalkTraining,
+};
 
-pub(super) struct Walk {
+struct Walk {
     cell: Cell,
     batch: usize,
     time: usize,
@@ -24,22 +28,44 @@ pub(super) struct Walk {
     direction: Direction,
 }
 
-pub(super) struct Forward {
-    /// `[B, T, H]`.
-    pub hidden_states: CubeTensor,
-    /// Hidden, then the cell of an LSTM, each `[B, H]`.
-    pub final_states: Vec<CubeTensor>,
-    /// `[B, T, _]`.
-    pub saved: Option<CubeTensor>,
+/// `training`: whether what the backward pass needs is kept.
+pub(super) fn forward(
+    inputs: WalkInputs<CubeBackend>,
+    cell: Cell,
+    direction: Direction,
+    training: bool,
+) -> WalkTraining<CubeBackend> {
+    let [_, hidden] = inputs.initial_hidden.shape().dims();
+    let projections = inputs.projections.per_token();
+    let [batch, time, _] = projections.shape().dims();
+    let walk = Walk::new(cell, [batch, time, hidden], inputs.lengths, direction);
+    let weight = inputs.recurrent_weight.into_option();
+    let bias = inputs.recurrent_bias.into_option();
+    let states = states(inputs.initial_hidden, inputs.initial_cell);
+    walk.forward(projections, weight, bias, states, training)
 }
 
-pub(super) struct Backward {
-    /// `[B, T, G·H]`.
-    pub projections: CubeTensor,
-    /// Of `h U` (a GRU's with its bias), `[B, T, G·H]`.
-    pub recurrent: CubeTensor,
-    /// In the order of [`Forward::final_states`].
-    pub initial_states: Vec<CubeTensor>,
+pub(super) fn backward(
+    walked: WalkSaved<CubeBackend>,
+    output_gradients: WalkOutputGradients<CubeBackend>,
+    cell: Cell,
+    direction: Direction,
+) -> WalkGradients<CubeBackend> {
+    let walk = Walk::new(
+        cell,
+        walked.hidden_states.shape().dims(),
+        walked.lengths.clone(),
+        direction,
+    );
+    let d_states = states(output_gradients.final_hidden, output_gradients.final_cell);
+    let d_hidden_states = output_gradients.hidden_states.into_option();
+    walk.backward(walked, d_states, d_hidden_states)
+}
+
+/// The hidden one first.
+fn states(hidden: CubeTensor, cell: Optional<CubeBackend>) -> Vec<CubeTensor> {
+    let states = [Some(hidden), cell.into_option()];
+    states.into_iter().flatten().collect()
 }
 
 impl Walk {
@@ -47,7 +73,7 @@ impl Walk {
     ///
     /// # Panics
     /// If a size is zero.
-    pub fn new(
+    fn new(
         cell: Cell,
         [batch, time, hidden]: [usize; 3],
         lengths: CubeTensor,
@@ -67,36 +93,36 @@ impl Walk {
         }
     }
 
-    /// - `constants`: what the kernel reads between the weights and the states;
-    /// - `states`: the initial ones, the hidden one first.
-    pub fn forward(
+    /// `states`: the initial ones, the hidden one first.
+    fn forward(
         &self,
         projections: CubeTensor,
-        weight: &CubeTensor,
-        constants: Vec<CubeTensor>,
+        weight: Option<CubeTensor>,
+        bias: Option<CubeTensor>,
         states: Vec<CubeTensor>,
         training: bool,
-    ) -> Forward {
+    ) -> WalkTraining<CubeBackend> {
         let projections = into_contiguous(projections);
-        let weight = into_contiguous(weight.clone());
-        let constants = contiguous(constants);
+        let weight = weight.map(into_contiguous);
+        let bias = bias.map(into_contiguous);
         let mut states = contiguous(states);
+        let saves = training && self.cell.saved() > 0;
         let product = self.product(&projections, Pass::Forward);
-        let shader = self.shader(Pass::Forward, product, training);
+        let shader = self.shader(Pass::Forward, product, saves);
         let sequence = |count| Shape::from([self.batch, self.time, count * self.hidden]);
         let hidden_states = Shared::new(&projections, [sequence(1)]);
-        let saved = training.then(|| Shared::new(&projections, [sequence(self.cell.saved())]));
+        let saved = saves.then(|| Shared::new(&projections, [sequence(self.cell.saved())]));
 
         for part in self.parts(product) {
-            let factor = match product {
-                Product::Fused => weight.clone(),
+            let factor = weight.clone().map(|weight| match product {
+                Product::Fused => weight,
                 Product::Step => {
-                    into_contiguous(CubeBackend::float_matmul(states[0].clone(), weight.clone()))
+                    into_contiguous(CubeBackend::float_matmul(states[0].clone(), weight))
                 }
-            };
+            });
             let next = Shared::new(&projections, states.iter().map(|_| self.state()));
-            let buffers = Buffers::default().read(&projections).read(&factor);
-            let buffers = constants.iter().fold(buffers, Buffers::read);
+            let buffers = Buffers::default().read(&projections);
+            let buffers = factor.iter().chain(&bias).fold(buffers, Buffers::read);
             let buffers = states
                 .iter()
                 .fold(buffers, Buffers::read)
@@ -113,34 +139,43 @@ impl Walk {
             self.launch(buffers, shader, offsets, part);
             states = (0..states.len()).map(|state| next.tensor(state)).collect();
         }
-        Forward {
-            hidden_states: hidden_states.tensor(0),
-            final_states: states,
-            saved: saved.map(|saved| saved.tensor(0)),
+        let mut states = states.into_iter();
+        WalkTraining {
+            outputs: WalkOutputs {
+                hidden_states: hidden_states.tensor(0),
+                final_hidden: states.next().expect("there is a hidden state"),
+                final_cell: Optional::new(states.next()),
+            },
+            saved: Optional::new(saved.map(|saved| saved.tensor(0))),
         }
     }
 
-    /// - `saved`: from the forward pass; a simple RNN's are its hidden states;
-    /// - `constants`: what the kernel reads between the weights and the lengths;
     /// - `d_states`: the gradients of the final states, the hidden one first;
     /// - `d_hidden_states`: `[B, T, H]`.
-    pub fn backward(
+    fn backward(
         &self,
-        saved: CubeTensor,
-        weight: &CubeTensor,
-        constants: Vec<CubeTensor>,
+        walked: WalkSaved<CubeBackend>,
         d_states: Vec<CubeTensor>,
         d_hidden_states: Option<CubeTensor>,
-    ) -> Backward {
-        let saved = into_contiguous(saved);
-        let constants = contiguous(constants);
+    ) -> WalkGradients<CubeBackend> {
+        let hidden_states = walked.hidden_states;
+        // A cell that keeps nothing for it goes by its hidden states.
+        let saved = walked.saved.into_option();
+        let saved = into_contiguous(saved.unwrap_or_else(|| hidden_states.clone()));
+        let weight = walked.recurrent_weight.into_option();
+        let started_from = match previous(self.cell) {
+            Previous::Cell => walked.initial_cell.into_option().into_iter().collect(),
+            Previous::Hidden => vec![hidden_states.clone(), walked.initial_hidden.clone()],
+            Previous::Nothing => vec![],
+        };
+        let started_from = contiguous(started_from);
         let d_states = contiguous(d_states);
         let d_hidden_states = d_hidden_states.map(into_contiguous);
         let product = self.product(&saved, Pass::Backward);
-        let transposed = match product {
-            Product::Fused => self.transposed(weight.clone()),
-            Product::Step => into_contiguous(CubeBackend::float_transpose(weight.clone())),
-        };
+        let transposed = weight.map(|weight| match product {
+            Product::Fused => self.transposed(weight),
+            Product::Step => into_contiguous(CubeBackend::float_transpose(weight)),
+        });
         let shader = self.shader(Pass::Backward, product, d_hidden_states.is_some());
 
         let gradients = Gradients::new(self, &saved, d_states.len(), product);
@@ -149,19 +184,18 @@ impl Walk {
         let mut d_product = gradients.step.map(|_| zeros());
 
         for part in self.parts(product).into_iter().rev() {
-            let factor = d_product.as_ref().unwrap_or(&transposed);
-            let buffers = Buffers::default().read(&saved).read(factor);
-            let buffers = constants
-                .iter()
-                .fold(buffers, Buffers::read)
-                .read(&self.lengths);
-            let buffers = d_states
-                .iter()
+            let factor = d_product.as_ref().or(transposed.as_ref());
+            let buffers = Buffers::default().read(&saved);
+            let buffers = factor
+                .into_iter()
+                .chain(&started_from)
+                .chain([&self.lengths])
+                .chain(&d_states)
                 .fold(buffers, Buffers::read)
                 .write(&gradients.shared.handle);
             let buffers = d_hidden_states.iter().fold(buffers, Buffers::read);
             self.launch(buffers, shader, offsets, part);
-            if let Some(step) = gradients.step {
+            if let (Some(step), Some(transposed)) = (gradients.step, &transposed) {
                 let d_step = gradients.shared.tensor(step);
                 d_product = Some(into_contiguous(CubeBackend::float_matmul(
                     d_step,
@@ -170,14 +204,29 @@ impl Walk {
             }
         }
         let part = |part| gradients.shared.tensor(part);
-        let mut initial_states: Vec<_> = gradients.states.clone().map(part).collect();
+        let mut states = gradients.states.clone().map(part);
+        let mut d_hidden = states.next().expect("there is a hidden state");
         if let Some(d_product) = d_product {
-            initial_states[0] = CubeBackend::float_add(initial_states[0].clone(), d_product);
+            d_hidden = CubeBackend::float_add(d_hidden, d_product);
         }
-        Backward {
+        let d_recurrent = part(gradients.recurrent);
+        let bias = self.cell.has_recurrent_bias();
+        let bias = bias.then(|| weight_gradient::bias(d_recurrent.clone()));
+        let weight = transposed.map(|_| {
+            let previous = weight_gradient::previous_hidden(
+                hidden_states,
+                walked.initial_hidden,
+                &self.lengths,
+                self.direction,
+            );
+            weight_gradient::weight(previous, d_recurrent)
+        });
+        WalkGradients {
             projections: part(0),
-            recurrent: part(gradients.recurrent),
-            initial_states,
+            recurrent_weight: Optional::new(weight),
+            recurrent_bias: Optional::new(bias),
+            initial_hidden: d_hidden,
+            initial_cell: Optional::new(states.next()),
         }
     }
 
@@ -194,22 +243,6 @@ impl Walk {
             .write(&transposed.handle)
             .launch(&weight.client, shader, workgroups, &[]);
         transposed.tensor(0)
-    }
-
-    /// See [`weight_gradient::weight`].
-    pub fn weight_gradient(
-        &self,
-        hidden_states: CubeTensor,
-        initial_hidden: CubeTensor,
-        recurrent: CubeTensor,
-    ) -> CubeTensor {
-        let previous = weight_gradient::previous_hidden(
-            hidden_states,
-            initial_hidden,
-            &self.lengths,
-            self.direction,
-        );
-        weight_gradient::weight(previous, recurrent)
     }
 
     fn product(&self, like: &CubeTensor, pass: Pass) -> Product {
@@ -287,7 +320,7 @@ struct Gradients {
 impl Gradients {
     fn new(walk: &Walk, like: &CubeTensor, states: usize, product: Product) -> Self {
         let width = walk.cell.gates() * walk.hidden;
-        let recurrent = usize::from(walk.cell == Cell::Gru);
+        let recurrent = usize::from(walk.cell.has_recurrent_bias());
         let states = recurrent + 1..recurrent + 1 + states;
         let step = (product == Product::Step).then_some(states.end);
         let mut shapes = vec![Shape::from([walk.batch, walk.time, width]); states.start];
@@ -305,10 +338,10 @@ impl Gradients {
         let offset = |part| self.shared.offset(part);
         Offsets {
             state: offset(self.states.start),
-            second: match cell {
-                Cell::Lstm => offset(self.states.start + 1),
-                Cell::Gru => offset(self.recurrent),
-                Cell::SimpleRnn => 0,
+            second: if cell.has_cell_state() {
+                offset(self.states.start + 1)
+            } else {
+                offset(self.recurrent)
             },
             step: self.step.map_or(0, offset),
         }

@@ -5,28 +5,9 @@ use burn::tensor::{Device, Int, Tensor};
 use gatefold_kernels::{LstmState, Projections};
 use rand::Rng;
 
-use super::{Cell, Gru, GruConfig, Lstm, LstmConfig, SimpleRnn, SimpleRnnConfig};
+use super::{Cell, Gru, GruConfig, Lstm, LstmConfig, SimpleRnn, SimpleRnnConfig, State};
 use crate::dropout::{Masks, OfDevice};
 use crate::initializers::{FirstWeights, Initializers};
-
-/// What a recurrent layer hands from a timestep to the next.
-#[derive(Clone, Debug)]
-pub struct State {
-    /// h, `[B, H]`.
-    pub hidden: Tensor<2>,
-    /// An LSTM's c, `[B, H]`.
-    pub cell: Option<Tensor<2>>,
-}
-
-impl State {
-    /// The state with its tensors changed.
-    pub fn map(&self, change: impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
-        Self {
-            hidden: change(self.hidden.clone()),
-            cell: self.cell.clone().map(change),
-        }
-    }
-}
 
 /// A recurrent layer of any kind, in one direction.
 #[derive(Module, Debug)]

@@ -1,6 +1,5 @@
 //! The least that a recurrent layer has to compute and to move.
 
-use gatefold_model::Cell;
 use gatefold_training::RunConfig;
 
 use super::{Pass, Workload};
@@ -30,11 +29,8 @@ pub struct Work {
 /// states and the input, are left out.
 pub fn necessary(workload: &Workload, pass: Pass) -> Work {
     let (hidden, input) = (workload.hidden as f64, workload.input as f64);
-    let (gates, saved) = match workload.cell {
-        Cell::Rnn => (1.0, 0.0),
-        Cell::Lstm => (4.0, 4.0 * hidden + hidden),
-        Cell::Gru => (3.0, 3.0 * hidden + hidden),
-    };
+    let gates = workload.cell.gates() as f64;
+    let saved = workload.cell.saved() as f64 * hidden;
     let projection = gates * hidden;
     let tokens = workload.tokens() as f64;
     let words = RunConfig::default().model.vocabulary_size as f64;
@@ -55,6 +51,8 @@ pub fn necessary(workload: &Workload, pass: Pass) -> Work {
 
 #[cfg(test)]
 mod tests {
+    use gatefold_model::Cell;
+
     use super::*;
 
     /// Multiply-adds and numbers a token, for H = 64 and D = 16.

@@ -1,0 +1,123 @@
+//! The kinds of recurrent layer, and what tells them apart.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A kind of recurrent layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cell {
+    /// [`simple_rnn`](crate::simple_rnn)
+    Rnn,
+    /// [`lstm`](crate::lstm)
+    #[default]
+    Lstm,
+    /// [`gru`](crate::gru)
+    Gru,
+}
+
+/// What a cell makes of the hidden state that a timestep starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recurrence {
+    /// `h U`.
+    Weight,
+    /// `h U + b_r`, whose last gate has a gradient of its own, apart from the projections'.
+    WeightAndBias,
+}
+
+/// What is different from cell to cell.
+struct Facts {
+    name: &'static str,
+    title: &'static str,
+    gates: usize,
+    saved: usize,
+    has_cell_state: bool,
+    recurrence: Recurrence,
+    slots: [u64; 2],
+}
+
+impl Cell {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Rnn, Self::Lstm, Self::Gru];
+
+    const fn facts(self) -> Facts {
+        match self {
+            Self::Rnn => Facts {
+                name: "rnn",
+                title: "simple RNN",
+                gates: 1,
+                saved: 0,
+                has_cell_state: false,
+                recurrence: Recurrence::Weight,
+                slots: [8, 160],
+            },
+            Self::Lstm => Facts {
+                name: "lstm",
+                title: "LSTM",
+                gates: 4,
+                saved: 5,
+                has_cell_state: true,
+                recurrence: Recurrence::Weight,
+                slots: [23, 600],
+            },
+            Self::Gru => Facts {
+                name: "gru",
+                title: "GRU",
+                gates: 3,
+                saved: 4,
+                has_cell_state: false,
+                recurrence: Recurrence::WeightAndBias,
+                slots: [18, 380],
+            },
+        }
+    }
+
+    /// As configurations and flags have it.
+    pub const fn name(self) -> &'static str {
+        self.facts().name
+    }
+
+    /// As people write it.
+    pub const fn title(self) -> &'static str {
+        self.facts().title
+    }
+
+    /// G: how many times H numbers a timestep's projection has.
+    pub const fn gates(self) -> usize {
+        self.facts().gates
+    }
+
+    /// How many times H numbers a training step keeps of a timestep for the backward pass, beside its hidden state.
+    /// What a cell state is after the timestep is kept last.
+    pub const fn saved(self) -> usize {
+        self.facts().saved
+    }
+
+    /// Whether there is a cell state beside the hidden one.
+    pub const fn has_cell_state(self) -> bool {
+        self.facts().has_cell_state
+    }
+
+    /// Whether the product with the recurrent weights has a bias of its own.
+    pub const fn has_recurrent_bias(self) -> bool {
+        matches!(self.recurrence(), Recurrence::WeightAndBias)
+    }
+
+    pub(crate) const fn recurrence(self) -> Recurrence {
+        self.facts().recurrence
+    }
+
+    /// What an invocation on a GPU issues for a step of four rows of its unit: for a hidden unit that its product
+    /// reads, then for its gates (the larger pass's of A1 and A2 in `docs/kernels.md`).
+    pub(crate) const fn slots(self) -> [u64; 2] {
+        self.facts().slots
+    }
+}
+
+impl fmt::Display for Cell {
+    /// Its [`name`](Self::name).
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

@@ -1,0 +1,103 @@
+//! One timestep of a cell for a vector of hidden units, forward and backward: the arithmetic that the walks
+//! share.
+
+mod gru;
+mod lstm;
+mod simple_rnn;
+
+pub(super) use gru::Gru;
+pub(super) use lstm::Lstm;
+pub(super) use simple_rnn::SimpleRnn;
+
+use pulp::Simd;
+
+use super::activations::SIGN;
+use crate::adam::step::VANISHED;
+use crate::cell::Cell;
+
+/// What a step returns. Arrays are filled from the front, as far as the cell has gates or saves.
+pub(super) struct Step<S: Simd> {
+    pub hidden: S::f32s,
+    /// Unused but by the LSTM.
+    pub cell: S::f32s,
+    pub saved: [S::f32s; 5],
+}
+
+/// What a step of the backward pass reads.
+pub(super) struct Before<S: Simd> {
+    pub saved: [S::f32s; 5],
+    pub hidden: S::f32s,
+    /// The LSTM's cell, or else the hidden state, that the step started from.
+    pub previous: S::f32s,
+    pub d_hidden: S::f32s,
+    pub d_cell: S::f32s,
+}
+
+pub(super) struct StepGradients<S: Simd> {
+    /// Of the projections.
+    pub x: [S::f32s; 4],
+    /// Of the last gate of the product with the recurrent weights; unused where the cell doesn't split.
+    pub split: S::f32s,
+    /// What reaches the previous hidden state past the product.
+    pub hidden: S::f32s,
+    pub cell: S::f32s,
+}
+
+pub(super) trait Timestep {
+    const CELL: Cell;
+    /// G.
+    const GATES: usize = Self::CELL.gates();
+    /// Values saved a unit and timestep.
+    const SAVED: usize = Self::CELL.saved();
+    /// Whether there is a cell state beside the hidden one; it is saved last.
+    const HAS_CELL: bool = Self::CELL.has_cell_state();
+    /// Whether the projections and the product with the recurrent weights have different gradients, which
+    /// they have in the last gate alone.
+    const SPLITS_GRADIENT: bool = Self::CELL.has_recurrent_bias();
+
+    /// Values kept of what a timestep started from: its hidden state and, where the gradient is split, one more,
+    /// always 1, which sums the gradients for the bias in the product for the weights.
+    #[inline(always)]
+    fn previous_width(size: usize) -> usize {
+        size + usize::from(Self::SPLITS_GRADIENT)
+    }
+
+    /// Values of a timestep's gradient that the product with the recurrent weights has for itself.
+    #[inline(always)]
+    fn split_width(size: usize) -> usize {
+        usize::from(Self::SPLITS_GRADIENT) * size
+    }
+
+    /// `x`: projections; `u`: the product with the recurrent weights, and its bias.
+    fn forward<S: Simd>(
+        simd: S,
+        x: [S::f32s; 4],
+        u: [S::f32s; 4],
+        hidden: S::f32s,
+        cell: S::f32s,
+    ) -> Step<S>;
+
+    fn backward<S: Simd>(simd: S, at: Before<S>) -> StepGradients<S>;
+}
+
+#[inline(always)]
+fn sigmoid_slope<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
+    simd.mul_f32s(value, simd.sub_f32s(simd.splat_f32s(1.0), value))
+}
+
+#[inline(always)]
+fn tanh_slope<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
+    simd.negate_mul_add_e_f32s(value, value, simd.splat_f32s(1.0))
+}
+
+/// Gradients that have all but vanished are zero from here on: a processor computes a hundred times
+/// slower with numbers below the normal range.
+#[inline(always)]
+fn flush<S: Simd>(simd: S, gradient: S::f32s) -> S::f32s {
+    let zero = simd.splat_f32s(0.0);
+    // Pulp's own `abs` is not inlined.
+    let size = simd.and_u32s(simd.transmute_u32s_f32s(gradient), simd.splat_u32s(!SIGN));
+    let size = simd.transmute_f32s_u32s(size);
+    let tiny = simd.less_than_f32s(size, simd.splat_f32s(VANISHED));
+    simd.select_f32s(tiny, zero, gradient)
+}

@@ -1,0 +1,54 @@
+//! A timestep of the GRU.
+
+use pulp::Simd;
+
+use super::super::activations::{divide, sigmoid, tanh};
+use super::{Before, Step, StepGradients, Timestep, flush, sigmoid_slope, tanh_slope};
+use crate::cell::Cell;
+
+pub(in crate::cpu) struct Gru;
+
+impl Timestep for Gru {
+    const CELL: Cell = Cell::Gru;
+
+    #[inline(always)]
+    fn forward<S: Simd>(
+        simd: S,
+        x: [S::f32s; 4],
+        u: [S::f32s; 4],
+        hidden: S::f32s,
+        cell: S::f32s,
+    ) -> Step<S> {
+        let [r, z] = divide(
+            simd,
+            [
+                sigmoid(simd, simd.add_f32s(x[0], u[0])),
+                sigmoid(simd, simd.add_f32s(x[1], u[1])),
+            ],
+        );
+        let [n] = divide(simd, [tanh(simd, simd.mul_add_e_f32s(r, u[2], x[2]))]);
+        Step {
+            hidden: simd.mul_add_e_f32s(z, simd.sub_f32s(hidden, n), n),
+            cell,
+            saved: [r, z, n, u[2], cell],
+        }
+    }
+
+    #[inline(always)]
+    fn backward<S: Simd>(simd: S, at: Before<S>) -> StepGradients<S> {
+        let [r, z, n, recurrent_candidate, _] = at.saved;
+        let kept = simd.sub_f32s(simd.splat_f32s(1.0), z);
+        let gradient = |a, b, slope| flush(simd, simd.mul_f32s(simd.mul_f32s(a, b), slope));
+        let d_n = gradient(at.d_hidden, kept, tanh_slope(simd, n));
+        let d_r = gradient(d_n, recurrent_candidate, sigmoid_slope(simd, r));
+        let difference = simd.sub_f32s(at.previous, n);
+        let d_z = gradient(at.d_hidden, difference, sigmoid_slope(simd, z));
+        let zero = simd.splat_f32s(0.0);
+        StepGradients {
+            x: [d_r, d_z, d_n, zero],
+            split: flush(simd, simd.mul_f32s(d_n, r)),
+            hidden: flush(simd, simd.mul_f32s(at.d_hidden, z)),
+            cell: zero,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Inputs that don't fit together.
+
+use burn::tensor::{DType, Device};
+use thiserror::Error;
+
+/// An input that doesn't fit the others.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InputError {
+    /// Its shape doesn't.
+    #[error("{operation}: {input} has shape {found:?}, expected {expected:?} ({meaning})")]
+    Shape {
+        /// The operation called.
+        operation: &'static str,
+        /// The input that doesn't fit.
+        input: &'static str,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape that fits the other inputs.
+        expected: Vec<usize>,
+        /// The expected shape in letters.
+        meaning: &'static str,
+    },
+    /// Its numbers are of another type.
+    #[error("{operation}: {input} is of {found:?}, expected {expected:?} as {other}")]
+    Type {
+        /// The operation called.
+        operation: &'static str,
+        /// The input that doesn't fit.
+        input: &'static str,
+        /// Its type.
+        found: DType,
+        /// The other input's type.
+        expected: DType,
+        /// The input that it has to fit.
+        other: &'static str,
+    },
+    /// It is on another device, or on the same one with or without automatic differentiation.
+    #[error("{operation}: {input} is on {found}, expected {expected} as {other}")]
+    Device {
+        /// The operation called.
+        operation: &'static str,
+        /// The input that doesn't fit.
+        input: &'static str,
+        /// Its device.
+        found: String,
+        /// The other input's device.
+        expected: String,
+        /// The input that it has to fit.
+        other: &'static str,
+    },
+    /// The kernels would compute it wrongly.
+    #[error("{operation}: {input} is of {found:?}, which {device} computes wrongly; use F32 there")]
+    Wrong {
+        /// The operation called.
+        operation: &'static str,
+        /// The input.
+        input: &'static str,
+        /// Its type.
+        found: DType,
+        /// Its device.
+        device: String,
+    },
+    /// A state with a cell for a layer that has none, or without one for a layer that has.
+    #[error("{operation}: the state has {} cell, and the layer's has {}", if *.found { "a" } else { "no" }, if *.found { "none" } else { "one" })]
+    State {
+        /// The operation called.
+        operation: &'static str,
+        /// Whether the state has a cell.
+        found: bool,
+    },
+}
+
+/// What the inputs of an operation have to agree with.
+pub(crate) struct Agreement {
+    pub operation: &'static str,
+    /// The input that the others have to fit.
+    pub other: &'static str,
+    pub dtype: DType,
+    pub device: Device,
+}
+
+impl Agreement {
+    pub fn shape(
+        &self,
+        input: &'static str,
+        found: &[usize],
+        expected: &[usize],
+        meaning: &'static str,
+    ) -> Result<(), InputError> {
+        check_shape(self.operation, input, found, expected, meaning)
+    }
+
+    /// Type and device.
+    pub fn kind(
+        &self,
+        input: &'static str,
+        found: DType,
+        device: &Device,
+    ) -> Result<(), InputError> {
+        let (operation, other, expected) = (self.operation, self.other, self.dtype);
+        if found != expected {
+            return Err(InputError::Type {
+                operation,
+                input,
+                found,
+                expected,
+                other,
+            });
+        }
+        self.device(input, device)
+    }
+
+    pub fn device(&self, input: &'static str, found: &Device) -> Result<(), InputError> {
+        if *found == self.device {
+            return Ok(());
+        }
+        Err(InputError::Device {
+            operation: self.operation,
+            input,
+            found: format!("{found:?}"),
+            expected: format!("{:?}", self.device),
+            other: self.other,
+        })
+    }
+}
+
+pub(crate) fn check_shape(
+    operation: &'static str,
+    input: &'static str,
+    found: &[usize],
+    expected: &[usize],
+    meaning: &'static str,
+) -> Result<(), InputError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(InputError::Shape {
+        operation,
+        input,
+        found: found.to_vec(),
+        expected: expected.to_vec(),
+        meaning,
+    })
+}

@@ -1,0 +1,104 @@
+//! What a recurrent layer hands from a timestep to the next.
+
+use burn::tensor::{Device, Tensor};
+
+/// The state of any cell.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// h, `[B, H]`.
+    pub hidden: Tensor<2>,
+    /// An LSTM's c, `[B, H]`.
+    pub cell: Option<Tensor<2>>,
+}
+
+impl State {
+    /// The state with its tensors changed.
+    pub fn map(&self, change: impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
+        Self {
+            hidden: change(self.hidden.clone()),
+            cell: self.cell.clone().map(change),
+        }
+    }
+
+    /// The same numbers outside any graph: what truncated backpropagation through time hands on
+    /// (Williams and Peng 1990).
+    pub fn detach(&self) -> Self {
+        self.map(Tensor::detach)
+    }
+
+    /// The same numbers on the device without automatic differentiation.
+    pub fn inner(&self) -> Self {
+        self.map(Tensor::inner)
+    }
+}
+
+/// The state of a cell whose hidden state is all that it hands on.
+impl From<Tensor<2>> for State {
+    fn from(hidden: Tensor<2>) -> Self {
+        Self { hidden, cell: None }
+    }
+}
+
+impl From<State> for Tensor<2> {
+    /// The hidden state.
+    fn from(state: State) -> Self {
+        state.hidden
+    }
+}
+
+/// The two states of an LSTM, each `[B, H]`.
+#[derive(Clone, Debug)]
+pub struct LstmState {
+    /// h.
+    pub hidden: Tensor<2>,
+    /// c.
+    pub cell: Tensor<2>,
+}
+
+impl LstmState {
+    /// Zeros for `batch` rows of `hidden` units: what a sequence starts from.
+    pub fn zeros([batch, hidden]: [usize; 2], device: &Device) -> Self {
+        // Two tensors: WebGPU refuses one memory in two places of a kernel that may write there.
+        Self {
+            hidden: Tensor::zeros([batch, hidden], device),
+            cell: Tensor::zeros([batch, hidden], device),
+        }
+    }
+
+    /// The same numbers outside any graph: what truncated backpropagation through time hands on
+    /// (Williams and Peng 1990).
+    pub fn detach(self) -> Self {
+        Self {
+            hidden: self.hidden.detach(),
+            cell: self.cell.detach(),
+        }
+    }
+
+    /// The same numbers on the device without automatic differentiation.
+    pub fn inner(self) -> Self {
+        Self {
+            hidden: self.hidden.inner(),
+            cell: self.cell.inner(),
+        }
+    }
+}
+
+impl From<LstmState> for State {
+    fn from(state: LstmState) -> Self {
+        Self {
+            hidden: state.hidden,
+            cell: Some(state.cell),
+        }
+    }
+}
+
+/// # Panics
+/// If the state has no cell.
+impl From<State> for LstmState {
+    fn from(state: State) -> Self {
+        Self {
+            hidden: state.hidden,
+            cell: state.cell.expect("an LSTM's state has a cell"),
+        }
+    }
+}
