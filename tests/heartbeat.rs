@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use gatefold::dataset;
 use gatefold_kernels::{Direction, Heartbeat, LostWork, lstm};
-use gatefold_model::{Cell, GruConfig, LstmConfig, SimpleRnnConfig};
+use gatefold_model::{Cell, StackConfig};
 use gatefold_training::{RunConfig, fit};
 use gpu::gpu;
 
@@ -28,26 +28,12 @@ fn every_walk_that_comes_to_its_end_is_counted() {
     for (hidden, time) in [(8, 20), (300, 3)] {
         let input = Tensor::<3>::random([5, time, 4], Distribution::Default, &tracked);
         let lengths = Tensor::<1, Int>::from_data([3, 1, 2, 0, 3], &tracked);
-        for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+        for cell in Cell::ALL {
             let lengths = Some(lengths.clone());
             let input = input.clone().require_grad();
-            let output = match cell {
-                Cell::Rnn => SimpleRnnConfig::new(4, hidden)
-                    .init(&tracked)
-                    .forward(input, lengths, None),
-                Cell::Gru => GruConfig::new(4, hidden)
-                    .init(&tracked)
-                    .forward(input, lengths, None),
-                Cell::Lstm => {
-                    let layer = LstmConfig::new(4, hidden).init(&tracked);
-                    let output = layer.forward(input, lengths, None);
-                    gatefold_kernels::GruOutput {
-                        hidden_states: output.hidden_states,
-                        final_hidden: output.final_state.hidden,
-                    }
-                }
-            };
-            let gradients = (output.hidden_states.sum() + output.final_hidden.sum()).backward();
+            let stack = StackConfig::new(cell, 4, hidden).init(&tracked);
+            let output = stack.forward(input, lengths, None);
+            let gradients = (output.hidden_states.sum() + output.last.sum()).backward();
             beat(&mut heartbeat, &device)
                 .unwrap_or_else(|error| panic!("{cell:?}, H {hidden}: {error}"));
             drop(gradients);

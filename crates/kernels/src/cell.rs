@@ -19,7 +19,7 @@ pub enum Cell {
 
 /// What a cell makes of the hidden state that a timestep starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Recurrence {
+enum Recurrence {
     /// `h U`.
     Weight,
     /// `h U + b_r`, whose last gate has a gradient of its own, apart from the projections'.
@@ -99,12 +99,20 @@ impl Cell {
         self.facts().has_cell_state
     }
 
+    /// Whether there are recurrent weights, which the hidden state is multiplied with.
+    pub const fn has_recurrent_weight(self) -> bool {
+        matches!(
+            self.recurrence(),
+            Recurrence::Weight | Recurrence::WeightAndBias
+        )
+    }
+
     /// Whether the product with the recurrent weights has a bias of its own.
     pub const fn has_recurrent_bias(self) -> bool {
         matches!(self.recurrence(), Recurrence::WeightAndBias)
     }
 
-    pub(crate) const fn recurrence(self) -> Recurrence {
+    const fn recurrence(self) -> Recurrence {
         self.facts().recurrence
     }
 

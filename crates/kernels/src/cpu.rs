@@ -9,6 +9,7 @@ mod linear;
 mod prefetch;
 mod product;
 mod simd;
+mod stepper;
 mod tensors;
 mod timestep;
 mod walk;
@@ -25,27 +26,18 @@ use crate::tensors::{
     WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved, WalkTraining,
 };
 use tensors::{Float, is_f32};
+use timestep::of_cell;
 
 pub use buffers::release_memory;
 pub use simd::{Simd, SimdError, SimdLevel, simd};
-
-/// Calls a function of [`batch`] with the cell's arithmetic.
-macro_rules! of_cell {
-    ($cell:expr, $function:ident($($argument:expr),*)) => {
-        match $cell {
-            Cell::Rnn => batch::$function::<timestep::SimpleRnn>($($argument),*),
-            Cell::Lstm => batch::$function::<timestep::Lstm>($($argument),*),
-            Cell::Gru => batch::$function::<timestep::Gru>($($argument),*),
-        }
-    };
-}
+pub use stepper::{LayerWeights, Stepper};
 
 impl RecurrentBackend for Flex {
     fn walk(inputs: WalkInputs<Self>, cell: Cell, direction: Direction) -> WalkOutputs<Self> {
         if !is_f32(inputs.projections.tensor()) {
             return reference::walk(inputs, cell, direction);
         }
-        of_cell!(cell, forward(inputs, direction, false)).outputs
+        of_cell!(cell, batch::forward(inputs, direction, false)).outputs
     }
 
     fn walk_training(
@@ -56,7 +48,7 @@ impl RecurrentBackend for Flex {
         if !is_f32(inputs.projections.tensor()) {
             return reference::walk_training(inputs, cell, direction);
         }
-        of_cell!(cell, forward(inputs, direction, true))
+        of_cell!(cell, batch::forward(inputs, direction, true))
     }
 
     fn walk_backward(
@@ -68,7 +60,7 @@ impl RecurrentBackend for Flex {
         if !is_f32(&saved.hidden_states) {
             return reference::walk_backward(saved, output_gradients, cell, direction);
         }
-        of_cell!(cell, backward(saved, output_gradients, direction))
+        of_cell!(cell, batch::backward(saved, output_gradients, direction))
     }
 
     fn token_embedding(weight: Float, tokens: TokenInputs<Self>) -> Float {

@@ -35,7 +35,7 @@ pub enum InputError {
         /// The input that it has to fit.
         other: &'static str,
     },
-    /// It is on another device, or on the same one with or without automatic differentiation.
+    /// It is on another device.
     #[error("{operation}: {input} is on {found}, expected {expected} as {other}")]
     Device {
         /// The operation called.
@@ -69,18 +69,47 @@ pub enum InputError {
         /// Whether the state has a cell.
         found: bool,
     },
+    /// A step of a layer that walks from the last timestep to the first.
+    #[error("{operation}: a layer that walks time backwards can't go a step at a time")]
+    Reverse {
+        /// The operation called.
+        operation: &'static str,
+    },
+}
+
+impl InputError {
+    /// The same in the name of another operation.
+    pub fn of(mut self, name: &'static str) -> Self {
+        match &mut self {
+            Self::Shape { operation, .. }
+            | Self::Type { operation, .. }
+            | Self::Device { operation, .. }
+            | Self::Wrong { operation, .. }
+            | Self::State { operation, .. }
+            | Self::Reverse { operation } => *operation = name,
+        }
+        self
+    }
 }
 
 /// What the inputs of an operation have to agree with.
-pub(crate) struct Agreement {
+#[derive(Clone, Debug)]
+pub struct Agreement {
+    /// The operation, for messages.
     pub operation: &'static str,
-    /// The input that the others have to fit.
+    /// The input that the others have to fit, for messages.
     pub other: &'static str,
+    /// Its type.
     pub dtype: DType,
+    /// Its device.
     pub device: Device,
 }
 
 impl Agreement {
+    /// Whether `input` has the shape `expected`, which is `meaning` in letters.
+    ///
+    /// # Errors
+    /// [`InputError::Shape`] if not.
     pub fn shape(
         &self,
         input: &'static str,
@@ -88,29 +117,44 @@ impl Agreement {
         expected: &[usize],
         meaning: &'static str,
     ) -> Result<(), InputError> {
-        check_shape(self.operation, input, found, expected, meaning)
+        if found == expected {
+            return Ok(());
+        }
+        Err(InputError::Shape {
+            operation: self.operation,
+            input,
+            found: found.to_vec(),
+            expected: expected.to_vec(),
+            meaning,
+        })
     }
 
-    /// Type and device.
+    /// Whether `input` is of the type, and on the device.
+    ///
+    /// # Errors
+    /// [`InputError::Type`] or [`InputError::Device`] if not.
     pub fn kind(
         &self,
         input: &'static str,
         found: DType,
         device: &Device,
     ) -> Result<(), InputError> {
-        let (operation, other, expected) = (self.operation, self.other, self.dtype);
-        if found != expected {
+        if found != self.dtype {
             return Err(InputError::Type {
-                operation,
+                operation: self.operation,
                 input,
                 found,
-                expected,
-                other,
+                expected: self.dtype,
+                other: self.other,
             });
         }
         self.device(input, device)
     }
 
+    /// Whether `input` is on the device, with automatic differentiation or without.
+    ///
+    /// # Errors
+    /// [`InputError::Device`] if not.
     pub fn device(&self, input: &'static str, found: &Device) -> Result<(), InputError> {
         if *found == self.device {
             return Ok(());
@@ -123,23 +167,4 @@ impl Agreement {
             other: self.other,
         })
     }
-}
-
-pub(crate) fn check_shape(
-    operation: &'static str,
-    input: &'static str,
-    found: &[usize],
-    expected: &[usize],
-    meaning: &'static str,
-) -> Result<(), InputError> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(InputError::Shape {
-        operation,
-        input,
-        found: found.to_vec(),
-        expected: expected.to_vec(),
-        meaning,
-    })
 }

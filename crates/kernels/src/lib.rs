@@ -53,7 +53,7 @@ mod wgsl;
 pub use adam::{AdamStep, Moments, adam};
 pub use backend::RecurrentBackend;
 pub use cell::Cell;
-pub use cpu::{Simd, SimdError, SimdLevel, release_memory, simd};
+pub use cpu::{LayerWeights, Simd, SimdError, SimdLevel, Stepper, release_memory, simd};
 pub use embedding::{TokenError, Tokens, embedding};
 pub use error::InputError;
 pub use fused::fused;

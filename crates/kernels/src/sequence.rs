@@ -67,10 +67,7 @@ pub fn lstm(
         lengths,
         direction,
     )?;
-    Ok(LstmOutput {
-        hidden_states: walked.hidden_states,
-        final_state: walked.final_state.into(),
-    })
+    Ok(walked.into())
 }
 
 /// A GRU over a whole sequence, in the reset-after form of cuDNN, Keras and PyTorch.
@@ -147,6 +144,17 @@ pub struct WalkOutput {
     pub hidden_states: Tensor<3>,
     /// The state after each row's last valid timestep in the direction walked.
     pub final_state: State,
+}
+
+/// # Panics
+/// If the walk was of a cell without a cell state.
+impl From<WalkOutput> for LstmOutput {
+    fn from(walked: WalkOutput) -> Self {
+        Self {
+            hidden_states: walked.hidden_states,
+            final_state: walked.final_state.into(),
+        }
+    }
 }
 
 impl From<WalkOutput> for GruOutput {
@@ -275,12 +283,7 @@ impl Sizes {
     /// A state of zeros.
     fn zeros(&self) -> State {
         let Agreement { device, dtype, .. } = &self.agreement;
-        let zeros = || Tensor::zeros([self.batch, self.hidden], (device, *dtype));
-        State {
-            hidden: zeros(),
-            // A tensor of its own: WebGPU refuses one memory in two places of a kernel that may write there.
-            cell: self.cell.has_cell_state().then(zeros),
-        }
+        State::zeros(self.cell, [self.batch, self.hidden], (device, *dtype))
     }
 
     fn check_state(&self, state: &State) -> Result<(), InputError> {

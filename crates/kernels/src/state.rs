@@ -1,6 +1,8 @@
 //! What a recurrent layer hands from a timestep to the next.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorCreationOptions};
+
+use crate::cell::Cell;
 
 /// The state of any cell.
 #[derive(Clone, Debug)]
@@ -12,6 +14,22 @@ pub struct State {
 }
 
 impl State {
+    /// Zeros for `batch` rows of `hidden` units of a cell: what a sequence starts from. `options`: a device, or a
+    /// device and a type.
+    pub fn zeros(
+        cell: Cell,
+        [batch, hidden]: [usize; 2],
+        options: impl Into<TensorCreationOptions>,
+    ) -> Self {
+        let options = options.into();
+        let zeros = || Tensor::zeros([batch, hidden], options.clone());
+        Self {
+            hidden: zeros(),
+            // A tensor of its own: WebGPU refuses one memory in two places of a kernel that may write there.
+            cell: cell.has_cell_state().then(zeros),
+        }
+    }
+
     /// The state with its tensors changed.
     pub fn map(&self, change: impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
         Self {
@@ -58,11 +76,7 @@ pub struct LstmState {
 impl LstmState {
     /// Zeros for `batch` rows of `hidden` units: what a sequence starts from.
     pub fn zeros([batch, hidden]: [usize; 2], device: &Device) -> Self {
-        // Two tensors: WebGPU refuses one memory in two places of a kernel that may write there.
-        Self {
-            hidden: Tensor::zeros([batch, hidden], device),
-            cell: Tensor::zeros([batch, hidden], device),
-        }
+        State::zeros(Cell::Lstm, [batch, hidden], device).into()
     }
 
     /// The same numbers outside any graph: what truncated backpropagation through time hands on

@@ -153,7 +153,9 @@ pub fn state_gradient_reach(
 
 /// The state after one timestep, from its projection `[B, 1, G·H]` and the state before it.
 fn after(layer: &RecurrentCell, projection: Tensor<3>, before: Option<State>) -> State {
-    layer.forward(projection, None, before).1
+    layer
+        .forward_projected(projection, None, before)
+        .final_state
 }
 
 /// The same numbers as a variable to differentiate by.

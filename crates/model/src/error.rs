@@ -1,6 +1,6 @@
 //! What can be wrong with the description of a network, and with what it is given to read.
 
-use gatefold_kernels::TokenError;
+use gatefold_kernels::{InputError, TokenError};
 use thiserror::Error;
 
 /// Deeper stacks are not trained without residual connections.
@@ -43,6 +43,9 @@ pub enum NetworkError {
     /// Tokens that name no word of the network's vocabulary.
     #[error(transparent)]
     Tokens(#[from] TokenError),
+    /// An input that doesn't fit the layers.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// Tokens where the network reads numbers, or the other way round.
     #[error("the network reads {reads}, and was given {given}")]
     Kind {

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 
 use crate::error::NetworkError;
-use crate::layers::{Gru, Lstm, RecurrentCell};
+use crate::layers::Parameters;
 use crate::network::{Network, NetworkInput};
 
 /// A gate at every token.
@@ -26,38 +26,30 @@ impl Network {
         let input = input.into();
         let lengths = input.lengths();
         let vectors = self.input.vectors(input)?;
-        let (last, vectors) = self.stack.last_layer(vectors, lengths.clone());
+        let (last, vectors) = self.stack.last_layer(vectors, lengths.clone())?;
         let projections = last.project(vectors);
-        let (hidden_states, _) = last.forward(projections.clone(), Some(lengths), None);
-        Ok(match last {
-            RecurrentCell::SimpleRnn(_) => Vec::new(),
-            RecurrentCell::Lstm(layer) => layer.gates(projections, hidden_states),
-            RecurrentCell::Gru(layer) => layer.gates(projections, hidden_states),
-        })
+        let walked = last.forward_projected(projections.clone(), Some(lengths), None);
+        Ok(gates(&last.parameters(), projections, walked.hidden_states))
     }
 }
 
-impl Lstm {
-    /// `σ(x_t W + b + h_{t-1} U)` of f, i and o, from the projections `[B, T, 4H]` and hidden states
-    /// `[B, T, H]` of a walk forwards from zeros.
-    fn gates(&self, projections: Tensor<3>, hidden_states: Tensor<3>) -> Vec<Gate> {
-        let recurrent = previous(hidden_states).matmul(self.recurrent_weight.val().unsqueeze());
-        cut(
-            projections + recurrent,
-            &[("forget", 1), ("input", 0), ("output", 3)],
-            4,
-        )
+/// `σ(x_t W + b + h_{t-1} U + b_r)` of a layer's gates, from the projections `[B, T, G·H]` and hidden states
+/// `[B, T, H]` of a walk forwards from zeros.
+fn gates(layer: &Parameters, projections: Tensor<3>, hidden_states: Tensor<3>) -> Vec<Gate> {
+    let hidden = hidden_states.dims()[2];
+    let mut preactivations = projections;
+    if let Some(weight) = layer.recurrent_weight {
+        let recurrent = previous(hidden_states).matmul(weight.val().unsqueeze());
+        preactivations = preactivations + recurrent;
     }
-}
-
-impl Gru {
-    /// `σ(x_t W + b + h_{t-1} U + b_r)` of r and z, from the projections `[B, T, 3H]` and hidden states
-    /// `[B, T, H]` of a walk forwards from zeros.
-    fn gates(&self, projections: Tensor<3>, hidden_states: Tensor<3>) -> Vec<Gate> {
-        let recurrent = previous(hidden_states).matmul(self.recurrent_weight.val().unsqueeze())
-            + self.recurrent_bias.val().unsqueeze();
-        cut(projections + recurrent, &[("reset", 0), ("update", 1)], 3)
+    if let Some(bias) = layer.recurrent_bias {
+        preactivations = preactivations + bias.val().unsqueeze();
     }
+    let gate = |&(name, place): &(_, usize)| Gate {
+        name,
+        activations: sigmoid(preactivations.clone().narrow(2, place * hidden, hidden)),
+    };
+    layer.gates.iter().map(gate).collect()
 }
 
 /// The state before each timestep, `[B, T, H]`: zeros, then all states but the last.
@@ -65,18 +57,6 @@ fn previous(hidden_states: Tensor<3>) -> Tensor<3> {
     let [batch, time, hidden] = hidden_states.dims();
     let zeros = Tensor::zeros([batch, 1, hidden], &hidden_states.device());
     Tensor::cat(vec![zeros, hidden_states], 1).narrow(1, 0, time)
-}
-
-/// The named gates of preactivations `[B, T, G·H]`, `count` being G.
-fn cut(preactivations: Tensor<3>, gates: &[(&'static str, usize)], count: usize) -> Vec<Gate> {
-    let hidden = preactivations.dims()[2] / count;
-    gates
-        .iter()
-        .map(|&(name, position)| Gate {
-            name,
-            activations: sigmoid(preactivations.clone().narrow(2, position * hidden, hidden)),
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -121,7 +101,7 @@ mod tests {
         let projections = layer.project(input(&device));
         let output = layer.forward_projected(projections.clone(), None, None);
         let states = output.hidden_states;
-        let gates = layer.gates(projections.clone(), states.clone());
+        let gates = gates(&layer.parameters(), projections.clone(), states.clone());
         assert_eq!(
             [0, 1, 2].map(|gate| gates[gate].name),
             ["forget", "input", "output"]
@@ -151,7 +131,7 @@ mod tests {
         let states = layer
             .forward_projected(projections.clone(), None, None)
             .hidden_states;
-        let gates = layer.gates(projections.clone(), states.clone());
+        let gates = gates(&layer.parameters(), projections.clone(), states.clone());
         assert_eq!([0, 1].map(|gate| gates[gate].name), ["reset", "update"]);
 
         let mut last = Tensor::<2>::zeros([batch, hidden], &device);

@@ -1,48 +1,31 @@
 //! Recurrent layers: one large matrix product for all timesteps, then a sequence operation.
 
+mod burn_layers;
+mod config;
 mod gru;
+mod layer;
 mod lstm;
+mod parameters;
 mod recurrent;
 mod simple_rnn;
 
-pub use gatefold_kernels::{Cell, GruOutput, LstmOutput, LstmState, SimpleRnnOutput, State};
+use std::fmt::Display;
+
+pub use burn_layers::BurnLayerError;
+pub use config::LayerConfig;
+pub use gatefold_kernels::{
+    Cell, GruOutput, LstmOutput, LstmState, SimpleRnnOutput, State, WalkOutput,
+};
 pub use gru::{Gru, GruConfig};
 pub use lstm::{Lstm, LstmConfig};
+pub(crate) use parameters::Parameters;
 pub use recurrent::RecurrentCell;
 pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
 
-use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::{Int, Tensor};
-use gatefold_kernels::Projections;
-
-use crate::error::{at_least_1, share_below_1};
-
-/// `x W + b` for every timestep: `[B, T, in]` → `[B, T, out]`.
-fn project(input: Tensor<3>, rows: impl Fn(Tensor<2>) -> Tensor<2>) -> Tensor<3> {
-    let [batch, time, size] = input.dims();
-    let projected = rows(input.reshape([batch * time, size]));
-    let [_, width] = projected.dims();
-    projected.reshape([batch, time, width])
-}
-
-/// The recurrent dropout of a layer of these sizes: input and hidden.
-///
 /// # Panics
-/// If a size is 0, or the share is outside [0, 1).
-fn recurrent_dropout([input, hidden]: [usize; 2], share: f64) -> Dropout {
-    at_least_1(input, "d_input")
-        .and_then(|()| at_least_1(hidden, "d_hidden"))
-        .and_then(|()| share_below_1(share, "recurrent_dropout"))
-        .unwrap_or_else(|error| panic!("{error}"));
-    DropoutConfig::new(share).init()
-}
-
-/// The lengths given, or the whole time for every row.
-fn lengths_or_all(lengths: Option<Tensor<1, Int>>, projections: &Projections) -> Tensor<1, Int> {
-    let [batch, time, _] = projections.dims();
-    // Uploaded, which costs a GPU less than a kernel that fills.
-    lengths
-        .unwrap_or_else(|| Tensor::from_data(&vec![time as i32; batch][..], &projections.device()))
+/// With the words of the error.
+pub(crate) fn or_panic<T>(result: Result<T, impl Display>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[cfg(test)]
@@ -68,7 +51,11 @@ mod tests {
         let input = input(&device);
         let walk = |seed| {
             let projections = layer.project(input.clone()).into();
-            layer.walk(projections, None, None, &mut Drawn(&mut generator(seed)))
+            let masks = &mut generator(seed);
+            let walked = layer
+                .parameters()
+                .walk(projections, None, None, &mut Drawn(masks));
+            walked.unwrap()
         };
         let states = |seed| walk(seed).hidden_states.into_data();
         assert_eq!(states(1), states(1));

@@ -49,16 +49,15 @@ pub use burn;
 pub use config::NetworkConfig;
 pub use error::{ConfigError, NetworkError};
 pub use gatefold_kernels::{
-    AdamStep, Direction, Heartbeat, LostWork, LstmState, Moments, Projections, Simd, SimdError,
-    SimdLevel, TokenError, Tokens, adam, linear, release_memory, simd,
+    AdamStep, Direction, Heartbeat, InputError, LostWork, Moments, Projections, Simd, SimdError,
+    SimdLevel, Stepper, TokenError, Tokens, adam, embedding, fused, gru, linear, lstm,
+    release_memory, simd, simple_rnn,
 };
 pub use gates::Gate;
 pub use head::Head;
 pub use initializers::Initializers;
-pub use layers::{
-    Cell, Gru, GruConfig, Lstm, LstmConfig, RecurrentCell, SimpleRnn, SimpleRnnConfig, State,
-};
+pub use layers::*;
 pub use network::{Input, Network, NetworkInput};
 pub use reading::Reading;
-pub use stack::{Stack, StackInput, StackOutput, States};
+pub use stack::{LayerStates, Stack, StackConfig, StackLayer, StackOutput, States};
 pub use weights::{Naming, Weights, WeightsError};

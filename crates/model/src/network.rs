@@ -12,7 +12,7 @@ use crate::error::{ConfigError, NetworkError};
 use crate::head::Head;
 use crate::initializers::{FirstWeights, draw};
 use crate::reading::Reading;
-use crate::stack::{Stack, StackInput, States};
+use crate::stack::{Stack, StackConfig, StackInput, States};
 
 /// Sequences on a device, for a network to read.
 #[derive(Clone, Debug)]
@@ -158,7 +158,12 @@ impl NetworkConfig {
                 }
             }
         };
-        let stack = Stack::layers(self, input.width, weights, device);
+        let stack = StackConfig::new(self.cell, input.width, self.hidden_size)
+            .with_layers(self.layers)
+            .with_bidirectional(self.bidirectional)
+            .with_dropout(self.dropout)
+            .with_recurrent_dropout(self.recurrent_dropout)
+            .stack(weights, device);
         let mut width = self.width() * self.reading.widths();
         let dense = (self.dense_size > 0).then(|| {
             let dense = weights.linear([width, self.dense_size], device);

@@ -1,20 +1,175 @@
 //! A stack of recurrent layers, each in one direction or in both.
 
+use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Int, Tensor};
-use gatefold_kernels::{Projections, Tokens};
+use gatefold_kernels::{Projections, State, Tokens};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
 
-use crate::config::NetworkConfig;
 use crate::dropout::{Masks, OfDevice};
-use crate::error::NetworkError;
-use crate::initializers::FirstWeights;
-use crate::layers::{Cell, RecurrentCell, State};
+use crate::error::{ConfigError, MOST_LAYERS, NetworkError, at_least_1, share_below_1};
+use crate::initializers::{FirstWeights, Initializers, device_rng};
+use crate::layers::{Cell, LayerConfig, RecurrentCell, or_panic};
+
+/// Configuration of a [`Stack`]. All but the cell and the sizes may be left out of its JSON.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use gatefold_model::burn;
+/// use gatefold_model::{Cell, StackConfig};
+///
+/// let device = Device::flex();
+/// let encoder = StackConfig::new(Cell::Gru, 16, 64)
+///     .with_layers(2)
+///     .with_bidirectional(true)
+///     .init(&device);
+/// let input = Tensor::<3>::zeros([2, 5, 16], &device);
+/// let lengths = Tensor::from_data([5, 3], &device);
+/// let walked = encoder.forward(input, Some(lengths), None);
+/// assert_eq!(walked.hidden_states.dims(), [2, 5, 128]);
+/// assert_eq!(walked.states.layers().len(), 2);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct StackConfig {
+    /// Kind of the layers.
+    pub cell: Cell,
+    /// Size of the input vectors.
+    pub d_input: usize,
+    /// Size of the hidden state of each layer and direction, H.
+    pub d_hidden: usize,
+    /// Number of layers, one on top of the other.
+    #[serde(default = "one")]
+    pub layers: usize,
+    /// Whether every layer also walks time backwards, beside its forward walk.
+    #[serde(default)]
+    pub bidirectional: bool,
+    /// Share of a layer's outputs zeroed in training before the layer above, in [0, 1).
+    #[serde(default)]
+    pub dropout: f64,
+    /// See [`LayerConfig::recurrent_dropout`].
+    #[serde(default)]
+    pub recurrent_dropout: f64,
+    /// Whose first weights.
+    #[serde(default)]
+    pub initializers: Initializers,
+}
+
+fn one() -> usize {
+    1
+}
+
+impl Config for StackConfig {}
+
+impl StackConfig {
+    /// One layer in one direction.
+    pub fn new(cell: Cell, d_input: usize, d_hidden: usize) -> Self {
+        Self {
+            cell,
+            d_input,
+            d_hidden,
+            layers: 1,
+            bidirectional: false,
+            dropout: 0.0,
+            recurrent_dropout: 0.0,
+            initializers: Initializers::default(),
+        }
+    }
+
+    /// Number of layers.
+    pub fn with_layers(mut self, layers: usize) -> Self {
+        self.layers = layers;
+        self
+    }
+
+    /// Whether every layer also walks time backwards.
+    pub fn with_bidirectional(mut self, bidirectional: bool) -> Self {
+        self.bidirectional = bidirectional;
+        self
+    }
+
+    /// Share of a layer's outputs zeroed in training before the layer above.
+    pub fn with_dropout(mut self, share: f64) -> Self {
+        self.dropout = share;
+        self
+    }
+
+    /// Share of the hidden units that the recurrent products leave out in training.
+    pub fn with_recurrent_dropout(mut self, share: f64) -> Self {
+        self.recurrent_dropout = share;
+        self
+    }
+
+    /// Whose first weights.
+    pub fn with_initializers(mut self, initializers: Initializers) -> Self {
+        self.initializers = initializers;
+        self
+    }
+
+    /// A stack on `device`; `device.seed(..)` before makes it reproducible.
+    ///
+    /// # Panics
+    /// Where [`validate`](Self::validate) is an error.
+    pub fn init(&self, device: &Device) -> Stack {
+        self.init_with(&mut device_rng(device), device)
+    }
+
+    /// A stack whose weights are drawn from `rng`: the same on every device.
+    ///
+    /// # Panics
+    /// Where [`validate`](Self::validate) is an error.
+    pub fn init_with(&self, rng: &mut impl Rng, device: &Device) -> Stack {
+        or_panic(self.validate());
+        self.stack(&mut FirstWeights::Drawn(self.initializers, rng), device)
+    }
+
+    /// Whether this describes a stack.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first field that is off.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        at_least_1(self.d_input, "d_input")?;
+        at_least_1(self.d_hidden, "d_hidden")?;
+        at_least_1(self.layers, "layers")?;
+        if self.layers > MOST_LAYERS {
+            return Err(ConfigError::Layers(self.layers));
+        }
+        share_below_1(self.dropout, "dropout")?;
+        share_below_1(self.recurrent_dropout, "recurrent_dropout")
+    }
+
+    pub(crate) fn stack(&self, weights: &mut FirstWeights, device: &Device) -> Stack {
+        let mut width = self.d_input;
+        let mut direction = |width, reverse| {
+            let config = LayerConfig::<RecurrentCell>::new(width, self.d_hidden)
+                .with_reverse(reverse)
+                .with_recurrent_dropout(self.recurrent_dropout);
+            RecurrentCell::layer(self.cell, config, weights, device)
+        };
+        let layers = (0..self.layers)
+            .map(|_| {
+                let layer = StackLayer {
+                    forward: direction(width, false),
+                    reverse: self.bidirectional.then(|| direction(width, true)),
+                };
+                width = if self.bidirectional { 2 } else { 1 } * self.d_hidden;
+                layer
+            })
+            .collect();
+        Stack {
+            layers,
+            dropout: DropoutConfig::new(self.dropout).init(),
+        }
+    }
+}
 
 /// What a stack reads.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // One a batch.
-pub enum StackInput {
+pub(crate) enum StackInput {
     /// Vectors at every timestep.
     Vectors {
         /// `[B, T, in]`.
@@ -33,7 +188,7 @@ pub enum StackInput {
 
 impl StackInput {
     /// B and T.
-    pub fn dims(&self) -> [usize; 2] {
+    fn dims(&self) -> [usize; 2] {
         match self {
             Self::Vectors { vectors, .. } => [vectors.dims()[0], vectors.dims()[1]],
             Self::Words { tokens, .. } => tokens.dims(),
@@ -74,20 +229,41 @@ pub struct StackOutput {
 #[derive(Clone, Debug)]
 pub struct States(Vec<LayerStates>);
 
+/// What a layer of a stack hands on.
 #[derive(Clone, Debug)]
-struct LayerStates {
-    forward: State,
-    reverse: Option<State>,
+pub struct LayerStates {
+    /// Of its walk forwards.
+    pub forward: State,
+    /// Of its walk backwards, where there is one.
+    pub reverse: Option<State>,
 }
 
 impl States {
+    /// States of layers, from the input's to the output's.
+    pub fn new(layers: Vec<LayerStates>) -> Self {
+        Self(layers)
+    }
+
+    /// The states of each layer, from the input's to the output's.
+    pub fn layers(&self) -> &[LayerStates] {
+        &self.0
+    }
+
     /// The same numbers outside any graph: what truncated backpropagation through time hands on
     /// (Williams and Peng 1990).
     pub fn detach(&self) -> Self {
-        let detach = |state: &State| state.map(Tensor::detach);
+        self.map(State::detach)
+    }
+
+    /// The same numbers on the device without automatic differentiation.
+    pub fn inner(&self) -> Self {
+        self.map(State::inner)
+    }
+
+    fn map(&self, change: impl Fn(&State) -> State) -> Self {
         let layers = self.0.iter().map(|layer| LayerStates {
-            forward: detach(&layer.forward),
-            reverse: layer.reverse.as_ref().map(detach),
+            forward: change(&layer.forward),
+            reverse: layer.reverse.as_ref().map(&change),
         });
         Self(layers.collect())
     }
@@ -120,9 +296,11 @@ fn describe([layers, rows, units]: [usize; 3], both: bool, cell: bool) -> String
 
 /// One recurrent layer, in one direction or both.
 #[derive(Module, Debug)]
-pub(crate) struct StackLayer {
-    pub(crate) forward: RecurrentCell,
-    pub(crate) reverse: Option<RecurrentCell>,
+pub struct StackLayer {
+    /// Its walk forwards.
+    pub forward: RecurrentCell,
+    /// Its walk backwards, where there is one.
+    pub reverse: Option<RecurrentCell>,
 }
 
 impl StackLayer {
@@ -131,81 +309,124 @@ impl StackLayer {
         input: &StackInput,
         states: Option<LayerStates>,
         masks: &mut impl Masks,
-    ) -> (Tensor<3>, Tensor<2>, LayerStates) {
+    ) -> Result<(Tensor<3>, Tensor<2>, LayerStates), NetworkError> {
         let (forward, reverse) = match states {
             Some(states) => (Some(states.forward), states.reverse),
             None => (None, None),
         };
-        let lengths = || Some(input.lengths());
-        let projections = input.project(&self.forward);
-        let (hidden, forward) = self.forward.walk(projections, lengths(), forward, masks);
+        let mut walk = |cell: &RecurrentCell, state| {
+            let projections = input.project(cell);
+            let lengths = Some(input.lengths());
+            let walked = cell.parameters().walk(projections, lengths, state, masks)?;
+            Ok::<_, NetworkError>((walked.hidden_states, walked.final_state))
+        };
+        let (hidden, forward) = walk(&self.forward, forward)?;
         let last = forward.hidden.clone();
         let Some(cell) = &self.reverse else {
             let states = LayerStates {
                 forward,
                 reverse: None,
             };
-            return (hidden, last, states);
+            return Ok((hidden, last, states));
         };
-        let (reverse_hidden, reverse) = cell.walk(input.project(cell), lengths(), reverse, masks);
-        (
+        let (reverse_hidden, reverse) = walk(cell, reverse)?;
+        Ok((
             Tensor::cat(vec![hidden, reverse_hidden], 2),
             Tensor::cat(vec![last, reverse.hidden.clone()], 1),
             LayerStates {
                 forward,
                 reverse: Some(reverse),
             },
-        )
+        ))
     }
 }
 
 /// Recurrent layers, one on top of the other, with dropout between them.
 #[derive(Module, Debug)]
 pub struct Stack {
-    pub(crate) layers: Vec<StackLayer>,
-    pub(crate) dropout: Dropout,
+    /// From the input's to the output's.
+    pub layers: Vec<StackLayer>,
+    /// Between two layers.
+    pub dropout: Dropout,
 }
 
 impl Stack {
-    /// The layers of `config` over vectors of `input` numbers.
-    pub(crate) fn layers(
-        config: &NetworkConfig,
-        input: usize,
-        weights: &mut FirstWeights,
-        device: &Device,
-    ) -> Self {
-        let mut width = input;
-        let mut direction = |width, reverse| {
-            let sizes = [width, config.hidden_size];
-            let dropout = config.recurrent_dropout;
-            RecurrentCell::layer(config.cell, sizes, reverse, dropout, weights, device)
-        };
-        let layers = (0..config.layers)
-            .map(|_| {
-                let layer = StackLayer {
-                    forward: direction(width, false),
-                    reverse: config.bidirectional.then(|| direction(width, true)),
-                };
-                width = config.width();
-                layer
-            })
-            .collect();
-        Self {
-            layers,
-            dropout: DropoutConfig::new(config.dropout).init(),
-        }
-    }
-
-    /// Walks over whole sequences, from `states` on, or from zeros.
+    /// Walks over whole sequences.
     ///
-    /// # Errors
-    /// [`NetworkError::States`] if the states are of another stack or of other rows.
+    /// - `input`: `[B, T, d_input]`;
+    /// - `lengths`: valid timesteps of each row, `[B]`; all of them if `None`;
+    /// - `states`: of all layers, to go on from; zeros if `None`.
+    ///
+    /// # Panics
+    /// Where [`try_forward`](Self::try_forward) is an error, with its words.
     pub fn forward(
         &self,
-        input: StackInput,
+        input: Tensor<3>,
+        lengths: Option<Tensor<1, Int>>,
+        states: Option<States>,
+    ) -> StackOutput {
+        or_panic(self.try_forward(input, lengths, states))
+    }
+
+    /// [`forward`](Self::forward), with an error that names what doesn't fit.
+    ///
+    /// # Errors
+    /// [`NetworkError::Input`] if the input doesn't fit, [`NetworkError::States`] if the states are of another
+    /// stack or of other rows.
+    pub fn try_forward(
+        &self,
+        input: Tensor<3>,
+        lengths: Option<Tensor<1, Int>>,
         states: Option<States>,
     ) -> Result<StackOutput, NetworkError> {
-        self.walk(input, states, &mut OfDevice)
+        let first = self.layers[0].forward.parameters();
+        first.check_input(&input, "[B, T, d_input], nothing empty")?;
+        let lengths = first.lengths_or_all(lengths, &input)?;
+        let vectors = input;
+        self.walk(
+            StackInput::Vectors { vectors, lengths },
+            states,
+            &mut OfDevice,
+        )
+    }
+
+    /// The states that sequences start from: zeros for `batch` rows.
+    pub fn zero_states(&self, batch: usize) -> States {
+        let zeros = |cell: &RecurrentCell| cell.zero_state(batch);
+        let layers = self.layers.iter().map(|layer| LayerStates {
+            forward: zeros(&layer.forward),
+            reverse: layer.reverse.as_ref().map(zeros),
+        });
+        States(layers.collect())
+    }
+
+    /// One timestep of a stack that walks forward alone: `input` `[B, d_input]` gives the last layer's hidden
+    /// state `[B, H]`, and the states to go on from.
+    ///
+    /// # Panics
+    /// If shapes, types or devices don't fit together, or the stack walks backwards too.
+    pub fn step(&self, input: Tensor<2>, states: States) -> (Tensor<2>, States) {
+        let walked = self.forward_only(input.unsqueeze_dim(1), states);
+        (walked.last, walked.states)
+    }
+
+    /// The next timesteps of sequences that were read up to `states`: hidden states `[B, T, H]` of the last layer,
+    /// and the states to go on from.
+    ///
+    /// # Panics
+    /// As [`step`](Self::step).
+    pub fn seq(&self, input: Tensor<3>, states: States) -> (Tensor<3>, States) {
+        let walked = self.forward_only(input, states);
+        (walked.hidden_states, walked.states)
+    }
+
+    fn forward_only(&self, input: Tensor<3>, states: States) -> StackOutput {
+        assert!(
+            self.is_forward_only(),
+            "Stack: {}",
+            NetworkError::NoStream("it walks backwards too")
+        );
+        self.forward(input, None, Some(states))
     }
 
     pub(crate) fn walk(
@@ -225,14 +446,14 @@ impl Stack {
         };
         let mut layers = self.layers.iter().zip(before);
         let (first, before) = layers.next().expect("there is a layer");
-        let (mut hidden_states, mut last, after) = first.walk(&input, before, masks);
+        let (mut hidden_states, mut last, after) = first.walk(&input, before, masks)?;
         let mut states = vec![after];
         for (layer, before) in layers {
             let vectors = masks.drop_values(&self.dropout, hidden_states);
             let lengths = lengths.clone();
             let input = StackInput::Vectors { vectors, lengths };
             let after;
-            (hidden_states, last, after) = layer.walk(&input, before, masks);
+            (hidden_states, last, after) = layer.walk(&input, before, masks)?;
             states.push(after);
         }
         Ok(StackOutput {
@@ -247,14 +468,15 @@ impl Stack {
         &self,
         vectors: Tensor<3>,
         lengths: Tensor<1, Int>,
-    ) -> (&RecurrentCell, Tensor<3>) {
+    ) -> Result<(&RecurrentCell, Tensor<3>), NetworkError> {
         let (last, before) = self.layers.split_last().expect("there is a layer");
-        let vectors = before.iter().fold(vectors, |vectors, layer| {
+        let vectors = before.iter().try_fold(vectors, |vectors, layer| {
             let lengths = lengths.clone();
             let input = StackInput::Vectors { vectors, lengths };
-            layer.walk(&input, None, &mut OfDevice).0
-        });
-        (&last.forward, vectors)
+            let (hidden_states, ..) = layer.walk(&input, None, &mut OfDevice)?;
+            Ok::<_, NetworkError>(hidden_states)
+        })?;
+        Ok((&last.forward, vectors))
     }
 
     fn check(&self, states: &States, rows: usize) -> Result<(), NetworkError> {
@@ -269,11 +491,7 @@ impl Stack {
 
     /// The kind of the layers.
     pub fn cell(&self) -> Cell {
-        match &self.layers[0].forward {
-            RecurrentCell::SimpleRnn(_) => Cell::Rnn,
-            RecurrentCell::Lstm(_) => Cell::Lstm,
-            RecurrentCell::Gru(_) => Cell::Gru,
-        }
+        self.layers[0].forward.cell()
     }
 
     fn hidden_size(&self) -> usize {

@@ -16,13 +16,20 @@ pub(super) fn forward(inputs: LinearInputs<Flex>) -> Float {
     let mut output = Flex::float_matmul(inputs.input, inputs.weight);
     let bias = values(&inputs.bias);
     let rows = output.storage_mut::<f32>();
-    rows.par_chunks_mut(ROWS * bias.len()).for_each(|rows| {
+    let add = |rows: &mut [f32]| {
         for row in rows.chunks_exact_mut(bias.len()) {
             for (value, bias) in row.iter_mut().zip(&bias) {
                 *value += bias;
             }
         }
-    });
+    };
+    let chunk = ROWS * bias.len();
+    // Another thread takes longer to wake than a few rows take.
+    if rows.len() <= chunk {
+        add(rows);
+    } else {
+        rows.par_chunks_mut(chunk).for_each(add);
+    }
     output
 }
 

@@ -7,6 +7,7 @@ use pulp::Simd;
 
 /// A matrix `[K, N]` as the product reads it: panel after panel of two vectors of columns, each row by
 /// row; N is padded with zeros to whole panels.
+#[derive(Clone, Debug)]
 pub(super) struct Packed {
     values: Vec<f32>,
     /// K.
@@ -16,16 +17,20 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// `value(k, n)`: the matrix.
-    pub fn new<S: Simd>(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f32) -> Self {
+    /// `row(k, first, to)` fills `to`, which is zero, with the values of row k from column `first` on.
+    pub fn new<S: Simd>(
+        rows: usize,
+        columns: usize,
+        row: impl Fn(usize, usize, &mut [f32]),
+    ) -> Self {
         let width = 2 * S::F32_LANES;
         let panels = columns.div_ceil(width);
-        let mut values = Vec::with_capacity(panels * rows * width);
+        let mut values = vec![0.0; panels * rows * width];
         for panel in 0..panels {
+            let first = panel * width;
             for k in 0..rows {
-                for n in panel * width..(panel + 1) * width {
-                    values.push(if n < columns { value(k, n) } else { 0.0 });
-                }
+                let to = &mut values[(panel * rows + k) * width..][..width.min(columns - first)];
+                row(k, first, to);
             }
         }
         Self {
@@ -137,6 +142,81 @@ fn panels_of<S: Simd, const ROWS: usize, const PANELS: usize>(
     }
 }
 
+/// [`product`] of `weights` `[H, G·H]` as they are, for walks too short to be worth packing. `out` is
+/// `[count, G·P]`, P being H padded to whole vectors. The sums are made in the same order.
+#[inline(always)]
+pub(super) fn plain_product<'a, S: Simd>(
+    simd: S,
+    count: usize,
+    left: impl Fn(usize) -> &'a [f32] + Copy,
+    weights: &[f32],
+    out: &mut [f32],
+    padded: usize,
+) {
+    // U has as many rows as a gate has columns.
+    let size = left(0).len();
+    let gates = weights.len() / (size * size);
+    let width = gates * padded;
+    let out = &mut out[..count * width];
+    out.fill(0.0);
+    // Four rows of the weights at once: each value of the result is read and written a quarter as often.
+    let mut k = 0;
+    while k < size {
+        let some = (size - k).min(4);
+        for row in 0..count {
+            let left = &left(row)[k..k + some];
+            let (out, _) = S::as_mut_simd_f32s(&mut out[row * width..][..width]);
+            let vectors = padded / S::F32_LANES;
+            for gate in 0..gates {
+                let of_gate = |i: usize| &weights[((k + i) * gates + gate) * size..][..size];
+                let out = &mut out[gate * vectors..][..size.div_ceil(S::F32_LANES)];
+                match some {
+                    4 => add_rows::<S, 4>(simd, left, of_gate, out),
+                    3 => add_rows::<S, 3>(simd, left, of_gate, out),
+                    2 => add_rows::<S, 2>(simd, left, of_gate, out),
+                    _ => add_rows::<S, 1>(simd, left, of_gate, out),
+                }
+            }
+        }
+        k += some;
+    }
+}
+
+/// Adds K rows, each times its value on the left.
+#[inline(always)]
+fn add_rows<'a, S: Simd, const K: usize>(
+    simd: S,
+    left: &[f32],
+    row: impl Fn(usize) -> &'a [f32],
+    out: &mut [S::f32s],
+) {
+    let mut factors = [simd.splat_f32s(0.0); K];
+    let mut heads: [&[S::f32s]; K] = [&[]; K];
+    let mut tails: [&[f32]; K] = [&[]; K];
+    for i in 0..K {
+        factors[i] = simd.splat_f32s(left[i]);
+        (heads[i], tails[i]) = S::as_simd_f32s(row(i));
+    }
+    let whole = heads[0].len();
+    for i in 0..K {
+        heads[i] = &heads[i][..whole];
+    }
+    for v in 0..whole {
+        let mut sum = out[v];
+        for i in 0..K {
+            sum = simd.mul_add_e_f32s(factors[i], heads[i][v], sum);
+        }
+        out[v] = sum;
+    }
+    if !tails[0].is_empty() {
+        let mut sum = out[whole];
+        for i in 0..K {
+            sum = simd.mul_add_e_f32s(factors[i], simd.partial_load_f32s(tails[i]), sum);
+        }
+        out[whole] = sum;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use pulp::WithSimd;
@@ -157,7 +237,9 @@ mod tests {
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
             let [count, k, n] = self.sizes;
-            let packed = Packed::new::<S>(k, n, |row, column| self.right[row * n + column]);
+            let packed = Packed::new::<S>(k, n, |row, first, to| {
+                to.copy_from_slice(&self.right[row * n + first..][..to.len()]);
+            });
             let mut out = vec![0.0; count * packed.columns];
             let left = |row: usize| &self.left[row * k..][..k];
             product(simd, count, left, &packed, &mut out);

@@ -15,6 +15,19 @@ use super::activations::SIGN;
 use crate::adam::step::VANISHED;
 use crate::cell::Cell;
 
+/// Calls a function that is generic over the cell's arithmetic.
+macro_rules! of_cell {
+    ($cell:expr, $($function:ident)::+($($argument:expr),*)) => {
+        match $cell {
+            Cell::Rnn => $($function)::+::<$crate::cpu::timestep::SimpleRnn>($($argument),*),
+            Cell::Lstm => $($function)::+::<$crate::cpu::timestep::Lstm>($($argument),*),
+            Cell::Gru => $($function)::+::<$crate::cpu::timestep::Gru>($($argument),*),
+        }
+    };
+}
+
+pub(super) use of_cell;
+
 /// What a step returns. Arrays are filled from the front, as far as the cell has gates or saves.
 pub(super) struct Step<S: Simd> {
     pub hidden: S::f32s,

@@ -11,7 +11,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::prefetch::prefetch;
-use super::product::{Packed, product};
+use super::product::{Packed, plain_product, product};
 use super::simd::arch;
 use super::timestep::{Before, Timestep};
 use crate::tensors::Direction;
@@ -34,8 +34,18 @@ pub(super) struct Sizes {
 
 impl Sizes {
     /// A multiple of every vector's length, not below H.
-    fn padded(&self) -> usize {
+    pub fn padded(&self) -> usize {
         self.hidden.next_multiple_of(16)
+    }
+
+    /// Multiply-adds of so many timesteps; the gates' arithmetic counts as 32 of each unit.
+    fn work<C: Timestep>(&self, steps: usize) -> usize {
+        let factors = if C::CELL.has_recurrent_weight() {
+            self.hidden
+        } else {
+            0
+        };
+        steps.saturating_mul(C::GATES * self.hidden * (factors + 32))
     }
 
     /// The timestep that a row of this length has at a step of its walk.
@@ -107,7 +117,50 @@ pub(super) struct BackwardRow<'a> {
     pub d_cell: &'a mut [f32],
 }
 
-/// Walks all rows forward. `weight`: `[H, G·H]`; `bias`: `[G·H]`, or empty.
+/// The recurrent weights as a walk's product reads them.
+pub(super) enum Weights<'a> {
+    Packed(Packed),
+    /// `[H, G·H]`.
+    Plain(&'a [f32]),
+    /// The cell has no product with the hidden state.
+    None,
+}
+
+/// Timesteps of all rows together up to which packing the weights costs more than it saves.
+const FEW: usize = 16;
+
+impl<'a> Weights<'a> {
+    /// `weight`: `[H, G·H]`, or empty; `steps`: of all rows that they serve.
+    pub fn new<C: Timestep>(sizes: Sizes, weight: &'a [f32], steps: usize) -> Self {
+        if weight.is_empty() {
+            Self::None
+        } else if steps <= FEW {
+            Self::Plain(weight)
+        } else {
+            Self::Packed(pack_forward::<C>(sizes, weight))
+        }
+    }
+}
+
+/// The recurrent weights `[H, G·H]`, every gate padded to whole vectors.
+pub(super) fn pack_forward<C: Timestep>(sizes: Sizes, weight: &[f32]) -> Packed {
+    let (size, padded) = (sizes.hidden, sizes.padded());
+    arch().dispatch(Pack {
+        rows: size,
+        columns: C::GATES * padded,
+        row: |k: usize, first: usize, to: &mut [f32]| {
+            // Sixteen columns at a time lie within a gate.
+            for (i, to) in to.chunks_mut(16).enumerate() {
+                let (gate, unit) = ((first + 16 * i) / padded, (first + 16 * i) % padded);
+                let count = size.saturating_sub(unit).min(to.len());
+                let of_gate = &weight[(k * C::GATES + gate) * size..][..size];
+                to[..count].copy_from_slice(&of_gate[size.min(unit)..][..count]);
+            }
+        },
+    })
+}
+
+/// Walks all rows forward. `weight`: `[H, G·H]`, or empty; `bias`: `[G·H]`, or empty.
 pub(super) fn forward<C: Timestep>(
     sizes: Sizes,
     weight: &[f32],
@@ -115,27 +168,12 @@ pub(super) fn forward<C: Timestep>(
     mut rows: Vec<ForwardRow<'_>>,
 ) {
     rows.sort_by_key(|row| std::cmp::Reverse(row.length));
-    let arch = arch();
-    let padded = sizes.padded();
-    let width = C::GATES * sizes.hidden;
-    let packed = arch.dispatch(Pack {
-        rows: sizes.hidden,
-        columns: C::GATES * padded,
-        value: |k: usize, n: usize| {
-            let (gate, unit) = (n / padded, n % padded);
-            let inside = unit < sizes.hidden;
-            if inside {
-                weight[k * width + gate * sizes.hidden + unit]
-            } else {
-                0.0
-            }
-        },
-    });
-    let tile = tile(rows.len());
-    rows.par_chunks_mut(tile).with_max_len(1).for_each(|rows| {
-        arch.dispatch(ForwardTile::<C> {
+    let steps = rows.iter().map(|row| row.length).sum();
+    let weights = &Weights::new::<C>(sizes, weight, steps);
+    each_tile(&mut rows, sizes.work::<C>(steps), |rows| {
+        arch().dispatch(ForwardTile::<C> {
             sizes,
-            packed: &packed,
+            weights,
             bias,
             rows,
             cell: PhantomData,
@@ -143,31 +181,43 @@ pub(super) fn forward<C: Timestep>(
     });
 }
 
-/// Walks all rows back. `weight`: `[H, G·H]`.
+/// Walks all rows back. `weight`: `[H, G·H]`, or empty.
 pub(super) fn backward<C: Timestep>(sizes: Sizes, weight: &[f32], mut rows: Vec<BackwardRow<'_>>) {
     rows.sort_by_key(|row| std::cmp::Reverse(row.length));
-    let arch = arch();
+    let steps = rows.iter().map(|row| row.length).sum();
     let width = C::GATES * sizes.hidden;
-    let packed = arch.dispatch(Pack {
-        rows: width,
-        columns: sizes.padded(),
-        value: |k: usize, n: usize| {
-            if n < sizes.hidden {
-                weight[n * width + k]
-            } else {
-                0.0
-            }
-        },
+    let packed = &(!weight.is_empty()).then(|| {
+        arch().dispatch(Pack {
+            rows: width,
+            columns: sizes.padded(),
+            row: |k: usize, first: usize, to: &mut [f32]| {
+                let count = sizes.hidden.saturating_sub(first).min(to.len());
+                for (n, to) in to[..count].iter_mut().enumerate() {
+                    *to = weight[(first + n) * width + k];
+                }
+            },
+        })
     });
-    let tile = tile(rows.len());
-    rows.par_chunks_mut(tile).with_max_len(1).for_each(|rows| {
-        arch.dispatch(BackwardTile::<C> {
+    each_tile(&mut rows, sizes.work::<C>(steps), |rows| {
+        arch().dispatch(BackwardTile::<C> {
             sizes,
-            packed: &packed,
+            packed,
             rows,
             cell: PhantomData,
         });
     });
+}
+
+/// Multiply-adds of a walk below which another thread takes longer to wake than it saves.
+const LITTLE: usize = 1 << 22;
+
+/// A thread a tile. `work`: multiply-adds of all of them.
+fn each_tile<R: Send>(rows: &mut [R], work: usize, walk: impl Fn(&mut [R]) + Send + Sync) {
+    let tile = tile(rows.len());
+    if rows.len() <= tile || work < LITTLE {
+        return rows.chunks_mut(TILE).for_each(walk);
+    }
+    rows.par_chunks_mut(tile).with_max_len(1).for_each(walk);
 }
 
 /// A vector, or the last few values of a row.
@@ -230,14 +280,15 @@ fn at_mut(values: &mut [f32], i: usize, width: usize) -> &mut [f32] {
 }
 
 /// The states of a tile's rows, or their gradients, padded to whole vectors.
-struct States {
+#[derive(Clone, Debug)]
+pub(super) struct States {
     hidden: Vec<f32>,
     cell: Vec<f32>,
     padded: usize,
 }
 
 impl States {
-    fn zeros(rows: usize, sizes: Sizes) -> Self {
+    pub fn zeros(rows: usize, sizes: Sizes) -> Self {
         let padded = sizes.padded();
         Self {
             hidden: vec![0.0; rows * padded],
@@ -246,13 +297,23 @@ impl States {
         }
     }
 
+    /// A row's `[H]`.
     #[inline(always)]
-    fn of(&mut self, row: usize) -> [&mut [f32]; 2] {
+    pub fn hidden_of(&self, row: usize, size: usize) -> &[f32] {
+        &self.hidden[row * self.padded..][..size]
+    }
+
+    pub fn cell_of(&self, row: usize, size: usize) -> &[f32] {
+        &self.cell[row * self.padded..][..size]
+    }
+
+    #[inline(always)]
+    pub fn of(&mut self, row: usize) -> [&mut [f32]; 2] {
         let hidden = at_mut(&mut self.hidden, row, self.padded);
         [hidden, at_mut(&mut self.cell, row, self.padded)]
     }
 
-    fn set(&mut self, row: usize, hidden: &[f32], cell: &[f32]) {
+    pub fn set(&mut self, row: usize, hidden: &[f32], cell: &[f32]) {
         let [to_hidden, to_cell] = self.of(row);
         to_hidden[..hidden.len()].copy_from_slice(hidden);
         to_cell[..cell.len()].copy_from_slice(cell);
@@ -265,24 +326,25 @@ impl States {
     }
 }
 
-struct Pack<F> {
-    rows: usize,
-    columns: usize,
-    value: F,
+pub(super) struct Pack<F> {
+    pub rows: usize,
+    pub columns: usize,
+    /// See [`Packed::new`].
+    pub row: F,
 }
 
-impl<F: Fn(usize, usize) -> f32> WithSimd for Pack<F> {
+impl<F: Fn(usize, usize, &mut [f32])> WithSimd for Pack<F> {
     type Output = Packed;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) -> Packed {
-        Packed::new::<S>(self.rows, self.columns, self.value)
+        Packed::new::<S>(self.rows, self.columns, self.row)
     }
 }
 
 struct ForwardTile<'t, 'a, C> {
     sizes: Sizes,
-    packed: &'t Packed,
+    weights: &'t Weights<'t>,
     bias: &'t [f32],
     rows: &'t mut [ForwardRow<'a>],
     cell: PhantomData<C>,
@@ -293,11 +355,15 @@ impl<C: Timestep> WithSimd for ForwardTile<'_, '_, C> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { sizes, packed, .. } = self;
+        let Self { sizes, weights, .. } = self;
         let size = sizes.hidden;
         let (width, saved_width) = (C::GATES * size, C::SAVED * size);
         let mut states = States::zeros(self.rows.len(), sizes);
-        let mut products = vec![0.0; self.rows.len() * packed.columns];
+        let columns = match weights {
+            Weights::Packed(packed) => packed.columns,
+            Weights::Plain(_) | Weights::None => C::GATES * sizes.padded(),
+        };
+        let mut products = vec![0.0; self.rows.len() * columns];
         for (r, row) in self.rows.iter_mut().enumerate() {
             row.hidden_states[row.length * size..].fill(0.0);
             states.set(r, row.hidden, row.cell);
@@ -312,11 +378,18 @@ impl<C: Timestep> WithSimd for ForwardTile<'_, '_, C> {
                 prefetch(at(row.saved, t, saved_width));
             }
             let before = &states;
-            let left = |r: usize| &before.hidden[r * before.padded..][..size];
-            product(simd, live, left, packed, &mut products);
+            let left = |r: usize| before.hidden_of(r, size);
+            match weights {
+                Weights::Packed(packed) => product(simd, live, left, packed, &mut products),
+                Weights::Plain(weights) => {
+                    let padded = sizes.padded();
+                    plain_product::<S>(simd, live, left, weights, &mut products, padded);
+                }
+                Weights::None => {}
+            }
             for (r, row) in self.rows[..live].iter_mut().enumerate() {
                 let t = sizes.timestep(step, row.length);
-                let product = at(&products, r, packed.columns);
+                let product = at(&products, r, columns);
                 row.walk::<C, S>(simd, t, product, self.bias, states.of(r));
             }
         }
@@ -329,7 +402,7 @@ impl<C: Timestep> WithSimd for ForwardTile<'_, '_, C> {
 impl ForwardRow<'_> {
     /// The timestep `t`, from the product with the recurrent weights and their bias to the states after it.
     #[inline(always)]
-    fn walk<C: Timestep, S: Simd>(
+    pub fn walk<C: Timestep, S: Simd>(
         &mut self,
         simd: S,
         t: usize,
@@ -370,7 +443,7 @@ impl ForwardRow<'_> {
 
 struct BackwardTile<'t, 'a, C> {
     sizes: Sizes,
-    packed: &'t Packed,
+    packed: &'t Option<Packed>,
     rows: &'t mut [BackwardRow<'a>],
     cell: PhantomData<C>,
 }
@@ -390,7 +463,8 @@ impl<C: Timestep> WithSimd for BackwardTile<'_, '_, C> {
         let (width, saved_width) = (C::GATES * size, C::SAVED * size);
         let (previous_width, split_width) = (C::previous_width(size), C::split_width(size));
         let mut gradients = States::zeros(rows.len(), sizes);
-        let mut products = vec![0.0; rows.len() * packed.columns];
+        let columns = packed.as_ref().map_or(0, |packed| packed.columns);
+        let mut products = vec![0.0; rows.len() * columns];
         // The gradients of the recurrent product, where they differ from those of the projections.
         let mut d_recurrent = vec![0.0; rows.len() * split_width * C::GATES];
         for (r, row) in rows.iter_mut().enumerate() {
@@ -427,11 +501,11 @@ impl<C: Timestep> WithSimd for BackwardTile<'_, '_, C> {
                 let row: &BackwardRow = &walked[r];
                 at(row.d_projections, sizes.timestep(step, row.length), width)
             };
+            let Some(packed) = packed else { continue };
             product(simd, live, left, packed, &mut products);
             for r in 0..live {
                 let [d_hidden, _] = gradients.of(r);
-                let (products, _) =
-                    S::as_simd_f32s(&products[r * packed.columns..][..d_hidden.len()]);
+                let (products, _) = S::as_simd_f32s(&products[r * columns..][..d_hidden.len()]);
                 let (d_hidden, _) = S::as_mut_simd_f32s(d_hidden);
                 for i in 0..d_hidden.len() {
                     d_hidden[i] = simd.add_f32s(d_hidden[i], products[i]);

@@ -1,0 +1,149 @@
+//! The configuration of a recurrent layer.
+
+use std::marker::PhantomData;
+
+use burn::config::Config;
+use burn::module::Param;
+use burn::nn::{Dropout, DropoutConfig};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{at_least_1, share_below_1};
+use crate::initializers::Initializers;
+
+/// Configuration of a layer: [`LstmConfig`](super::LstmConfig), [`GruConfig`](super::GruConfig),
+/// [`SimpleRnnConfig`](super::SimpleRnnConfig). All but the sizes may be left out of its JSON.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use gatefold_model::LstmConfig;
+/// use gatefold_model::burn;
+///
+/// let layer = LstmConfig::new(16, 64).with_reverse(true).init(&Device::flex());
+/// assert_eq!(layer.recurrent_weight.val().dims(), [64, 256]);
+/// ```
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound = "", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LayerConfig<L> {
+    /// Size of the input vectors.
+    pub d_input: usize,
+    /// Size of the hidden state, H.
+    pub d_hidden: usize,
+    /// Whether there are biases; without, they are zeros that are not trained.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// Whether sequences are `[B, T, _]`; else they are `[T, B, _]`, which costs a copy.
+    #[serde(default = "yes")]
+    pub batch_first: bool,
+    /// Whether time is walked from the last valid timestep to the first.
+    #[serde(default)]
+    pub reverse: bool,
+    /// Share of the hidden units that the recurrent products leave out in training, in [0, 1): others at
+    /// every call, the same ones at every timestep and for every row (Gal and Ghahramani 2016, with one
+    /// mask a batch).
+    #[serde(default)]
+    pub recurrent_dropout: f64,
+    /// Whose first weights.
+    #[serde(default)]
+    pub initializers: Initializers,
+    #[serde(skip)]
+    layer: PhantomData<fn() -> L>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl<L> Clone for LayerConfig<L> {
+    fn clone(&self) -> Self {
+        self.of()
+    }
+}
+
+impl<L: std::fmt::Debug> Config for LayerConfig<L> {}
+
+impl<L> LayerConfig<L> {
+    /// A layer that reads vectors of `d_input` numbers into `d_hidden` units.
+    pub fn new(d_input: usize, d_hidden: usize) -> Self {
+        Self {
+            d_input,
+            d_hidden,
+            bias: true,
+            batch_first: true,
+            reverse: false,
+            recurrent_dropout: 0.0,
+            initializers: Initializers::default(),
+            layer: PhantomData,
+        }
+    }
+
+    /// Whether there are biases.
+    pub fn with_bias(mut self, bias: bool) -> Self {
+        self.bias = bias;
+        self
+    }
+
+    /// Whether sequences are `[B, T, _]`.
+    pub fn with_batch_first(mut self, batch_first: bool) -> Self {
+        self.batch_first = batch_first;
+        self
+    }
+
+    /// Whether time is walked backwards.
+    pub fn with_reverse(mut self, reverse: bool) -> Self {
+        self.reverse = reverse;
+        self
+    }
+
+    /// Share of the hidden units that the recurrent products leave out in training.
+    pub fn with_recurrent_dropout(mut self, share: f64) -> Self {
+        self.recurrent_dropout = share;
+        self
+    }
+
+    /// Whose first weights.
+    pub fn with_initializers(mut self, initializers: Initializers) -> Self {
+        self.initializers = initializers;
+        self
+    }
+
+    /// The recurrent dropout of a layer of these sizes.
+    ///
+    /// # Panics
+    /// If a size is 0, or the share is outside [0, 1).
+    pub(crate) fn recurrent_dropout(&self) -> Dropout {
+        at_least_1(self.d_input, "d_input")
+            .and_then(|()| at_least_1(self.d_hidden, "d_hidden"))
+            .and_then(|()| share_below_1(self.recurrent_dropout, "recurrent_dropout"))
+            .unwrap_or_else(|error| panic!("{error}"));
+        DropoutConfig::new(self.recurrent_dropout).init()
+    }
+
+    /// The bias that `draw` makes, if there are any.
+    pub(crate) fn bias_or_zeros(
+        &self,
+        width: usize,
+        device: &Device,
+        draw: impl FnOnce() -> Param<Tensor<1>>,
+    ) -> Param<Tensor<1>> {
+        if self.bias {
+            return draw();
+        }
+        Param::from_tensor(Tensor::zeros([width], device)).set_require_grad(false)
+    }
+
+    /// The same for a layer of another kind.
+    pub(crate) fn of<M>(&self) -> LayerConfig<M> {
+        LayerConfig {
+            d_input: self.d_input,
+            d_hidden: self.d_hidden,
+            bias: self.bias,
+            batch_first: self.batch_first,
+            reverse: self.reverse,
+            recurrent_dropout: self.recurrent_dropout,
+            initializers: self.initializers,
+            layer: PhantomData,
+        }
+    }
+}

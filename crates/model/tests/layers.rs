@@ -1,0 +1,266 @@
+//! Layers as somebody else's program uses them: a step at a time, in parts, stacked; and what they say of an input
+//! that doesn't fit.
+
+use burn::module::Module;
+use burn::tensor::{DType, Device, Distribution, Int, Tensor, TensorData};
+use gatefold_model::*;
+
+const SIZES: [usize; 3] = [3, 7, 5];
+const HIDDEN: usize = 6;
+
+fn input(device: &Device) -> Tensor<3> {
+    Tensor::random(SIZES, Distribution::Normal(0.0, 1.0), device)
+}
+
+fn bits<const D: usize>(tensor: Tensor<D>) -> Vec<u32> {
+    tensor.into_data().iter::<f32>().map(f32::to_bits).collect()
+}
+
+fn stack(cell: Cell, device: &Device) -> Stack {
+    StackConfig::new(cell, 5, HIDDEN)
+        .with_layers(2)
+        .init(device)
+}
+
+#[test]
+fn steps_and_parts_give_what_the_whole_gives() {
+    let device = Device::flex();
+    let input = input(&device);
+    let [batch, time, size] = SIZES;
+    for cell in Cell::ALL {
+        let stack = stack(cell, &device);
+        let whole = stack.forward(input.clone(), None, None);
+        let mut states = stack.zero_states(batch);
+        let mut streamed = Vec::new();
+        for t in 0..time {
+            let x = input.clone().narrow(1, t, 1).reshape([batch, size]);
+            let hidden;
+            (hidden, states) = stack.step(x, states);
+            streamed.push(hidden.unsqueeze_dim::<3>(1));
+        }
+        assert_eq!(
+            bits(Tensor::cat(streamed, 1)),
+            bits(whole.hidden_states.clone()),
+            "{cell}"
+        );
+        for (layer, expected) in states.layers().iter().zip(whole.states.layers()) {
+            let [found, expected] = [layer, expected].map(|layer| layer.forward.clone());
+            assert_eq!(bits(found.hidden), bits(expected.hidden));
+            assert_eq!(found.cell.map(bits), expected.cell.map(bits));
+        }
+
+        let (first, states) = stack.seq(input.clone().narrow(1, 0, 3), stack.zero_states(batch));
+        let (rest, _) = stack.seq(input.clone().narrow(1, 3, time - 3), states);
+        assert_eq!(
+            bits(Tensor::cat(vec![first, rest], 1)),
+            bits(whole.hidden_states),
+            "{cell}"
+        );
+    }
+}
+
+#[test]
+fn a_layer_steps_from_zeros_as_it_walks() {
+    let device = Device::flex();
+    let [batch, time, size] = SIZES;
+    let input = input(&device);
+    let step = |t| input.clone().narrow(1, t, 1).reshape([batch, size]);
+
+    let lstm = LstmConfig::new(5, HIDDEN).init(&device);
+    let state = (0..time).fold(lstm.zero_state(batch), |state, t| lstm.step(step(t), state));
+    let whole = lstm.forward(input.clone(), None, None).final_state;
+    assert_eq!(
+        [state.hidden, state.cell].map(bits),
+        [whole.hidden, whole.cell].map(bits)
+    );
+
+    let gru = GruConfig::new(5, HIDDEN).init(&device);
+    let state = (0..time).fold(gru.zero_state(batch), |state, t| gru.step(step(t), state));
+    let whole = gru.forward(input.clone(), None, None).final_hidden;
+    assert_eq!(bits(state), bits(whole));
+}
+
+/// A truncated walk has the gradients of its last part alone.
+#[test]
+fn detached_states_end_the_way_back() {
+    let device = Device::flex().autodiff();
+    for cell in Cell::ALL {
+        let stack = stack(cell, &device);
+        let [first, second] = [0, 3].map(|t| input(&device).narrow(1, t, 3).require_grad());
+        let states = stack.forward(first.clone(), None, None).states;
+        let walk = |states| {
+            let walked = stack.forward(second.clone(), None, Some(states));
+            walked.hidden_states.sum().backward()
+        };
+        let gradients = walk(states.clone());
+        assert!(first.grad(&gradients).is_some(), "{cell}");
+        let gradients = walk(states.detach());
+        assert!(first.grad(&gradients).is_none() && second.grad(&gradients).is_some());
+        assert!(
+            !states.inner().layers()[0]
+                .forward
+                .hidden
+                .device()
+                .is_autodiff()
+        );
+    }
+}
+
+#[test]
+fn a_time_first_layer_reads_and_answers_time_first() {
+    let device = Device::flex();
+    let layer = GruConfig::new(5, HIDDEN).init(&device);
+    let mut time_first = layer.clone();
+    time_first.batch_first = false;
+    let lengths = Tensor::<1, Int>::from_data([7, 2, 0], &device);
+    let expected = layer.forward(input(&device), Some(lengths.clone()), None);
+    let input = input(&device).swap_dims(0, 1);
+    let found = time_first.forward(input, Some(lengths), None);
+    assert_eq!(found.hidden_states.dims(), [7, 3, HIDDEN]);
+    assert_eq!(expected.final_hidden.dims(), found.final_hidden.dims());
+}
+
+#[test]
+fn a_layer_without_biases_has_none_to_train() {
+    let device = Device::flex().autodiff();
+    let layer = LstmConfig::new(5, HIDDEN).with_bias(false).init(&device);
+    let gradients = layer
+        .forward(input(&device), None, None)
+        .hidden_states
+        .sum()
+        .backward();
+    assert!(layer.bias.val().grad(&gradients).is_none());
+    assert!(layer.input_weight.val().grad(&gradients).is_some());
+    assert_eq!(bits(layer.bias.val()), vec![0; 4 * HIDDEN]);
+}
+
+#[test]
+fn inputs_that_do_not_fit_are_errors_in_the_layers_own_name() {
+    let device = Device::flex();
+    let layer = LstmConfig::new(5, HIDDEN).init(&device);
+    let message = |input: Tensor<3>, lengths: Option<Tensor<1, Int>>, state| {
+        layer
+            .try_forward(input, lengths, state)
+            .unwrap_err()
+            .to_string()
+    };
+    let zeros = |shape| Tensor::<3>::zeros(shape, &device);
+    assert_eq!(
+        message(zeros([2, 5, 7]), None, None),
+        "Lstm: input has shape [2, 5, 7], expected [2, 5, 5] ([B, T, d_input], nothing empty)"
+    );
+    assert!(message(zeros([2, 0, 5]), None, None).starts_with("Lstm: input has shape [2, 0, 5]"));
+    assert!(message(zeros([0, 3, 5]), None, None).starts_with("Lstm: input has shape [0, 3, 5]"));
+    let double = Tensor::<3>::zeros([2, 3, 5], (&device, DType::F64));
+    assert_eq!(
+        message(double, None, None),
+        "Lstm: input is of F64, expected F32 as the layer's weights"
+    );
+    let lengths = Tensor::from_data([1, 2, 3], &device);
+    assert_eq!(
+        message(zeros([2, 3, 5]), Some(lengths), None),
+        "Lstm: lengths has shape [3], expected [2] ([B])"
+    );
+    let state = LstmState::zeros([4, HIDDEN], &device);
+    assert_eq!(
+        message(zeros([2, 3, 5]), None, Some(state)),
+        "Lstm: initial hidden state has shape [4, 6], expected [2, 6] ([B, H])"
+    );
+    let cell = RecurrentCell::from(layer.clone());
+    let state = State::from(Tensor::zeros([2, HIDDEN], &device));
+    assert_eq!(
+        cell.try_forward(zeros([2, 3, 5]), None, Some(state))
+            .unwrap_err()
+            .to_string(),
+        "Lstm: the state has no cell, and the layer's has one"
+    );
+    let stack = stack(Cell::Gru, &device);
+    let error = stack.try_forward(zeros([2, 3, 4]), None, None).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("Gru: input has shape [2, 3, 4]"),
+        "{error}"
+    );
+    let states = stack.zero_states(3);
+    let error = stack
+        .try_forward(zeros([2, 3, 5]), None, Some(states))
+        .unwrap_err();
+    assert!(error.to_string().contains("for 3 rows"), "{error}");
+}
+
+#[test]
+#[should_panic(expected = "Gru: a layer that walks time backwards can't go a step at a time")]
+fn a_layer_that_walks_backwards_makes_no_steps() {
+    let device = Device::flex();
+    let layer = GruConfig::new(5, HIDDEN).with_reverse(true).init(&device);
+    layer.step(Tensor::zeros([2, 5], &device), layer.zero_state(2));
+}
+
+#[test]
+#[should_panic(
+    expected = "Stack: the network can't answer a step at a time: it walks backwards too"
+)]
+fn a_stack_that_walks_backwards_makes_no_steps() {
+    let device = Device::flex();
+    let stack = StackConfig::new(Cell::Rnn, 5, HIDDEN)
+        .with_bidirectional(true)
+        .init(&device);
+    stack.step(Tensor::zeros([2, 5], &device), stack.zero_states(2));
+}
+
+#[test]
+fn configurations_may_leave_out_all_but_the_sizes() {
+    let config: LstmConfig = serde_json::from_str(r#"{ "d_input": 5, "d_hidden": 6 }"#).unwrap();
+    assert!(config.bias && config.batch_first && !config.reverse);
+    let again = serde_json::to_string(&config.clone().with_reverse(true)).unwrap();
+    let again: LstmConfig = serde_json::from_str(&again).unwrap();
+    assert!(again.reverse);
+    let unknown =
+        serde_json::from_str::<LstmConfig>(r#"{ "d_input": 5, "d_hidden": 6, "clip": 1 }"#);
+    assert!(unknown.unwrap_err().to_string().contains("clip"));
+    let stack: StackConfig =
+        serde_json::from_str(r#"{ "cell": "gru", "d_input": 5, "d_hidden": 6 }"#).unwrap();
+    assert_eq!(stack, StackConfig::new(Cell::Gru, 5, 6));
+}
+
+#[test]
+fn a_layer_shows_its_sizes() {
+    let layer = LstmConfig::new(5, HIDDEN).init(&Device::flex());
+    let shown = layer.to_string();
+    assert!(
+        shown.contains("d_input: 5") && shown.contains("d_hidden: 6"),
+        "{shown}"
+    );
+    assert!(shown.contains("params: 288"), "{shown}");
+    assert_eq!(layer.num_params(), 288);
+}
+
+/// Halves and doubles have no kernels on the CPU, and are right.
+#[test]
+fn other_floats_give_the_same_numbers() {
+    let device = Device::flex();
+    let layer = LstmConfig::new(5, HIDDEN).init(&device);
+    let expected: Vec<f64> = layer
+        .forward(input(&device).ones_like(), None, None)
+        .hidden_states
+        .into_data()
+        .iter()
+        .collect();
+    for (dtype, tolerance) in [(DType::F64, 1e-6), (DType::F16, 5e-3), (DType::BF16, 5e-2)] {
+        let mut other = layer.clone();
+        other.input_weight = other.input_weight.map(|tensor| tensor.cast(dtype));
+        other.recurrent_weight = other.recurrent_weight.map(|tensor| tensor.cast(dtype));
+        other.bias = other.bias.map(|tensor| tensor.cast(dtype));
+        let ones = TensorData::ones::<f32, _>(SIZES);
+        let ones = Tensor::<3>::from_data(ones, (&device, dtype));
+        let states = other.forward(ones, None, None).hidden_states;
+        let found: Vec<f64> = states.into_data().iter().collect();
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(
+                (found - expected).abs() < tolerance,
+                "{dtype:?}: {found} {expected}"
+            );
+        }
+    }
+}
