@@ -119,23 +119,15 @@ fn config(cell: Cell) -> NetworkConfig {
 }
 
 #[test]
-fn simple_rnn_agrees_on_all_backends() {
-    compare(config(Cell::Rnn));
-}
-
-#[test]
-fn lstm_agrees_on_all_backends() {
-    compare(config(Cell::Lstm));
-}
-
-#[test]
-fn gru_agrees_on_all_backends() {
-    compare(config(Cell::Gru));
+fn every_cell_agrees_on_all_backends() {
+    for cell in Cell::ALL {
+        compare(config(cell));
+    }
 }
 
 #[test]
 fn stacked_layers_in_both_directions_agree_on_all_backends() {
-    for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+    for cell in Cell::ALL {
         compare(NetworkConfig {
             // More words than tokens: tokens are projected one by one.
             vocabulary_size: 61,

@@ -968,7 +968,7 @@ fn wrong_values_are_refused_before_anything_is_written() {
             "epochs may be at most",
         ),
         (["--seed", "18446744073709551615"], "seed may be at most"),
-        (["--cell", "tanh"], "rnn, lstm, gru"),
+        (["--cell", "tanh"], "[possible values: rnn, lstm, gru"),
         (["--device", "cuda"], "software"),
         (["--epoch", "3"], "--epochs"),
     ] {
@@ -1331,7 +1331,7 @@ fn bench_writes_tables_for_people() {
 #[test]
 fn bench_refuses_what_it_cannot_measure() {
     for (arguments, said) in [
-        ("--cells lstm,elman", "rnn, lstm, gru"),
+        ("--cells lstm,elman", "[possible values: rnn, lstm, gru"),
         ("--batches 1,,2", "--batches"),
         ("--times 0", "--times"),
         ("--hiddens four", "--hiddens"),

@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn the_reach_is_what_the_loss_does_when_a_state_is_nudged() {
         let batch = batch(2, 6);
-        for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+        for cell in Cell::ALL {
             let network = config(cell).init(3, &Device::flex()).unwrap();
             let found =
                 state_gradient_reach(&network, Objective::Binary, &batch, &Device::flex()).unwrap();

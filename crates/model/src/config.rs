@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ConfigError, MOST_LAYERS, at_least_1, share_below_1};
+use crate::error::{ConfigError, MOST_LAYERS, at_least_1, product_to_drop_from, share_below_1};
 use crate::initializers::Initializers;
 use crate::layers::Cell;
 use crate::reading::Reading;
@@ -87,6 +87,7 @@ impl NetworkConfig {
         }
         share_below_1(self.dropout, "dropout")?;
         share_below_1(self.recurrent_dropout, "recurrent_dropout")?;
+        product_to_drop_from(self.cell, self.recurrent_dropout)?;
         let parameters = self.parameters();
         if parameters > MOST_PARAMETERS {
             return Err(ConfigError::TooLarge(parameters));
@@ -114,7 +115,12 @@ impl NetworkConfig {
         let gates = self.cell.gates() as f64;
         let biases = 1.0 + f64::from(u8::from(self.cell.has_recurrent_bias()));
         let directions = if self.bidirectional { 2.0 } else { 1.0 };
-        let layer = |input: f64| directions * gates * hidden * (input + hidden + biases);
+        let recurrent = if self.cell.has_recurrent_weight() {
+            hidden
+        } else {
+            0.0
+        };
+        let layer = |input: f64| directions * gates * hidden * (input + recurrent + biases);
         let width = directions * hidden;
         let linear = |input: f64, output: f64| (input + 1.0) * output;
         let read = width * self.reading.widths() as f64;

@@ -1,6 +1,6 @@
 //! What can be wrong with the description of a network, and with what it is given to read.
 
-use gatefold_kernels::{InputError, TokenError};
+use gatefold_kernels::{Cell, InputError, TokenError};
 use thiserror::Error;
 
 /// Deeper stacks are not trained without residual connections.
@@ -22,6 +22,9 @@ pub enum ConfigError {
     /// More weights than a device can be expected to hold.
     #[error("the network would have about {0:.1e} parameters, more than the 1e9 that are allowed")]
     TooLarge(f64),
+    /// Recurrent dropout of a cell that has no recurrent product.
+    #[error("recurrent_dropout must be 0 for the {0}, which has no recurrent product to drop from")]
+    NoProduct(&'static str),
     /// A share of dropped outputs outside [0, 1).
     #[error("{0} must be at least 0 and below 1, not {1}")]
     Dropout(&'static str, f64),
@@ -73,4 +76,10 @@ pub enum NetworkError {
     /// A network that can't go on where it stopped: it walks backwards too, or its answer needs all timesteps.
     #[error("the network can't answer a step at a time: {0}")]
     NoStream(&'static str),
+}
+
+pub(crate) fn product_to_drop_from(cell: Cell, share: f64) -> Result<(), ConfigError> {
+    let fits = share == 0.0 || cell.has_recurrent_weight();
+    fits.then_some(())
+        .ok_or(ConfigError::NoProduct(cell.title()))
 }

@@ -318,7 +318,7 @@ mod tests {
     fn a_seeds_first_weights_are_the_same_for_all_time_on_every_processor() {
         let mut found = Vec::new();
         for initializers in [Initializers::Keras, Initializers::PyTorch] {
-            for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+            for cell in Cell::ALL {
                 for layers in [1, 2] {
                     let config = NetworkConfig {
                         cell,
@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn what_stands_in_the_padding_does_not_matter() {
         let device = Device::flex();
-        for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+        for cell in Cell::ALL {
             let config = NetworkConfig {
                 cell,
                 vocabulary_size: 10,
@@ -495,7 +495,7 @@ mod tests {
     #[test]
     fn a_sequence_read_in_parts_has_the_answers_that_it_has_as_a_whole() {
         let device = Device::flex();
-        for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+        for cell in Cell::ALL {
             let config = values(NetworkConfig {
                 cell,
                 layers: 2,

@@ -9,7 +9,9 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::dropout::{Masks, OfDevice};
-use crate::error::{ConfigError, MOST_LAYERS, NetworkError, at_least_1, share_below_1};
+use crate::error::{
+    ConfigError, MOST_LAYERS, NetworkError, at_least_1, product_to_drop_from, share_below_1,
+};
 use crate::initializers::{FirstWeights, Initializers, device_rng};
 use crate::layers::{Cell, LayerConfig, RecurrentCell, or_panic};
 
@@ -138,7 +140,8 @@ impl StackConfig {
             return Err(ConfigError::Layers(self.layers));
         }
         share_below_1(self.dropout, "dropout")?;
-        share_below_1(self.recurrent_dropout, "recurrent_dropout")
+        share_below_1(self.recurrent_dropout, "recurrent_dropout")?;
+        product_to_drop_from(self.cell, self.recurrent_dropout)
     }
 
     pub(crate) fn stack(&self, weights: &mut FirstWeights, device: &Device) -> Stack {

@@ -458,7 +458,7 @@ mod tests {
     #[test]
     fn weights_survive_the_round_trip() {
         let device = Device::flex();
-        for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+        for cell in Cell::ALL {
             let config = NetworkConfig {
                 layers: 2,
                 bidirectional: true,

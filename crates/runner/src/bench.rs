@@ -14,7 +14,7 @@ pub mod work;
 
 use std::fmt;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor};
 use clap::ValueEnum;
 use gatefold_data::{Batch, BatchInput, BatchTargets};
@@ -36,6 +36,13 @@ pub enum Implementation {
     Gatefold,
     /// The same network of the layers in `burn::nn`
     Burn,
+}
+
+impl Implementation {
+    /// Whether it has this cell.
+    fn has(self, cell: Cell) -> bool {
+        self == Self::Gatefold || matches!(cell, Cell::Rnn | Cell::Lstm | Cell::Gru)
+    }
 }
 
 /// What a step computes.
@@ -189,6 +196,13 @@ pub fn measure(
     let bytes = training_step(&config.model, workload.batch, workload.time);
     ensure_fits("a training step", bytes, selected)?;
     let batch = workload.batch(config.model.vocabulary_size);
+    let mut implementations = implementations.to_vec();
+    implementations.retain(|implementation| implementation.has(workload.cell));
+    ensure!(
+        !implementations.is_empty(),
+        "Burn has no {} layer to measure",
+        workload.cell.title()
+    );
     let mut records = Vec::new();
     for pass in [Pass::Forward, Pass::Train] {
         let networks: Vec<Step> = implementations
@@ -199,7 +213,8 @@ pub fn measure(
                     Ok(step(network, &config, pass, &batch, device))
                 }
                 Implementation::Burn => {
-                    let network = BurnClassifier::new(&config.model, device);
+                    let network = BurnClassifier::new(&config.model, device)
+                        .expect("what Burn doesn't have was left out");
                     Ok(step(network, &config, pass, &batch, device))
                 }
             })

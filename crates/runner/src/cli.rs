@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::builder::RangedI64ValueParser;
+use clap::builder::{PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, value_parser};
 use gatefold::bench::{Implementation, Workload};
 use gatefold::device::DeviceChoice;
@@ -107,8 +107,8 @@ const RUN_SETTINGS: [&str; 7] = [
 #[derive(Debug, Args)]
 #[command(mut_arg("cell", |cell| cell.hide(true)))]
 pub struct CompareArgs {
-    /// Kinds of recurrent layer to compare: rnn, lstm, gru
-    #[arg(long, value_parser = parse_cell, value_delimiter = ',', default_value = "rnn,lstm,gru", conflicts_with = "cell")]
+    /// Kinds of recurrent layer to compare
+    #[arg(long, value_parser = cell(), value_delimiter = ',', default_values_t = Cell::ALL, conflicts_with = "cell")]
     pub cells: Vec<Cell>,
     #[command(flatten)]
     pub settings: SettingsArgs,
@@ -221,8 +221,8 @@ pub struct BenchArgs {
     /// Where to run [default: the CPU and every GPU]
     #[arg(long, value_enum)]
     pub device: Option<DeviceChoice>,
-    /// Kinds of recurrent layer: rnn, lstm, gru
-    #[arg(long, value_parser = parse_cell, value_delimiter = ',', default_value = "lstm,gru")]
+    /// Kinds of recurrent layer
+    #[arg(long, value_parser = cell(), value_delimiter = ',', default_value = "lstm,gru")]
     pub cells: Vec<Cell>,
     /// Sequences a step
     #[arg(long, value_parser = at_least_one(), value_delimiter = ',', default_value = "128")]
@@ -323,7 +323,7 @@ pub struct InputArgs {
 #[derive(Debug, Args)]
 pub struct ModelArgs {
     /// Kind of recurrent layer [default: lstm]
-    #[arg(long, value_parser = parse_cell, value_name = "rnn|lstm|gru")]
+    #[arg(long, value_parser = cell())]
     pub cell: Option<Cell>,
     /// Recurrent layers, one on top of the other [default: 1]
     #[arg(long, value_name = "N")]
@@ -578,9 +578,10 @@ fn parse_new_file(path: &str) -> Result<PathBuf, String> {
     }
 }
 
-fn parse_cell(name: &str) -> Result<Cell, String> {
-    let found = Cell::ALL.into_iter().find(|cell| cell.name() == name);
-    found.ok_or_else(|| format!("the cells are {}", Cell::ALL.map(Cell::name).join(", ")))
+fn cell() -> impl TypedValueParser<Value = Cell> {
+    let named = |name: String| Cell::ALL.into_iter().find(|cell| cell.name() == name);
+    PossibleValuesParser::new(Cell::ALL.map(Cell::name))
+        .map(move |name| named(name).expect("the parser takes no other name"))
 }
 
 fn parse_schedule(name: &str) -> Result<Schedule, String> {

@@ -285,7 +285,12 @@ fn multiply_adds_a_step(model: &NetworkConfig) -> f64 {
     let directions = if model.bidirectional { 2.0 } else { 1.0 };
     let input = model.input_size.unwrap_or(model.embedding_size) as f64;
     let inputs = input + (model.layers as f64 - 1.0) * directions * hidden;
-    directions * gates * hidden * (inputs + model.layers as f64 * hidden)
+    let recurrent = if model.cell.has_recurrent_weight() {
+        hidden
+    } else {
+        0.0
+    };
+    directions * gates * hidden * (inputs + model.layers as f64 * recurrent)
 }
 
 /// The adapter of this machine, or the CPU, that `choice` stands for.

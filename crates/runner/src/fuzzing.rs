@@ -84,7 +84,7 @@ pub fn checkpoint(data: &[u8]) {
 /// The weights of a network: those that are accepted are finite floats, and give one answer.
 pub fn weights(data: &[u8]) {
     let device = Device::flex();
-    for cell in [Cell::Rnn, Cell::Lstm, Cell::Gru] {
+    for cell in Cell::ALL {
         let network = of(cell).blank(&device).expect("it is a network");
         let network = match network.with_safetensors(data) {
             Ok(network) => network,

@@ -131,11 +131,14 @@ pub(super) fn backward<C: Timestep>(
     d_hidden_states.into_iter().for_each(buffers::give);
 
     let projections = tensor(d_projections, [batch, time, width]);
-    let [recurrent_weight, recurrent_bias] = weight_gradients::<C>(
-        tensor(previous, [batch * time, previous_width]),
-        &projections,
-        tensor(d_split, [batch * time, split_width]),
-    );
+    let [recurrent_weight, recurrent_bias] = match C::CELL.has_recurrent_weight() {
+        false => [Optional::Absent, Optional::Absent],
+        true => weight_gradients::<C>(
+            tensor(previous, [batch * time, previous_width]),
+            &projections,
+            tensor(d_split, [batch * time, split_width]),
+        ),
+    };
     WalkGradients {
         projections,
         recurrent_weight,

@@ -68,11 +68,15 @@ pub(super) trait Timestep {
     /// they have in the last gate alone.
     const SPLITS_GRADIENT: bool = Self::CELL.has_recurrent_bias();
 
-    /// Values kept of what a timestep started from: its hidden state and, where the gradient is split, one more,
-    /// always 1, which sums the gradients for the bias in the product for the weights.
+    /// Values kept of what a timestep started from, for the recurrent weights' gradient: its hidden state and, where
+    /// the gradient is split, one more, always 1, which sums the gradients for the bias in the same product.
     #[inline(always)]
     fn previous_width(size: usize) -> usize {
-        size + usize::from(Self::SPLITS_GRADIENT)
+        if Self::CELL.has_recurrent_weight() {
+            size + usize::from(Self::SPLITS_GRADIENT)
+        } else {
+            0
+        }
     }
 
     /// Values of a timestep's gradient that the product with the recurrent weights has for itself.

@@ -544,7 +544,9 @@ impl BackwardRow<'_> {
         };
         let previous_width = C::previous_width(size);
         let kept_previous = at_mut(self.previous, t, previous_width);
-        kept_previous[size..].fill(1.0);
+        if C::SPLITS_GRADIENT {
+            kept_previous[size..].fill(1.0);
+        }
         let d_projections = at_mut(self.d_projections, t, C::GATES * size);
         let d_split = at_mut(self.d_split, t, size);
         let (d_hidden, _) = S::as_mut_simd_f32s(d_hidden);
@@ -556,7 +558,9 @@ impl BackwardRow<'_> {
                 d_hidden[v] = simd.add_f32s(d_hidden[v], of_output);
             }
             let previous_hidden = load(simd, &previous_hidden[units.of(0)]);
-            store(simd, &mut kept_previous[units.of(0)], previous_hidden);
+            if C::CELL.has_recurrent_weight() {
+                store(simd, &mut kept_previous[units.of(0)], previous_hidden);
+            }
             let mut kept = [simd.splat_f32s(0.0); 5];
             for i in 0..C::SAVED {
                 kept[i] = load(simd, &saved[units.of(i)]);

@@ -24,7 +24,7 @@ pub(super) trait Timestep<B: Backend> {
 pub(super) struct Before<B: Backend> {
     /// `x_t W + b`, `[B, G·H]`.
     pub x: Array<B>,
-    /// The product with the recurrent weights, and its bias, `[B, G·H]`.
+    /// The product with the recurrent weights, and its bias, `[B, G·H]`; no number of meaning where a cell has none.
     pub u: Array<B>,
     /// `[B, H]`.
     pub hidden: Array<B>,
@@ -83,13 +83,13 @@ pub(super) fn forward<B: Backend, C: Timestep<B>>(
     let (mut hidden_states, mut saved) = (Vec::new(), Vec::new());
     for t in timeline.steps() {
         let padding = timeline.padding().at(t);
-        let mut u = hidden.clone().matmul(weight.clone().expect("U is there"));
+        let mut u = weight.clone().map(|weight| hidden.clone().matmul(weight));
         if let Some(bias) = &bias {
-            u = u + bias.clone();
+            u = u.map(|u| u + bias.clone());
         }
         let mut after = C::forward(Before {
             x: timeline.at(&projections, t),
-            u,
+            u: u.unwrap_or_else(|| hidden.clone()),
             hidden: hidden.clone(),
             cell: cell.clone().unwrap_or_else(|| hidden.clone()),
         });
@@ -167,11 +167,10 @@ pub(super) fn backward<B: Backend, C: Timestep<B>>(
                 Array::concat(gates, 1).zero_where(&padding)
             }
         };
-        let of_product = d_u.clone().matmul(weight.clone().expect("U is there"));
-        let d_previous = match d.hidden {
-            None => of_product,
-            Some(past_the_product) => of_product + past_the_product,
-        };
+        let of_product = weight.clone().map(|weight| d_u.clone().matmul(weight));
+        let ways = [of_product, d.hidden].into_iter().flatten();
+        let d_previous = ways.reduce(|sum, way| sum + way);
+        let d_previous = d_previous.expect("a state has a way on");
         d_hidden = d_previous.replaced_where(&padding, d_hidden);
         if let Some(d) = d.cell {
             d_cell = d.replaced_where(&padding, d_cell);

@@ -25,10 +25,14 @@ fn shaders() -> Vec<Shader> {
             columns: cell.gates() * hidden,
         }));
         for (cell, pass) in walks() {
-            for product in [Product::Fused, Product::Step] {
+            let products = match cell.has_recurrent_weight() {
+                true => &[Product::Fused, Product::Step][..],
+                false => &[Product::None],
+            };
+            for &product in products {
                 for (extra, heartbeat) in VARIANTS {
                     let saves = pass == Pass::Forward && extra;
-                    if (product == Product::Step || hidden <= 512) && !(saves && cell.saved() == 0)
+                    if (product != Product::Fused || hidden <= 512) && !(saves && cell.saved() == 0)
                     {
                         shaders.push(Shader::Walk {
                             cell,
@@ -77,7 +81,7 @@ fn launched(shader: Shader, limits: &Limits) -> bool {
             ..
         } => {
             let fits = limits.product(cell, pass, 1, hidden) == Product::Fused;
-            heartbeat == limits.heartbeat() && (fits || product == Product::Step)
+            heartbeat == limits.heartbeat() && (fits || product != Product::Fused)
         }
         _ => true,
     }

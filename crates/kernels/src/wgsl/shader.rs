@@ -21,6 +21,8 @@ pub(super) enum Product {
     Fused,
     /// Before the kernel, which then is the pointwise part of one step.
     Step,
+    /// There is none: units walk by themselves.
+    None,
 }
 
 /// A kernel with all that its text depends on.
@@ -54,12 +56,14 @@ pub(super) enum Shader {
 /// Buffers of a walk, the extra one not counted.
 fn buffers(cell: Cell, pass: Pass) -> usize {
     let states = 1 + usize::from(cell.has_cell_state());
+    let factor = usize::from(cell.has_recurrent_weight());
     match pass {
         // Projections, factor, bias, states, lengths; hidden states, final states.
-        Pass::Forward => 5 + states + usize::from(cell.has_recurrent_bias()),
+        Pass::Forward => 4 + factor + states + usize::from(cell.has_recurrent_bias()),
         // Saved, factor, what the timestep started from, lengths, gradients of the states; gradients.
         Pass::Backward => {
-            4 + states
+            3 + factor
+                + states
                 + match previous(cell) {
                     Previous::Cell => 1,
                     Previous::Hidden => 2,
@@ -192,6 +196,7 @@ fn walk(cell: Cell, pass: Pass, product: Product, extra: bool, heartbeat: bool) 
         }
         (Product::Step, Pass::Forward) => [shader!("parts/step"), shader!("parts/step_forward")],
         (Product::Step, Pass::Backward) => [shader!("parts/step"), shader!("parts/step_backward")],
+        (Product::None, _) => [shader!("parts/no_product"), ""],
     };
     let extra = match (pass, extra) {
         (Pass::Forward, true) => shader!("parts/save"),

@@ -115,10 +115,10 @@ impl Walk {
 
         for part in self.parts(product) {
             let factor = weight.clone().map(|weight| match product {
-                Product::Fused => weight,
                 Product::Step => {
                     into_contiguous(CubeBackend::float_matmul(states[0].clone(), weight))
                 }
+                Product::Fused | Product::None => weight,
             });
             let next = Shared::new(&projections, states.iter().map(|_| self.state()));
             let buffers = Buffers::default().read(&projections);
@@ -173,8 +173,8 @@ impl Walk {
         let d_hidden_states = d_hidden_states.map(into_contiguous);
         let product = self.product(&saved, Pass::Backward);
         let transposed = weight.map(|weight| match product {
-            Product::Fused => self.transposed(weight),
             Product::Step => into_contiguous(CubeBackend::float_transpose(weight)),
+            Product::Fused | Product::None => self.transposed(weight),
         });
         let shader = self.shader(Pass::Backward, product, d_hidden_states.is_some());
 
@@ -270,13 +270,13 @@ impl Walk {
         let most = steps_a_dispatch(self.cell, self.batch, self.hidden);
         let submission = steps_a_submission(self.cell, self.batch, self.hidden);
         let count = match product {
-            Product::Fused => most,
+            Product::Fused | Product::None => most,
             Product::Step => 1,
         };
         let part = |first: usize| {
             let steps = first..(first + count).min(self.time);
             let submit = match product {
-                Product::Fused => self.time >= submission,
+                Product::Fused | Product::None => self.time >= submission,
                 Product::Step => steps.end.is_multiple_of(submission),
             };
             Part { steps, submit }

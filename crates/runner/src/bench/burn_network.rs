@@ -30,18 +30,21 @@ enum BurnCell {
 }
 
 impl BurnClassifier {
-    pub fn new(config: &NetworkConfig, device: &Device) -> Self {
+    /// `None` if Burn has no such layer.
+    pub fn new(config: &NetworkConfig, device: &Device) -> Option<Self> {
         let (input, hidden) = (config.embedding_size, config.hidden_size);
-        Self {
+        Some(Self {
             embedding: EmbeddingConfig::new(config.vocabulary_size, input).init(device),
             recurrent: match config.cell {
                 Cell::Rnn => BurnCell::Rnn(RnnConfig::new(input, hidden, true).init(device)),
                 Cell::Lstm => BurnCell::Lstm(LstmConfig::new(input, hidden, true).init(device)),
                 Cell::Gru => BurnCell::Gru(GruConfig::new(input, hidden, true).init(device)),
+                #[allow(unreachable_patterns)] // As long as these are all of ours.
+                _ => return None,
             },
             dense: LinearConfig::new(hidden, config.dense_size).init(device),
             output: LinearConfig::new(config.dense_size, 1).init(device),
-        }
+        })
     }
 }
 

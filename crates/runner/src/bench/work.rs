@@ -34,7 +34,12 @@ pub fn necessary(workload: &Workload, pass: Pass) -> Work {
     let projection = gates * hidden;
     let tokens = workload.tokens() as f64;
     let words = RunConfig::default().model.vocabulary_size as f64;
-    let forward_multiply_adds = projection * (hidden * tokens + input * tokens.min(words));
+    let recurrent = if workload.cell.has_recurrent_weight() {
+        hidden
+    } else {
+        0.0
+    };
+    let forward_multiply_adds = projection * (recurrent * tokens + input * tokens.min(words));
     let forward_numbers = 2.0 * projection + hidden;
     let (multiply_adds, numbers) = match pass {
         Pass::Forward => (forward_multiply_adds, forward_numbers),

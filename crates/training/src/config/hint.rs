@@ -188,6 +188,8 @@ fn nearest<'a>(name: &str, known: &'a [Vec<String>]) -> Option<&'a Vec<String>> 
 
 #[cfg(test)]
 mod tests {
+    use gatefold_model::Cell;
+
     use super::*;
 
     /// What is said about a configuration, without the file.
@@ -245,10 +247,13 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_told_what_it_may_be() {
+        let cells = &Cell::ALL.map(Cell::name).join(", ");
         for (text, expected) in [
             (
                 "[model]\ncell = \"lstn\"",
-                "line 2: `cell` in [model] must be one of rnn, lstm, gru, not \"lstn\"; did you mean `lstm`?",
+                &format!(
+                    "line 2: `cell` in [model] must be one of {cells}, not \"lstn\"; did you mean `lstm`?"
+                )[..],
             ),
             (
                 "[model]\ninitializers = 'torch'",
@@ -276,7 +281,7 @@ mod tests {
             ),
             (
                 "[model]\ncell = 3",
-                "line 2: `cell` in [model] must be one of rnn, lstm, gru, not 3",
+                &format!("line 2: `cell` in [model] must be one of {cells}, not 3")[..],
             ),
             (
                 "[[training]]\nepochs = 3",
