@@ -355,11 +355,9 @@ fn colors(sections: &[RunSection]) -> Vec<&'static str> {
     ];
     let mut taken: Vec<&str> = Vec::new();
     for section in sections {
-        let own = match section.config.model.cell {
-            Cell::Rnn => ALL[0],
-            Cell::Lstm => ALL[1],
-            Cell::Gru => ALL[2],
-        };
+        let cell = section.config.model.cell;
+        let place = Cell::ALL.iter().position(|of| *of == cell);
+        let own = ALL[place.unwrap_or_default() % ALL.len()];
         let free = std::iter::once(own)
             .chain(ALL)
             .find(|color| !taken.contains(color));
@@ -368,12 +366,9 @@ fn colors(sections: &[RunSection]) -> Vec<&'static str> {
     taken
 }
 
-fn cell_name(cell: Cell) -> &'static str {
-    match cell {
-        Cell::Rnn => "A simple RNN",
-        Cell::Lstm => "An LSTM",
-        Cell::Gru => "A GRU",
-    }
+fn cell_name(cell: Cell) -> String {
+    let article = if cell == Cell::Lstm { "An" } else { "A" };
+    format!("{article} {}", cell.title())
 }
 
 /// A number with its thousands apart.
