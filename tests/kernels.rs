@@ -15,7 +15,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_cubecl::cubecl::logging::{LaunchObservation, LaunchObserver};
 use gatefold_kernels::{
     AdamStep, Cell, Direction, Moments, Projections, RecurrentWeights, State, Tokens, adam,
-    embedding, linear,
+    embedding, fused, linear, simple_rnn,
 };
 use gpu::gpu;
 use ndarray::ndarray;
@@ -434,6 +434,42 @@ fn what_is_tested_on_gpu_are_the_kernels() {
     assert!(ours.0.load(Ordering::Relaxed), "the reference ran instead");
 }
 
+#[test]
+fn a_device_says_what_it_runs() {
+    assert!(fused(&gpu()) && fused(&gpu().autodiff()) && fused(&Device::flex()));
+    assert!(!fused(&ndarray()));
+}
+
+#[test]
+fn what_is_on_another_device_is_named() {
+    let (gpu, cpu) = (gpu(), Device::flex());
+    let walk = |projections: &Device, weight: &Device, lengths: &Device| {
+        let projections = Tensor::<3>::zeros([1, 2, 3], projections);
+        let weight = Tensor::<2>::zeros([3, 3], weight);
+        let lengths = Tensor::<1, Int>::from_data([2], lengths);
+        simple_rnn(projections, weight, None, lengths, Direction::Forward).map(|_| ())
+    };
+    assert_eq!(walk(&gpu, &gpu, &gpu), Ok(()));
+    for (weight, lengths, input) in [(&cpu, &gpu, "recurrent weight"), (&gpu, &cpu, "lengths")] {
+        let message = walk(&gpu, weight, lengths).unwrap_err().to_string();
+        assert!(
+            message.starts_with(&format!("rnn: {input} is on ")),
+            "{message}"
+        );
+    }
+}
+
+/// They came out wrong by most of their range.
+#[test]
+fn doubles_are_refused_on_gpu() {
+    let options = (&gpu(), DType::F64);
+    let projections = Tensor::<3>::zeros([1, 2, 3], options);
+    let weight = Tensor::<2>::zeros([3, 3], options);
+    let lengths = Tensor::<1, Int>::from_data([2], &gpu());
+    let error = simple_rnn(projections, weight, None, lengths, Direction::Forward).unwrap_err();
+    assert!(error.to_string().contains("use F32 there"), "{error}");
+}
+
 const HIDDEN: [usize; 10] = [1, 3, 8, 31, 64, 100, 128, 200, 256, 300];
 
 fn random_cases_agree(on: &Kernels) {
@@ -671,7 +707,7 @@ fn what_stands_in_the_padding_of_an_embedding_is_not_read(on: &Kernels) {
             Tokens::sorted(ids.as_flattened(), &lengths, 4, &device.device).unwrap()
         } else {
             let ids = Tensor::from_data(ids, &device.device);
-            Tokens::unsorted(ids, Tensor::from_data(lengths, &device.device), 4)
+            Tokens::unsorted(ids, Tensor::from_data(lengths, &device.device), 4).unwrap()
         };
         let loss = (embedding(weight.clone(), tokens).unwrap() * factors).sum();
         floats(
@@ -760,7 +796,8 @@ fn the_embeddings_gradient_of_unsorted_tokens_is_the_same(on: &Kernels) {
         Tensor::from_data(ids, &device.device),
         Tensor::from_data(lengths, &device.device),
         5,
-    );
+    )
+    .unwrap();
     let expected = gradient(sorted);
     assert!(expected[0].2.iter().any(|value| *value != 0.0));
     compare(&expected, &gradient(unsorted), 0.0)

@@ -15,11 +15,15 @@ pub enum Cell {
     Lstm,
     /// [`gru`](crate::gru)
     Gru,
+    /// [`min_gru`](crate::min_gru)
+    MinGru,
 }
 
 /// What a cell makes of the hidden state that a timestep starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Recurrence {
+    /// Nothing: its gates read the input alone.
+    None,
     /// `h U`.
     Weight,
     /// `h U + b_r`, whose last gate has a gradient of its own, apart from the projections'.
@@ -39,7 +43,7 @@ struct Facts {
 
 impl Cell {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Rnn, Self::Lstm, Self::Gru];
+    pub const ALL: [Self; 4] = [Self::Rnn, Self::Lstm, Self::Gru, Self::MinGru];
 
     const fn facts(self) -> Facts {
         match self {
@@ -69,6 +73,15 @@ impl Cell {
                 has_cell_state: false,
                 recurrence: Recurrence::WeightAndBias,
                 slots: [18, 380],
+            },
+            Self::MinGru => Facts {
+                name: "mingru",
+                title: "minGRU",
+                gates: 2,
+                saved: 2,
+                has_cell_state: false,
+                recurrence: Recurrence::None,
+                slots: [0, 260],
             },
         }
     }

@@ -38,6 +38,24 @@ pub enum TokenError {
         /// How many there are.
         found: usize,
     },
+    /// Lengths of another number of rows.
+    #[error("embedding: {found} lengths for {rows} rows of tokens")]
+    Lengths {
+        /// How many there are.
+        found: usize,
+        /// Rows of the tokens.
+        rows: usize,
+    },
+    /// Something on another device.
+    #[error("embedding: {input} is on {found}, expected {expected} as the tokens")]
+    Device {
+        /// What it is.
+        input: &'static str,
+        /// Its device.
+        found: String,
+        /// The tokens' device.
+        expected: String,
+    },
     /// Tokens that don't fill their shape.
     #[error("embedding: {found} tokens are not {rows} rows of one length")]
     Count {
@@ -96,15 +114,46 @@ impl Tokens {
     /// Tokens that are on the device already: `ids` `[B, T]`, each from 0 and below `words`, and `lengths` `[B]`. To
     /// look them up is as fast as if they were sorted; a gradient is slow on a GPU.
     ///
-    /// [`sorted`](Self::sorted) checks the ids; here nothing is checked, because that would wait for the device. To
-    /// look up an id of no word panics on the CPU; on WGPU there is no error, and its values are zeros at best.
-    pub fn unsorted(ids: Tensor<2, Int>, lengths: Tensor<1, Int>, words: usize) -> Self {
-        Self {
+    /// The ids are not looked at, because that would wait for the device: [`read`](Self::read) does, and sorts them.
+    /// To look up an id of no word panics on the CPU; on WGPU there is no error, and its values are zeros at best.
+    ///
+    /// # Errors
+    /// [`TokenError`] if the lengths are of another number of rows, or on another device.
+    pub fn unsorted(
+        ids: Tensor<2, Int>,
+        lengths: Tensor<1, Int>,
+        words: usize,
+    ) -> Result<Self, TokenError> {
+        let ([rows, _], [found]) = (ids.dims(), lengths.dims());
+        if rows != found {
+            return Err(TokenError::Lengths { found, rows });
+        }
+        same_device("the lengths", &lengths.device(), &ids.device())?;
+        Ok(Self {
             ids,
             lengths,
             words,
             places: None,
+        })
+    }
+
+    /// [`unsorted`](Self::unsorted) tokens, read from their device, checked and sorted.
+    ///
+    /// # Errors
+    /// As [`unsorted`](Self::unsorted) and [`sorted`](Self::sorted).
+    pub fn read(
+        ids: Tensor<2, Int>,
+        lengths: Tensor<1, Int>,
+        words: usize,
+    ) -> Result<Self, TokenError> {
+        let (device, [rows, _]) = (ids.device(), ids.dims());
+        let found = lengths.dims()[0];
+        if rows != found {
+            return Err(TokenError::Lengths { found, rows });
         }
+        let ids: Vec<i32> = ids.into_data().iter().collect();
+        let lengths: Vec<i32> = lengths.into_data().iter().collect();
+        Self::sorted(&ids, &lengths, words, &device)
     }
 
     /// B and T.
@@ -148,6 +197,17 @@ impl Tokens {
     }
 }
 
+fn same_device(input: &'static str, found: &Device, expected: &Device) -> Result<(), TokenError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(TokenError::Device {
+        input,
+        found: format!("{found:?}"),
+        expected: format!("{expected:?}"),
+    })
+}
+
 /// A counting sort: the positions that count by id, each id's in ascending order, and where each id's
 /// begin. The positions are as many as the ids, whatever the lengths.
 fn sort(ids: &[i32], lengths: &[i32], words: usize) -> Result<(Vec<i32>, Vec<i32>), TokenError> {
@@ -181,9 +241,10 @@ fn sort(ids: &[i32], lengths: &[i32], words: usize) -> Result<(Vec<i32>, Vec<i32
 /// The rows of `weight` `[V, D]` that the tokens `[B, T]` name: `[B, T, D]`.
 ///
 /// # Errors
-/// [`TokenError::Words`] if the tokens are not of V words.
+/// [`TokenError`] if the tokens are not of V words, or on another device.
 pub fn embedding(weight: Tensor<2>, tokens: Tokens) -> Result<Tensor<3>, TokenError> {
     tokens.check_words(weight.dims()[0])?;
+    same_device("the weight", &weight.device(), &tokens.ids.device())?;
     let rows = Dispatch::token_embedding(weight.into_dispatch(), tokens.into_inputs());
     Ok(Tensor::from_dispatch(rows))
 }
@@ -220,6 +281,19 @@ mod tests {
             message(&[1, 0, 2], &[1, 1]),
             "embedding: 3 tokens are not 2 rows of one length"
         );
+        let tensors = |ids: [[i32; 2]; 1], lengths: &[i32]| {
+            let ids = Tensor::from_data(ids, &device);
+            (ids, Tensor::from_data(lengths, &device))
+        };
+        let (ids, lengths) = tensors([[0, 3]], &[2, 2]);
+        let error = Tokens::unsorted(ids, lengths, 3).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "embedding: 2 lengths for 1 rows of tokens"
+        );
+        let (ids, lengths) = tensors([[0, 3]], &[2]);
+        let error = Tokens::read(ids, lengths, 3).unwrap_err();
+        assert!(error.to_string().contains("token 1 is 3"), "{error}");
         let tokens = Tokens::sorted(&[0, 1], &[2], 3, &device).unwrap();
         let error = embedding(Tensor::zeros([4, 2], &device), tokens).unwrap_err();
         assert_eq!(

@@ -1,13 +1,48 @@
 //! The recurrent operations of Gatefold, generic over the Burn backend.
 //!
 //! An operation runs one recurrent layer in one direction over a whole padded batch: all timesteps,
-//! respecting each row's length. There are three: [`lstm`], [`gru`] and [`simple_rnn`]. What a training
-//! step needs beside them stands here where Burn's own operation would hold it up:
-//! [`embedding`](fn@embedding), [`linear`](fn@linear) and [`adam`](fn@adam).
+//! respecting each row's length. There are four: [`lstm`], [`gru`], [`simple_rnn`] and [`min_gru`], fronts of one
+//! [`walk`]. What a training step needs beside them stands here where Burn's own operation would hold it up:
+//! [`embedding`](fn@embedding), [`linear`](fn@linear) and [`adam`](fn@adam). For a stream on the CPU there is a
+//! [`Stepper`] in plain vectors. Layers that hold weights are in `gatefold-model`.
 //!
+//! ```toml
+//! [dependencies]
+//! burn = { version = "0.22.1", default-features = false, features = [
+//!   "std", "autodiff", "flex", "simd", "rayon", "wgpu", "fusion",
+//! ] }
+//! gatefold-kernels = { git = "https://github.com/gatefold/gatefold" }
+//! ```
+//!
+//! ```
+//! use burn::tensor::{Device, Distribution, Tensor};
+//! use gatefold_kernels::{Direction, lstm};
+//!
+//! # fn main() -> Result<(), gatefold_kernels::InputError> {
+//! let device = Device::flex();
+//! // Two sequences of five timesteps, `x W + b` of four gates of eight units each.
+//! let projections = Tensor::<3>::random([2, 5, 32], Distribution::Default, &device);
+//! let recurrent_weight = Tensor::<2>::random([8, 32], Distribution::Default, &device);
+//! let lengths = Tensor::from_data([5, 3], &device);
+//! let output = lstm(projections, recurrent_weight, None, lengths, Direction::Forward)?;
+//! assert_eq!(output.hidden_states.dims(), [2, 5, 8]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What runs where
+//! On Burn's WGPU backend a layer and direction is a handful of dispatches whatever the length of the
+//! sequence, in training and outside it, and the same call gives the same bits every time. That is so where WGSL is
+//! compiled, on 32-bit floats; Burn's features `vulkan` and `metal` choose other compilers. The table at
+//! [`fused`](fn@fused) says which device, feature and float gets kernels and which the plain reference;
+//! `fused(&device)` says it of a device.
+//!
+//! # Modules
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`sequence`] | the functions to call on [`Tensor`](burn::tensor::Tensor)s, with their checks |
+//! | [`sequence`] | the functions to call on [`Tensor`](burn::tensor::Tensor)s |
+//! | [`cell`] | the kinds of layer, and what tells them apart |
+//! | [`projections`], [`state`], [`error`] | what the functions read, hand on, and refuse |
 //! | [`backend`] | [`RecurrentBackend`], the extension trait that a backend implements |
 //! | [`tensors`] | what its methods read and return |
 //! | [`mod@linear`], [`mod@adam`] | a linear layer, a step of the optimizer |
@@ -18,9 +53,6 @@
 //! | [`sums`] | how long sums are cut into parts |
 //! | `reference` | the default body: the equations, composed of the backend's own operations |
 //! | `autodiff` | the backward passes, registered with Burn's automatic differentiation |
-//!
-//! On Burn's WGPU backend a layer and direction is a handful of dispatches whatever the length of the
-//! sequence, in training and outside it, and the same call gives the same bits every time.
 //!
 //! # Features
 //! | feature | what it adds |

@@ -7,6 +7,7 @@ pub(crate) mod embedding;
 mod gru;
 pub(crate) mod linear;
 mod lstm;
+mod min_gru;
 mod simple_rnn;
 mod timeline;
 mod walk;
@@ -25,6 +26,7 @@ macro_rules! of_cell {
             Cell::Rnn => walk::$function::<B, simple_rnn::SimpleRnn>($($argument),*),
             Cell::Lstm => walk::$function::<B, lstm::Lstm>($($argument),*),
             Cell::Gru => walk::$function::<B, gru::Gru>($($argument),*),
+            Cell::MinGru => walk::$function::<B, min_gru::MinGru>($($argument),*),
         }
     };
 }

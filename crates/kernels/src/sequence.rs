@@ -128,6 +128,42 @@ pub fn simple_rnn(
     Ok(walked.into())
 }
 
+/// What [`min_gru`] returns.
+pub type MinGruOutput = GruOutput;
+
+/// A minGRU (Feng et al. 2024, "Were RNNs All We Needed?") over a whole sequence: a GRU whose gates don't read the
+/// state, so that there is no product with it.
+///
+/// ```text
+/// x_t W + b = x_z, x_h
+/// z = σ(x_z)                              h̃ = g(x_h), g(x) = x + 1/2 where x ≥ 0, else σ(x)
+/// h_t = (1 - z) · h_{t-1} + z · h̃
+/// ```
+///
+/// - `projections`: `x_t W + b` for every timestep, a tensor `[B, T, 2H]` or [`Projections::per_word`], in the order z, h̃;
+/// - `initial_hidden`: `[B, H]`, zeros if `None`;
+/// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
+///
+/// # Errors
+/// [`InputError`] if shapes, types or devices don't fit together.
+pub fn min_gru(
+    projections: impl Into<Projections>,
+    initial_hidden: Option<Tensor<2>>,
+    lengths: Tensor<1, Int>,
+    direction: Direction,
+) -> Result<MinGruOutput, InputError> {
+    let (recurrent, state) = (RecurrentWeights::default(), initial_hidden.map(State::from));
+    let walked = walk(
+        Cell::MinGru,
+        projections,
+        recurrent,
+        state,
+        lengths,
+        direction,
+    )?;
+    Ok(walked.into())
+}
+
 /// What a cell multiplies the hidden state with.
 #[derive(Clone, Debug, Default)]
 pub struct RecurrentWeights {
@@ -166,7 +202,7 @@ impl From<WalkOutput> for GruOutput {
     }
 }
 
-/// A layer of any cell over a whole sequence: what [`lstm`], [`gru`] and [`simple_rnn`] are fronts of.
+/// A layer of any cell over a whole sequence: what [`lstm`], [`gru`], [`simple_rnn`] and [`min_gru`] are fronts of.
 ///
 /// - `projections`: `x_t W + b` for every timestep, a tensor `[B, T, G·H]` or [`Projections::per_word`];
 /// - `recurrent`: what the cell has of it;

@@ -2,7 +2,7 @@
 //! valid timesteps: random shapes, lengths from 0 to T, both directions, given initial states.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use gatefold_kernels::{Direction, GruOutput, LstmState, gru, lstm, simple_rnn};
+use gatefold_kernels::{Direction, GruOutput, LstmState, gru, lstm, min_gru, simple_rnn};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -203,6 +203,39 @@ proptest! {
         let output = simple_rnn(
             tensor(&x, [batch, time, size]),
             tensor(&weight, [size, size]),
+            Some(tensor(&h0, [batch, size])),
+            case.lengths(),
+            case.direction,
+        )
+        .unwrap();
+        assert_hidden(output, &states, &last_h);
+    }
+
+    #[test]
+    fn min_gru_follows_its_equations(case in cases()) {
+        let (batch, time, size) = (case.batch(), case.time, case.hidden);
+        let x = case.values(0, batch * time * 2 * size);
+        let h0 = case.values(1, batch * size);
+
+        let mut states = vec![0.0; batch * time * size];
+        let mut last_h = Vec::new();
+        for row in 0..batch {
+            let mut h = h0[row * size..][..size].to_vec();
+            for t in case.steps(row) {
+                let x = &x[(row * time + t) * 2 * size..][..2 * size];
+                for j in 0..size {
+                    let z = sigmoid(x[j]);
+                    let x_h = x[size + j];
+                    let candidate = if x_h >= 0.0 { x_h + 0.5 } else { sigmoid(x_h) };
+                    h[j] = (1.0 - z) * h[j] + z * candidate;
+                    states[(row * time + t) * size + j] = h[j];
+                }
+            }
+            last_h.extend(h);
+        }
+
+        let output = min_gru(
+            tensor(&x, [batch, time, 2 * size]),
             Some(tensor(&h0, [batch, size])),
             case.lengths(),
             case.direction,

@@ -2,7 +2,7 @@
 //! gradient, both directions, rows of different lengths, and whichever outputs the loss depends on.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use gatefold_kernels::{Direction, GruOutput, LstmState, gru, lstm, simple_rnn};
+use gatefold_kernels::{Direction, GruOutput, LstmState, gru, lstm, min_gru, simple_rnn};
 
 const BATCH: usize = 3;
 const TIME: usize = 4;
@@ -77,6 +77,17 @@ fn simple_rnn_loss(
         way,
     )
     .unwrap();
+    hidden_loss(output, outputs)
+}
+
+fn min_gru_loss(
+    x: &[Tensor<3>],
+    lengths: Tensor<1, Int>,
+    way: Direction,
+    outputs: Outputs,
+) -> Tensor<3> {
+    let state = Some(x[1].clone().squeeze_dim(0));
+    let output = min_gru(x[0].clone(), state, lengths, way).unwrap();
     hidden_loss(output, outputs)
 }
 
@@ -203,5 +214,13 @@ fn simple_rnn_gradients_are_the_finite_differences() {
             [1, HIDDEN, HIDDEN],
             [1, BATCH, HIDDEN],
         ],
+    );
+}
+
+#[test]
+fn min_gru_gradients_are_the_finite_differences() {
+    check(
+        min_gru_loss,
+        &[[BATCH, TIME, 2 * HIDDEN], [1, BATCH, HIDDEN]],
     );
 }

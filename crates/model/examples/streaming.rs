@@ -17,7 +17,8 @@ struct Ways {
     burn: Box<dyn FnMut(Tensor<3>)>,
 }
 
-fn main() {
+/// Shows it.
+pub fn main() {
     let device = Device::flex();
     println!("microseconds a step, median of 9 rounds");
     println!("cell    H   B   stepper   layer   Burn's");

@@ -5,6 +5,7 @@ mod config;
 mod gru;
 mod layer;
 mod lstm;
+mod min_gru;
 mod parameters;
 mod recurrent;
 mod simple_rnn;
@@ -18,6 +19,7 @@ pub use gatefold_kernels::{
 };
 pub use gru::{Gru, GruConfig};
 pub use lstm::{Lstm, LstmConfig};
+pub use min_gru::{MinGru, MinGruConfig};
 pub(crate) use parameters::Parameters;
 pub use recurrent::RecurrentCell;
 pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};

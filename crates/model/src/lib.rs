@@ -1,19 +1,15 @@
 //! Recurrent layers, and networks of them, for Burn.
 //!
-//! No backend is named here: a tensor's device says where it runs, and the same code runs on all.
+//! No backend is named here: a tensor's device says where it runs, and the same code runs on all. Where it runs as
+//! fused kernels is in the table at [`fused`](fn@fused).
 //!
-//! | module | what it holds |
-//! | --- | --- |
-//! | [`layers`] | [`Lstm`], [`Gru`] and [`SimpleRnn`] over [`gatefold_kernels`]' operations |
-//! | [`network`] | [`Network`]: an input, a stack of recurrent layers, a head |
-//! | [`config`] | [`NetworkConfig`], which describes a network |
-//! | [`stack`] | recurrent layers on top of each other, in one direction or both, with states in and out |
-//! | [`head`], [`reading`] | what of the hidden states is answered from |
-//! | [`gates`] | how far the gates of the last recurrent layer stand open at every timestep |
-//! | [`initializers`] | first weights as Keras or PyTorch draw them |
-//! | [`weights`] | weights to and from SafeTensors |
-//! | [`summary`] | a network's layers, output shapes and parameter counts |
-//! | [`error`] | what can be wrong with a configuration or an input |
+//! ```toml
+//! [dependencies]
+//! burn = { version = "0.22.1", default-features = false, features = [
+//!   "std", "autodiff", "optim", "flex", "simd", "rayon", "wgpu", "fusion",
+//! ] }
+//! gatefold-model = { git = "https://github.com/gatefold/gatefold" }
+//! ```
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};
@@ -24,12 +20,43 @@
 //! let layer = LstmConfig::new(16, 64).init(&device);
 //! let input = Tensor::<3>::random([2, 5, 16], Distribution::Default, &device);
 //! let lengths = Tensor::from_data([5, 3], &device);
-//! let output = layer.forward(input, Some(lengths), None);
+//! let output = layer.forward(input.clone(), Some(lengths), None);
 //! assert_eq!(output.hidden_states.dims(), [2, 5, 64]);
 //! assert_eq!(output.final_state.hidden.dims(), [2, 64]);
+//!
+//! // A timestep at a time, from zeros.
+//! let state = layer.step(input.narrow(1, 0, 1).squeeze_dim(1), layer.zero_state(2));
+//! assert_eq!(state.cell.dims(), [2, 64]);
 //! ```
 //!
-//! In shapes, B is the batch size, T the time, H the hidden size, C the size of an answer.
+//! | to have | take |
+//! | --- | --- |
+//! | one layer in one direction | [`Lstm`], [`Gru`], [`SimpleRnn`], [`MinGru`], or [`RecurrentCell`] for any of them |
+//! | layers on top of each other, or in both directions | [`Stack`] |
+//! | a stream on the CPU, in plain vectors | [`Stepper`], from any layer's `stepper` |
+//! | a layer of Burn's with its weights | `Lstm::try_from(&theirs)`, and so for `Gru`, `Rnn`, `BiLstm`, `BiGru`, `BiRnn` |
+//! | tokens or numbers to answers | [`Network`] |
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`layers`] | the layers over [`gatefold_kernels`]' operations |
+//! | [`stack`] | recurrent layers on top of each other, in one direction or both, with states in and out |
+//! | [`network`] | [`Network`]: an input, a stack of recurrent layers, a head |
+//! | [`config`] | [`NetworkConfig`], which describes a network |
+//! | [`head`], [`reading`] | what of the hidden states is answered from |
+//! | [`gates`] | how far the gates of the last recurrent layer stand open at every timestep |
+//! | [`initializers`] | first weights as Keras or PyTorch draw them |
+//! | [`weights`] | weights to and from SafeTensors |
+//! | [`summary`] | a network's layers, output shapes and parameter counts |
+//! | [`error`](mod@error) | what can be wrong with a configuration or an input |
+//!
+//! # Features
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `fusion` (default) | Burn's fusion; see [`gatefold_kernels`]. |
+//! | `ndarray` | The layers on Burn's NdArray backend, for tests. |
+//!
+//! In shapes, B is the batch size, T the time, H the hidden size, G the number of gates, C the size of an answer.
 
 pub mod config;
 mod dropout;

@@ -254,7 +254,7 @@ mod tests {
     fn tokens<const B: usize, const T: usize>(ids: [[i32; T]; B], lengths: [i32; B]) -> Tokens {
         let device = Device::flex();
         let lengths = Tensor::from_data(lengths, &device);
-        Tokens::unsorted(Tensor::from_data(ids, &device), lengths, 10)
+        Tokens::unsorted(Tensor::from_data(ids, &device), lengths, 10).unwrap()
     }
 
     fn parameters(config: NetworkConfig) -> usize {
@@ -274,6 +274,7 @@ mod tests {
         assert_eq!(count(Cell::Lstm), 184_961);
         assert_eq!(count(Cell::Gru), 179_969);
         assert_eq!(count(Cell::Rnn), 169_409);
+        assert_eq!(count(Cell::MinGru), 166_401);
     }
 
     #[test]
@@ -348,12 +349,16 @@ mod tests {
                 "Keras lstm 2 6ab557dbda3cf42a",
                 "Keras gru 1 fe60cc714f48b432",
                 "Keras gru 2 be8575d9aff8a6c1",
+                "Keras mingru 1 53b45f0ca46b1c48",
+                "Keras mingru 2 8ab706ae2720a08a",
                 "PyTorch rnn 1 28f27bd0b7c7c3df",
                 "PyTorch rnn 2 4437794208b8e174",
                 "PyTorch lstm 1 28b8125679c9f52b",
                 "PyTorch lstm 2 1be6f857b7f39538",
                 "PyTorch gru 1 25d00f8a7ffcf1ba",
-                "PyTorch gru 2 f80afdd595ada4c6"
+                "PyTorch gru 2 f80afdd595ada4c6",
+                "PyTorch mingru 1 8253388351351aab",
+                "PyTorch mingru 2 dbe589a5c9ad1de0",
             ]
         );
     }

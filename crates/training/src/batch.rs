@@ -100,7 +100,8 @@ fn unsorted(batch: &Batch, words: usize, device: &Device) -> Result<NetworkInput
     }
     let ids = TensorData::new(ids.to_vec(), [batch.size, batch.time]);
     let lengths = Tensor::from_data(&batch.lengths[..], device);
-    Ok(Tokens::unsorted(Tensor::from_data(ids, device), lengths, words).into())
+    let tokens = Tokens::unsorted(Tensor::from_data(ids, device), lengths, words)?;
+    Ok(tokens.into())
 }
 
 fn tokens(batch: &Batch) -> Result<&[i32], NetworkError> {

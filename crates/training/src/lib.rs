@@ -18,6 +18,14 @@
 //! [`Store`] keeps. What reads from the device is `async`, beside it a form that waits. The data is
 //! [`gatefold_data`]'s, the networks are [`gatefold_model`]'s or anyone's.
 //!
+//! ```toml
+//! [dependencies]
+//! gatefold-data = { git = "https://github.com/gatefold/gatefold", default-features = false }
+//! gatefold-training = { git = "https://github.com/gatefold/gatefold" }
+//! ```
+//!
+//! Burn is `gatefold_training::burn`, with its backends `flex` and `wgpu`.
+//!
 //! ```
 //! use gatefold_data::{EncodedDataset, MemoryTask};
 //! use gatefold_training::burn::tensor::Device;

@@ -2,6 +2,8 @@
 
 #[path = "../examples/forecaster.rs"]
 mod forecaster;
+#[path = "../examples/own_network.rs"]
+mod own_network;
 #[path = "../examples/tagger.rs"]
 mod tagger;
 
@@ -13,4 +15,9 @@ fn a_series_of_numbers_is_forecast_better_than_by_its_last_value() {
 #[test]
 fn a_class_for_every_timestep_is_learnt() {
     tagger::main().unwrap();
+}
+
+#[test]
+fn a_network_of_ones_own_is_trained() {
+    own_network::main().unwrap();
 }

@@ -3,10 +3,12 @@
 
 mod gru;
 mod lstm;
+mod min_gru;
 mod simple_rnn;
 
 pub(super) use gru::Gru;
 pub(super) use lstm::Lstm;
+pub(super) use min_gru::MinGru;
 pub(super) use simple_rnn::SimpleRnn;
 
 use pulp::Simd;
@@ -22,6 +24,7 @@ macro_rules! of_cell {
             Cell::Rnn => $($function)::+::<$crate::cpu::timestep::SimpleRnn>($($argument),*),
             Cell::Lstm => $($function)::+::<$crate::cpu::timestep::Lstm>($($argument),*),
             Cell::Gru => $($function)::+::<$crate::cpu::timestep::Gru>($($argument),*),
+            Cell::MinGru => $($function)::+::<$crate::cpu::timestep::MinGru>($($argument),*),
         }
     };
 }

@@ -181,12 +181,15 @@ fn walk(cell: Cell, pass: Pass, product: Product, extra: bool, heartbeat: bool) 
         (Cell::Lstm, Pass::Backward) => shader!("lstm_backward"),
         (Cell::Gru, Pass::Forward) => shader!("gru_forward"),
         (Cell::Gru, Pass::Backward) => shader!("gru_backward"),
+        (Cell::MinGru, Pass::Forward) => shader!("min_gru_forward"),
+        (Cell::MinGru, Pass::Backward) => shader!("min_gru_backward"),
         (Cell::Rnn, Pass::Forward) => shader!("simple_rnn_forward"),
         (Cell::Rnn, Pass::Backward) => shader!("simple_rnn_backward"),
     };
     let step = match cell {
         Cell::Lstm => shader!("parts/lstm"),
         Cell::Gru => shader!("parts/gru"),
+        Cell::MinGru => shader!("parts/min_gru"),
         Cell::Rnn => shader!("parts/simple_rnn"),
     };
     let product = match (product, pass) {

@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use gatefold_kernels::{Cell, State};
 
 use super::layer::methods;
-use super::{Gru, LayerConfig, Lstm, Parameters, SimpleRnn};
+use super::{Gru, LayerConfig, Lstm, MinGru, Parameters, SimpleRnn};
 use crate::initializers::FirstWeights;
 
 /// A recurrent layer of any kind, in one direction.
@@ -18,6 +18,8 @@ pub enum RecurrentCell {
     Lstm(Lstm),
     /// A GRU.
     Gru(Gru),
+    /// A minGRU.
+    MinGru(MinGru),
 }
 
 methods!(RecurrentCell, WalkOutput, State);
@@ -40,6 +42,12 @@ impl From<Gru> for RecurrentCell {
     }
 }
 
+impl From<MinGru> for RecurrentCell {
+    fn from(layer: MinGru) -> Self {
+        Self::MinGru(layer)
+    }
+}
+
 impl RecurrentCell {
     /// A layer of this kind, whatever layer the configuration was made for.
     pub(crate) fn layer<L>(
@@ -52,6 +60,7 @@ impl RecurrentCell {
             Cell::Rnn => Self::SimpleRnn(config.of::<SimpleRnn>().layer(weights, device)),
             Cell::Lstm => Self::Lstm(config.of::<Lstm>().layer(weights, device)),
             Cell::Gru => Self::Gru(config.of::<Gru>().layer(weights, device)),
+            Cell::MinGru => Self::MinGru(config.of::<MinGru>().layer(weights, device)),
         }
     }
 
@@ -60,6 +69,7 @@ impl RecurrentCell {
             Self::SimpleRnn(layer) => layer.parameters(),
             Self::Lstm(layer) => layer.parameters(),
             Self::Gru(layer) => layer.parameters(),
+            Self::MinGru(layer) => layer.parameters(),
         }
     }
 
