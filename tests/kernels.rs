@@ -453,9 +453,32 @@ fn what_is_on_another_device_is_named() {
     for (weight, lengths, input) in [(&cpu, &gpu, "recurrent weight"), (&gpu, &cpu, "lengths")] {
         let message = walk(&gpu, weight, lengths).unwrap_err().to_string();
         assert!(
-            message.starts_with(&format!("rnn: {input} is on ")),
+            message.starts_with(&format!("simple_rnn: {input} is on ")),
             "{message}"
         );
+    }
+}
+
+#[test]
+fn a_cell_takes_the_weights_that_it_has() {
+    for cell in Cell::ALL {
+        for (weight, bias) in [(false, false), (true, false), (false, true), (true, true)] {
+            let width = cell.gates() * 3;
+            let device = Device::flex();
+            let recurrent = RecurrentWeights {
+                weight: weight.then(|| Tensor::zeros([3, width], &device)),
+                bias: bias.then(|| Tensor::zeros([width], &device)),
+            };
+            let projections = Tensor::<3>::zeros([1, 2, width], &device);
+            let lengths = Tensor::<1, Int>::from_data([2], &device);
+            let way = Direction::Forward;
+            let walked = gatefold_kernels::walk(cell, projections, recurrent, None, lengths, way);
+            let fits = weight == cell.has_recurrent_weight() && bias == cell.has_recurrent_bias();
+            match walked {
+                Ok(_) => assert!(fits, "{cell}"),
+                Err(error) => assert!(!fits && error.to_string().contains("recurrent"), "{error}"),
+            }
+        }
     }
 }
 
@@ -537,7 +560,8 @@ fn the_number_of_threads_changes_nothing_on_cpu() {
         let case = Case {
             cell,
             time: 20,
-            hidden: 40,
+            // Less than this one thread walks alone.
+            hidden: 210,
             lengths: (0..70).map(|row| row % 21).collect(),
             direction: Direction::Reverse,
             with_state: true,
@@ -663,15 +687,25 @@ fn what_stands_in_the_padding_is_not_read(on: &Kernels) {
             ("final state", false, floats(last)),
             ("d input", true, of_input),
         ];
+        let weights = cell.has_recurrent_weight();
         let others = [
-            ("d weight", weight.grad(&gradients).map(floats)),
-            ("d bias", bias.grad(&gradients).map(floats)),
-            ("d initial hidden", state.grad(&gradients).map(floats)),
-            ("d initial cell", cell_state.grad(&gradients).map(floats)),
+            ("d weight", weights, weight.grad(&gradients).map(floats)),
+            (
+                "d bias",
+                cell.has_recurrent_bias(),
+                bias.grad(&gradients).map(floats),
+            ),
+            ("d initial hidden", true, state.grad(&gradients).map(floats)),
+            (
+                "d initial cell",
+                cell.has_cell_state(),
+                cell_state.grad(&gradients).map(floats),
+            ),
         ];
         let others = others
             .into_iter()
-            .filter_map(|(name, values)| Some((name, true, values?)));
+            .filter(|(_, there, _)| *there)
+            .map(|(name, _, values)| (name, true, values.expect(name)));
         values.extend(others);
         values
     };
@@ -680,6 +714,7 @@ fn what_stands_in_the_padding_is_not_read(on: &Kernels) {
             let expected = outputs(cell, direction, 0.0);
             for padding in [f32::NAN, f32::INFINITY] {
                 let found = outputs(cell, direction, padding);
+                assert_eq!(expected.len(), found.len());
                 for ((name, _, expected), (_, _, found)) in expected.iter().zip(found) {
                     let what = format!("{}: {cell:?}, {direction:?}, {name}", on.name);
                     assert!(

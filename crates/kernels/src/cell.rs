@@ -33,6 +33,7 @@ enum Recurrence {
 /// What is different from cell to cell.
 struct Facts {
     name: &'static str,
+    operation: &'static str,
     title: &'static str,
     gates: usize,
     saved: usize,
@@ -49,6 +50,7 @@ impl Cell {
         match self {
             Self::Rnn => Facts {
                 name: "rnn",
+                operation: "simple_rnn",
                 title: "simple RNN",
                 gates: 1,
                 saved: 0,
@@ -58,6 +60,7 @@ impl Cell {
             },
             Self::Lstm => Facts {
                 name: "lstm",
+                operation: "lstm",
                 title: "LSTM",
                 gates: 4,
                 saved: 5,
@@ -67,6 +70,7 @@ impl Cell {
             },
             Self::Gru => Facts {
                 name: "gru",
+                operation: "gru",
                 title: "GRU",
                 gates: 3,
                 saved: 4,
@@ -76,6 +80,7 @@ impl Cell {
             },
             Self::MinGru => Facts {
                 name: "mingru",
+                operation: "min_gru",
                 title: "minGRU",
                 gates: 2,
                 saved: 2,
@@ -89,6 +94,11 @@ impl Cell {
     /// As configurations and flags have it.
     pub const fn name(self) -> &'static str {
         self.facts().name
+    }
+
+    /// The function that walks it.
+    pub(crate) const fn operation(self) -> &'static str {
+        self.facts().operation
     }
 
     /// As people write it.

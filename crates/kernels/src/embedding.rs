@@ -146,11 +146,8 @@ impl Tokens {
         lengths: Tensor<1, Int>,
         words: usize,
     ) -> Result<Self, TokenError> {
-        let (device, [rows, _]) = (ids.device(), ids.dims());
-        let found = lengths.dims()[0];
-        if rows != found {
-            return Err(TokenError::Lengths { found, rows });
-        }
+        let Self { ids, lengths, .. } = Self::unsorted(ids, lengths, words)?;
+        let device = ids.device();
         let ids: Vec<i32> = ids.into_data().iter().collect();
         let lengths: Vec<i32> = lengths.into_data().iter().collect();
         Self::sorted(&ids, &lengths, words, &device)
@@ -159,6 +156,10 @@ impl Tokens {
     /// B and T.
     pub fn dims(&self) -> [usize; 2] {
         self.ids.dims()
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        self.ids.device()
     }
 
     /// How many tokens of each row count, `[B]`.
@@ -197,7 +198,11 @@ impl Tokens {
     }
 }
 
-fn same_device(input: &'static str, found: &Device, expected: &Device) -> Result<(), TokenError> {
+pub(crate) fn same_device(
+    input: &'static str,
+    found: &Device,
+    expected: &Device,
+) -> Result<(), TokenError> {
     if found == expected {
         return Ok(());
     }
@@ -244,7 +249,7 @@ fn sort(ids: &[i32], lengths: &[i32], words: usize) -> Result<(Vec<i32>, Vec<i32
 /// [`TokenError`] if the tokens are not of V words, or on another device.
 pub fn embedding(weight: Tensor<2>, tokens: Tokens) -> Result<Tensor<3>, TokenError> {
     tokens.check_words(weight.dims()[0])?;
-    same_device("the weight", &weight.device(), &tokens.ids.device())?;
+    same_device("the weight", &weight.device(), &tokens.device())?;
     let rows = Dispatch::token_embedding(weight.into_dispatch(), tokens.into_inputs());
     Ok(Tensor::from_dispatch(rows))
 }

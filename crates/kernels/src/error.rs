@@ -69,6 +69,16 @@ pub enum InputError {
         /// Whether the state has a cell.
         found: bool,
     },
+    /// A weight that the cell doesn't have, or one that is missing.
+    #[error("{operation}: {input} {}", if *.found { "is none of the cell's" } else { "is missing" })]
+    Weights {
+        /// The operation called.
+        operation: &'static str,
+        /// The weight.
+        input: &'static str,
+        /// Whether it is there.
+        found: bool,
+    },
     /// A step of a layer that walks from the last timestep to the first.
     #[error("{operation}: a layer that walks time backwards can't go a step at a time")]
     Reverse {
@@ -86,6 +96,7 @@ impl InputError {
             | Self::Device { operation, .. }
             | Self::Wrong { operation, .. }
             | Self::State { operation, .. }
+            | Self::Weights { operation, .. }
             | Self::Reverse { operation } => *operation = name,
         }
         self

@@ -3,7 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Tensor};
 
-use crate::embedding::{TokenError, Tokens};
+use crate::embedding::{TokenError, Tokens, same_device};
 use crate::tensors::Projections as ProjectionInputs;
 
 /// `x_t W + b` for every timestep: what an operation reads of its input.
@@ -23,9 +23,10 @@ impl Projections {
     /// the memory, and without its products where there are more tokens than words.
     ///
     /// # Errors
-    /// [`TokenError::Words`] if the tokens are not of V words.
+    /// [`TokenError`] if the tokens are not of V words, or on another device.
     pub fn per_word(table: Tensor<2>, tokens: Tokens) -> Result<Self, TokenError> {
         tokens.check_words(table.dims()[0])?;
+        same_device("the table", &table.device(), &tokens.device())?;
         Ok(Self(Kind::PerWord { table, tokens }))
     }
 

@@ -67,7 +67,7 @@ pub fn lstm(
         lengths,
         direction,
     )?;
-    Ok(walked.into())
+    walked.try_into()
 }
 
 /// A GRU over a whole sequence, in the reset-after form of cuDNN, Keras and PyTorch.
@@ -182,17 +182,19 @@ pub struct WalkOutput {
     pub final_state: State,
 }
 
-/// # Panics
-/// If the walk was of a cell without a cell state.
-impl From<WalkOutput> for LstmOutput {
-    fn from(walked: WalkOutput) -> Self {
-        Self {
+impl TryFrom<WalkOutput> for LstmOutput {
+    type Error = InputError;
+
+    /// [`InputError::State`] if the walk was of a cell without a cell state.
+    fn try_from(walked: WalkOutput) -> Result<Self, InputError> {
+        Ok(Self {
             hidden_states: walked.hidden_states,
-            final_state: walked.final_state.into(),
-        }
+            final_state: walked.final_state.try_into()?,
+        })
     }
 }
 
+/// The hidden part.
 impl From<WalkOutput> for GruOutput {
     fn from(walked: WalkOutput) -> Self {
         Self {
@@ -207,7 +209,8 @@ impl From<WalkOutput> for GruOutput {
 /// - `projections`: `x_t W + b` for every timestep, a tensor `[B, T, G·H]` or [`Projections::per_word`];
 /// - `recurrent`: what the cell has of it;
 /// - `initial_state`: zeros if `None`;
-/// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T.
+/// - `lengths`: how many timesteps of each row are valid, `[B]`; below 0 counts as 0, above T as T. Those of tokens'
+///   projections are [`Tokens::lengths`](crate::Tokens::lengths).
 ///
 /// # Errors
 /// [`InputError`] if shapes, types or devices don't fit together, or the cell has other weights or states.
@@ -263,12 +266,29 @@ impl Sizes {
         recurrent: &RecurrentWeights,
         lengths: &Tensor<1, Int>,
     ) -> Result<Self, InputError> {
-        let (operation, gates) = (cell.name(), cell.gates());
+        let (operation, gates) = (cell.operation(), cell.gates());
         let [batch, time, width] = projections.dims();
-        let hidden = match &recurrent.weight {
-            Some(weight) => weight.dims()[0],
-            None => width / gates,
-        };
+        let hidden = width / gates;
+        for (input, found, has) in [
+            (
+                "recurrent weight",
+                recurrent.weight.is_some(),
+                cell.has_recurrent_weight(),
+            ),
+            (
+                "recurrent bias",
+                recurrent.bias.is_some(),
+                cell.has_recurrent_bias(),
+            ),
+        ] {
+            if found != has {
+                return Err(InputError::Weights {
+                    operation,
+                    input,
+                    found,
+                });
+            }
+        }
         let agreement = Agreement {
             operation,
             other: "the projections",
@@ -325,7 +345,7 @@ impl Sizes {
     fn check_state(&self, state: &State) -> Result<(), InputError> {
         if state.cell.is_some() != self.cell.has_cell_state() {
             return Err(InputError::State {
-                operation: self.cell.name(),
+                operation: self.cell.operation(),
                 found: state.cell.is_some(),
             });
         }

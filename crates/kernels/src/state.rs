@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorCreationOptions};
 
 use crate::cell::Cell;
+use crate::error::InputError;
 
 /// The state of any cell.
 #[derive(Clone, Debug)]
@@ -25,7 +26,7 @@ impl State {
         let zeros = || Tensor::zeros([batch, hidden], options.clone());
         Self {
             hidden: zeros(),
-            // A tensor of its own: WebGPU refuses one memory in two places of a kernel that may write there.
+            // A tensor of its own: one memory in two places of a kernel would be copied.
             cell: cell.has_cell_state().then(zeros),
         }
     }
@@ -76,7 +77,12 @@ pub struct LstmState {
 impl LstmState {
     /// Zeros for `batch` rows of `hidden` units: what a sequence starts from.
     pub fn zeros([batch, hidden]: [usize; 2], device: &Device) -> Self {
-        State::zeros(Cell::Lstm, [batch, hidden], device).into()
+        // Two tensors: one memory in two places of a kernel would be copied.
+        let zeros = || Tensor::zeros([batch, hidden], device);
+        Self {
+            hidden: zeros(),
+            cell: zeros(),
+        }
     }
 
     /// The same numbers outside any graph: what truncated backpropagation through time hands on
@@ -106,13 +112,16 @@ impl From<LstmState> for State {
     }
 }
 
-/// # Panics
-/// If the state has no cell.
-impl From<State> for LstmState {
-    fn from(state: State) -> Self {
-        Self {
+impl TryFrom<State> for LstmState {
+    type Error = InputError;
+
+    /// [`InputError::State`] if the state has no cell.
+    fn try_from(state: State) -> Result<Self, InputError> {
+        let found = state.cell.is_some();
+        let operation = Cell::Lstm.operation();
+        Ok(Self {
             hidden: state.hidden,
-            cell: state.cell.expect("an LSTM's state has a cell"),
-        }
+            cell: state.cell.ok_or(InputError::State { operation, found })?,
+        })
     }
 }

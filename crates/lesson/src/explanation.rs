@@ -301,6 +301,7 @@ mod tests {
             (Cell::Rnn, &[][..]),
             (Cell::Lstm, &["forget", "input", "output"]),
             (Cell::Gru, &["reset", "update"]),
+            (Cell::MinGru, &["update"]),
         ] {
             let explanation = explained(cell, |_| (), "A b, zorg c").unwrap();
             assert_eq!(names(&explanation), ["(start)", "a", "b", "zorg", "c"]);

@@ -1,129 +1,93 @@
 //! A sequence as it comes, a timestep at a time, on the CPU: the stepper in plain vectors, the layer's own steps in
 //! tensors, and Burn's layer with the same weights; microseconds a step of each.
 //!
-//! `cargo run --release --package gatefold-model --example streaming`
+//! ```sh
+//! cargo run --release --package gatefold-model --example streaming
+//! ```
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use burn::nn;
 use burn::tensor::{Device, Tensor, TensorData};
-use gatefold_model::{Gru, Lstm, LstmState, SimpleRnn, Stepper};
+use gatefold_model::{BurnLayerError, Cell, Gru, Lstm, MinGruConfig, RecurrentCell, SimpleRnn};
 
-/// A step of each way.
-struct Ways {
-    stepper: Stepper,
-    layer: Box<dyn FnMut(Tensor<2>)>,
-    burn: Box<dyn FnMut(Tensor<3>)>,
-}
+/// A layer of ours, and a step of Burn's with the same weights, which keeps its state.
+type Pair = (RecurrentCell, Option<Box<dyn FnMut(Tensor<3>)>>);
 
 /// Shows it.
-pub fn main() {
+pub fn main() -> Result<(), BurnLayerError> {
     let device = Device::flex();
     println!("microseconds a step, median of 9 rounds");
-    println!("cell    H   B   stepper   layer   Burn's");
+    println!("cell      H   B   stepper   layer   Burn's");
     for hidden in [32, 64, 256] {
         for batch in [1, 16] {
-            for (name, make) in [
-                ("rnn", rnn as fn([usize; 3], &Device) -> Ways),
-                ("lstm", lstm),
-                ("gru", gru),
-            ] {
+            for cell in Cell::ALL {
                 let input = hidden / 4;
-                let ways = make([batch, input, hidden], &device);
-                let [stepper, layer, burn] = measure(ways, [batch, input], &device);
-                println!("{name:4} {hidden:4} {batch:3} {stepper:9.2} {layer:7.2} {burn:8.2}");
+                let (ours, mut burns) = pair(cell, [input, hidden], &device)?;
+                agrees(&ours, [batch, input], &device);
+                let [stepper, layer, burn] = measure(&ours, &mut burns, [batch, input], &device);
+                print!("{cell:6} {hidden:4} {batch:3} {stepper:9.2} {layer:7.2}");
+                match burns {
+                    Some(_) => println!(" {burn:8.2}"),
+                    None => println!("        –"),
+                }
             }
         }
     }
+    Ok(())
 }
 
-fn rnn([batch, input, hidden]: [usize; 3], device: &Device) -> Ways {
-    let theirs = nn::RnnConfig::new(input, hidden, true).init(device);
-    let ours = SimpleRnn::try_from(&theirs).expect("a layer of Burn's defaults");
-    let (mut state, mut their_state) = (ours.zero_state(batch), None);
-    agrees(
-        ours.stepper(batch),
-        |input| ours.forward(input, None, None).final_hidden,
-        [batch, input],
-        device,
-    );
-    Ways {
-        stepper: ours.stepper(batch),
-        layer: Box::new(move |input| state = ours.step(input, state.clone())),
-        burn: Box::new(move |input| {
-            their_state = Some(theirs.forward(input, their_state.take()).1);
-        }),
-    }
-}
-
-fn lstm([batch, input, hidden]: [usize; 3], device: &Device) -> Ways {
-    let theirs = nn::LstmConfig::new(input, hidden, true).init(device);
-    let ours = Lstm::try_from(&theirs).expect("a layer of Burn's defaults");
-    let mut state: Option<LstmState> = Some(ours.zero_state(batch));
-    let mut their_state = None;
-    agrees(
-        ours.stepper(batch),
-        |input| ours.forward(input, None, None).final_state.hidden,
-        [batch, input],
-        device,
-    );
-    Ways {
-        stepper: ours.stepper(batch),
-        layer: Box::new(move |input| {
-            let before = state.take().expect("a state");
-            state = Some(ours.step(input, before));
-        }),
-        burn: Box::new(move |input| {
-            their_state = Some(theirs.forward(input, their_state.take()).1);
-        }),
-    }
-}
-
-fn gru([batch, input, hidden]: [usize; 3], device: &Device) -> Ways {
-    let theirs = nn::GruConfig::new(input, hidden, true).init(device);
-    let ours = Gru::try_from(&theirs).expect("a layer of Burn's defaults");
-    let (mut state, mut their_state) = (ours.zero_state(batch), None);
-    agrees(
-        ours.stepper(batch),
-        |input| ours.forward(input, None, None).final_hidden,
-        [batch, input],
-        device,
-    );
-    Ways {
-        stepper: ours.stepper(batch),
-        layer: Box::new(move |input| state = ours.step(input, state.clone())),
-        burn: Box::new(move |input| {
-            let states = theirs.forward(input, their_state.take());
-            their_state = Some(states.squeeze_dim(1));
-        }),
-    }
+fn pair(cell: Cell, [input, hidden]: [usize; 2], device: &Device) -> Result<Pair, BurnLayerError> {
+    Ok(match cell {
+        Cell::Rnn => {
+            let theirs = nn::RnnConfig::new(input, hidden, true).init(device);
+            let ours = SimpleRnn::try_from(&theirs)?;
+            let mut state = None;
+            let step = move |x| state = Some(theirs.forward(x, state.take()).1);
+            (ours.into(), Some(Box::new(step)))
+        }
+        Cell::Lstm => {
+            let theirs = nn::LstmConfig::new(input, hidden, true).init(device);
+            let ours = Lstm::try_from(&theirs)?;
+            let mut state = None;
+            let step = move |x| state = Some(theirs.forward(x, state.take()).1);
+            (ours.into(), Some(Box::new(step)))
+        }
+        Cell::Gru => {
+            let theirs = nn::GruConfig::new(input, hidden, true).init(device);
+            let ours = Gru::try_from(&theirs)?;
+            let mut state = None;
+            let step = move |x| state = Some(theirs.forward(x, state.take()).squeeze_dim(1));
+            (ours.into(), Some(Box::new(step)))
+        }
+        Cell::MinGru => (MinGruConfig::new(input, hidden).init(device).into(), None),
+    })
 }
 
 /// Streamed in vectors, a sequence ends where it does as a whole.
-fn agrees(
-    mut stepper: Stepper,
-    whole: impl Fn(Tensor<3>) -> Tensor<2>,
-    [batch, size]: [usize; 2],
-    device: &Device,
-) {
+fn agrees(layer: &RecurrentCell, [batch, size]: [usize; 2], device: &Device) {
     let time = 20;
     let value =
         |t: usize, row: usize, i: usize| ((t * 31 + row * 17 + i * 7) % 13) as f32 / 6.5 - 1.0;
-    let mut values = Vec::new();
-    for row in 0..batch {
-        for t in 0..time {
-            values.extend((0..size).map(|i| value(t, row, i)));
-        }
-    }
-    let input = Tensor::from_data(TensorData::new(values, [batch, time, size]), device);
-    let expected: Vec<f32> = whole(input).into_data().iter().collect();
+    let rows = (0..batch).flat_map(|row| (0..time).map(move |t| (row, t)));
+    let whole: Vec<f32> = rows
+        .flat_map(|(row, t)| (0..size).map(move |i| value(t, row, i)))
+        .collect();
+    let whole = Tensor::from_data(TensorData::new(whole, [batch, time, size]), device);
+    let walked = layer.forward(whole, None, None).final_state.hidden;
+
+    let mut stepper = layer.stepper(batch);
     for t in 0..time {
         let rows = (0..batch).flat_map(|row| (0..size).map(move |i| (row, i)));
         let input: Vec<f32> = rows.map(|(row, i)| value(t, row, i)).collect();
         stepper.step(&input);
     }
-    for (found, expected) in stepper.hidden().iter().zip(&expected) {
+    for (found, expected) in stepper
+        .hidden()
+        .iter()
+        .zip(walked.into_data().iter::<f32>())
+    {
         assert!(
             (found - expected).abs() < 1e-5,
             "{found}, expected {expected}"
@@ -132,10 +96,15 @@ fn agrees(
 }
 
 /// The ways in turn, round after round.
-fn measure(mut ways: Ways, [batch, input]: [usize; 2], device: &Device) -> [f64; 3] {
+fn measure(
+    ours: &RecurrentCell,
+    burns: &mut Option<Box<dyn FnMut(Tensor<3>)>>,
+    [batch, input]: [usize; 2],
+    device: &Device,
+) -> [f64; 3] {
     let values = vec![0.5; batch * input];
-    let data = || TensorData::new(values.clone(), [batch, input]);
-    let rows = Tensor::<2>::from_data(data(), device);
+    let rows = Tensor::<2>::from_data(TensorData::new(values.clone(), [batch, input]), device);
+    let (mut stepper, mut state) = (ours.stepper(batch), ours.zero_state(batch));
     let mut rounds: [Vec<f64>; 3] = Default::default();
     let steps = 300;
     for _ in 0..9 {
@@ -145,10 +114,14 @@ fn measure(mut ways: Ways, [batch, input]: [usize; 2], device: &Device) -> [f64;
             rounds[way].push(start.elapsed().as_secs_f64() * 1e6 / steps as f64);
         };
         time(0, &mut || {
-            black_box(ways.stepper.step(black_box(&values)));
+            black_box(stepper.step(black_box(&values)));
         });
-        time(1, &mut || (ways.layer)(rows.clone()));
-        time(2, &mut || (ways.burn)(rows.clone().unsqueeze_dim(1)));
+        time(1, &mut || state = ours.step(rows.clone(), state.clone()));
+        time(2, &mut || {
+            if let Some(step) = burns {
+                step(rows.clone().unsqueeze_dim(1));
+            }
+        });
     }
     rounds.map(|mut rounds| {
         rounds.sort_by(f64::total_cmp);

@@ -22,6 +22,14 @@ pub enum ConfigError {
     /// More weights than a device can be expected to hold.
     #[error("the network would have about {0:.1e} parameters, more than the 1e9 that are allowed")]
     TooLarge(f64),
+    /// Layers that make no stack.
+    #[error("layer {layer} of the stack: {what}")]
+    Stack {
+        /// Which, from 0.
+        layer: usize,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// Recurrent dropout of a cell that has no recurrent product.
     #[error("recurrent_dropout must be 0 for the {0}, which has no recurrent product to drop from")]
     NoProduct(&'static str),
@@ -49,6 +57,14 @@ pub enum NetworkError {
     /// An input that doesn't fit the layers.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// What doesn't fit a layer of a stack.
+    #[error("layer {layer}: {error}")]
+    Layer {
+        /// Which, from 0.
+        layer: usize,
+        /// What doesn't fit.
+        error: InputError,
+    },
     /// Tokens where the network reads numbers, or the other way round.
     #[error("the network reads {reads}, and was given {given}")]
     Kind {
@@ -66,7 +82,7 @@ pub enum NetworkError {
         given: usize,
     },
     /// States of another network, or of a batch of another size.
-    #[error("the states are of {given}, and the network has {expected}")]
+    #[error("the states are of {given}; the layers are {expected}")]
     States {
         /// What the network has.
         expected: String,
@@ -74,7 +90,7 @@ pub enum NetworkError {
         given: String,
     },
     /// A network that can't go on where it stopped: it walks backwards too, or its answer needs all timesteps.
-    #[error("the network can't answer a step at a time: {0}")]
+    #[error("a network or stack can't go a step at a time: {0}")]
     NoStream(&'static str),
 }
 

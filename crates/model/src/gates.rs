@@ -18,7 +18,7 @@ pub struct Gate {
 
 impl Network {
     /// The gates of the last recurrent layer, in its walk forwards: forget, input and output of an LSTM, reset
-    /// and update of a GRU, none of a simple RNN. Past a row's length they mean nothing.
+    /// and update of a GRU, update of a minGRU, none of a simple RNN. Past a row's length they mean nothing.
     ///
     /// # Errors
     /// [`NetworkError`] if the network can't read the input.
@@ -153,6 +153,7 @@ mod tests {
             (Cell::Rnn, &[][..]),
             (Cell::Lstm, &["forget", "input", "output"]),
             (Cell::Gru, &["reset", "update"]),
+            (Cell::MinGru, &["update"]),
         ] {
             let config = NetworkConfig {
                 cell,

@@ -14,16 +14,20 @@ use serde::{Deserialize, Serialize};
 
 use self::orthogonal::orthonormal_columns;
 
+/// The first bias of a gate that is to let little through: a unit keeps half of its state for a hundred timesteps. As the
+/// LSTM's forget gate, but for longer, since there is no other way to remember.
+const SHUT: f32 = -5.0;
+
 /// Whose conventions first weights follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Initializers {
     /// Embedding uniform in ±0.05; kernels Glorot uniform on the whole `[in, G·H]`; recurrent kernels
-    /// orthogonal; biases zero, the LSTM's forget gate 1.
+    /// orthogonal; biases zero, the LSTM's forget gate 1, the minGRU's update gate -5.
     #[default]
     Keras,
     /// Embedding standard normal; recurrent layers uniform in ±1/√H, biases too (the sum of PyTorch's
-    /// two); dense layers uniform in ±1/√in.
+    /// two); dense layers, and the minGRU's, uniform in ±1/√in.
     PyTorch,
 }
 
@@ -130,6 +134,24 @@ impl FirstWeights<'_> {
                 let [first, second] = [(); 2].map(|()| uniform([width], of_units(hidden), rng));
                 first.iter().zip(second).map(|(a, b)| a + b).collect()
             }
+        })
+    }
+
+    /// The bias `[width]` of a layer with `input` inputs; the gates `shut` let little through at first.
+    pub fn shut_bias(
+        &mut self,
+        width: usize,
+        input: usize,
+        shut: Range<usize>,
+        device: &Device,
+    ) -> Param<Tensor<1>> {
+        self.param([width], device, |initializers, rng| match initializers {
+            Initializers::Keras => {
+                let mut bias = vec![0.0; width];
+                bias[shut].fill(SHUT);
+                bias
+            }
+            Initializers::PyTorch => uniform([width], of_units(input), rng),
         })
     }
 

@@ -15,7 +15,7 @@ use std::fmt::Display;
 pub use burn_layers::BurnLayerError;
 pub use config::LayerConfig;
 pub use gatefold_kernels::{
-    Cell, GruOutput, LstmOutput, LstmState, SimpleRnnOutput, State, WalkOutput,
+    Cell, GruOutput, LstmOutput, LstmState, MinGruOutput, SimpleRnnOutput, State, WalkOutput,
 };
 pub use gru::{Gru, GruConfig};
 pub use lstm::{Lstm, LstmConfig};

@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Int, Tensor};
-use gatefold_kernels::{Projections, State, Tokens};
+use gatefold_kernels::{InputError, Projections, State, Tokens};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -190,14 +190,6 @@ pub(crate) enum StackInput {
 }
 
 impl StackInput {
-    /// B and T.
-    fn dims(&self) -> [usize; 2] {
-        match self {
-            Self::Vectors { vectors, .. } => [vectors.dims()[0], vectors.dims()[1]],
-            Self::Words { tokens, .. } => tokens.dims(),
-        }
-    }
-
     /// Valid timesteps of each row, `[B]`.
     pub fn lengths(&self) -> Tensor<1, Int> {
         match self {
@@ -270,31 +262,25 @@ impl States {
         });
         Self(layers.collect())
     }
-
-    /// Layers, whether both directions are there, rows and units: what has to fit a stack.
-    fn describe(&self) -> String {
-        let first = self.0.first();
-        let [rows, units] = first.map_or([0; 2], |layer| layer.forward.hidden.dims());
-        let both = first.is_some_and(|layer| layer.reverse.is_some());
-        let cell = first.is_some_and(|layer| layer.forward.cell.is_some());
-        describe([self.0.len(), rows, units], both, cell)
-    }
 }
 
-fn describe([layers, rows, units]: [usize; 3], both: bool, cell: bool) -> String {
-    format!(
-        "{layers} layers in {} of {units} units {} for {rows} rows",
-        if both {
-            "both directions"
-        } else {
-            "one direction"
-        },
-        if cell {
-            "with a cell state"
-        } else {
-            "without a cell state"
-        },
-    )
+/// Names the layer in which something doesn't fit.
+fn at(layer: usize) -> impl Fn(InputError) -> NetworkError {
+    move |error| NetworkError::Layer { layer, error }
+}
+
+/// Layers, and of which both directions are there.
+fn describe(both: impl Iterator<Item = bool>) -> String {
+    let both: Vec<bool> = both.collect();
+    let directions = match &both[..] {
+        all if all.iter().all(|both| !both) => "one direction".into(),
+        all if all.iter().all(|both| *both) => "both directions".into(),
+        all => format!(
+            "both directions in {} of them",
+            all.iter().filter(|both| **both).count()
+        ),
+    };
+    format!("{} layers, {directions}", both.len())
 }
 
 /// One recurrent layer, in one direction or both.
@@ -307,12 +293,18 @@ pub struct StackLayer {
 }
 
 impl StackLayer {
+    /// Each with whether it walks backwards.
+    fn directions(&self) -> impl Iterator<Item = (&RecurrentCell, bool)> {
+        let reverse = self.reverse.iter().map(|cell| (cell, true));
+        std::iter::once((&self.forward, false)).chain(reverse)
+    }
+
     fn walk(
         &self,
         input: &StackInput,
         states: Option<LayerStates>,
         masks: &mut impl Masks,
-    ) -> Result<(Tensor<3>, Tensor<2>, LayerStates), NetworkError> {
+    ) -> Result<(Tensor<3>, Tensor<2>, LayerStates), InputError> {
         let (forward, reverse) = match states {
             Some(states) => (Some(states.forward), states.reverse),
             None => (None, None),
@@ -321,7 +313,7 @@ impl StackLayer {
             let projections = input.project(cell);
             let lengths = Some(input.lengths());
             let walked = cell.parameters().walk(projections, lengths, state, masks)?;
-            Ok::<_, NetworkError>((walked.hidden_states, walked.final_state))
+            Ok::<_, InputError>((walked.hidden_states, walked.final_state))
         };
         let (hidden, forward) = walk(&self.forward, forward)?;
         let last = forward.hidden.clone();
@@ -347,13 +339,51 @@ impl StackLayer {
 /// Recurrent layers, one on top of the other, with dropout between them.
 #[derive(Module, Debug)]
 pub struct Stack {
-    /// From the input's to the output's.
-    pub layers: Vec<StackLayer>,
-    /// Between two layers.
-    pub dropout: Dropout,
+    pub(crate) layers: Vec<StackLayer>,
+    pub(crate) dropout: Dropout,
 }
 
 impl Stack {
+    /// A stack of layers that are there, from the input's to the output's; `dropout`: share of a layer's outputs
+    /// zeroed in training before the layer above.
+    ///
+    /// # Errors
+    /// [`ConfigError::Stack`] if there is no layer, one is time first or walks the wrong way, or one doesn't read what
+    /// the one below it gives; [`ConfigError::Dropout`] if the share is outside [0, 1).
+    pub fn new(layers: Vec<StackLayer>, dropout: f64) -> Result<Self, ConfigError> {
+        share_below_1(dropout, "dropout")?;
+        let wrong = |layer: usize, what| Err(ConfigError::Stack { layer, what });
+        if layers.is_empty() {
+            return wrong(0, "there is none");
+        }
+        let mut width = layers[0].forward.parameters().sizes()[0];
+        for (i, layer) in layers.iter().enumerate() {
+            let mut given = 0;
+            for (direction, reverse) in layer.directions() {
+                let parameters = direction.parameters();
+                let [input, hidden] = parameters.sizes();
+                if !parameters.batch_first {
+                    return wrong(i, "it is time first");
+                }
+                if parameters.reverse != reverse {
+                    return wrong(i, "a direction walks the other way");
+                }
+                if input != width {
+                    return wrong(i, "it reads another width than is given");
+                }
+                given += hidden;
+            }
+            width = given;
+        }
+        let dropout = DropoutConfig::new(dropout).init();
+        Ok(Self { layers, dropout })
+    }
+
+    /// The layers, from the input's to the output's.
+    pub fn layers(&self) -> &[StackLayer] {
+        &self.layers
+    }
+
     /// Walks over whole sequences.
     ///
     /// - `input`: `[B, T, d_input]`;
@@ -383,7 +413,6 @@ impl Stack {
         states: Option<States>,
     ) -> Result<StackOutput, NetworkError> {
         let first = self.layers[0].forward.parameters();
-        first.check_input(&input, "[B, T, d_input], nothing empty")?;
         let lengths = first.lengths_or_all(lengths, &input)?;
         let vectors = input;
         self.walk(
@@ -438,25 +467,29 @@ impl Stack {
         states: Option<States>,
         masks: &mut impl Masks,
     ) -> Result<StackOutput, NetworkError> {
-        let [rows, _] = input.dims();
+        if let StackInput::Vectors { vectors, .. } = &input {
+            let first = self.layers[0].forward.parameters();
+            first.check_sequence(vectors)?;
+        }
         let lengths = input.lengths();
         let before = match states {
             Some(states) => {
-                self.check(&states, rows)?;
+                self.check(&states)?;
                 states.0.into_iter().map(Some).collect()
             }
             None => vec![None; self.layers.len()],
         };
         let mut layers = self.layers.iter().zip(before);
         let (first, before) = layers.next().expect("there is a layer");
-        let (mut hidden_states, mut last, after) = first.walk(&input, before, masks)?;
+        let (mut hidden_states, mut last, after) =
+            first.walk(&input, before, masks).map_err(at(0))?;
         let mut states = vec![after];
-        for (layer, before) in layers {
+        for (i, (layer, before)) in layers.enumerate() {
             let vectors = masks.drop_values(&self.dropout, hidden_states);
             let lengths = lengths.clone();
             let input = StackInput::Vectors { vectors, lengths };
             let after;
-            (hidden_states, last, after) = layer.walk(&input, before, masks)?;
+            (hidden_states, last, after) = layer.walk(&input, before, masks).map_err(at(i + 1))?;
             states.push(after);
         }
         Ok(StackOutput {
@@ -469,24 +502,23 @@ impl Stack {
     /// The last layer that walks forward, and the vectors that it reads.
     pub(crate) fn last_layer(
         &self,
-        vectors: Tensor<3>,
+        mut vectors: Tensor<3>,
         lengths: Tensor<1, Int>,
     ) -> Result<(&RecurrentCell, Tensor<3>), NetworkError> {
         let (last, before) = self.layers.split_last().expect("there is a layer");
-        let vectors = before.iter().try_fold(vectors, |vectors, layer| {
+        for (i, layer) in before.iter().enumerate() {
             let lengths = lengths.clone();
             let input = StackInput::Vectors { vectors, lengths };
-            let (hidden_states, ..) = layer.walk(&input, None, &mut OfDevice)?;
-            Ok::<_, NetworkError>(hidden_states)
-        })?;
+            let walked = layer.walk(&input, None, &mut OfDevice);
+            (vectors, ..) = walked.map_err(at(i))?;
+        }
         Ok((&last.forward, vectors))
     }
 
-    fn check(&self, states: &States, rows: usize) -> Result<(), NetworkError> {
-        let sizes = [self.layers.len(), rows, self.hidden_size()];
-        let cell = self.cell().has_cell_state();
-        let expected = describe(sizes, !self.is_forward_only(), cell);
-        let given = states.describe();
+    /// Whether there is a state for every layer and direction; shapes are checked where they are walked from.
+    fn check(&self, states: &States) -> Result<(), NetworkError> {
+        let expected = describe(self.layers.iter().map(|layer| layer.reverse.is_some()));
+        let given = describe(states.0.iter().map(|layer| layer.reverse.is_some()));
         (expected == given)
             .then_some(())
             .ok_or(NetworkError::States { expected, given })
@@ -495,10 +527,6 @@ impl Stack {
     /// The kind of the layers.
     pub fn cell(&self) -> Cell {
         self.layers[0].forward.cell()
-    }
-
-    fn hidden_size(&self) -> usize {
-        self.layers[0].forward.hidden_size()
     }
 
     /// Whether no layer walks time backwards.

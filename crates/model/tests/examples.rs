@@ -26,5 +26,5 @@ fn a_series_is_learned_in_parts() {
 
 #[test]
 fn a_sequence_is_streamed_as_it_is_walked() {
-    streaming::main();
+    streaming::main().unwrap();
 }

@@ -113,11 +113,24 @@ fn a_time_first_layer_reads_and_answers_time_first() {
     let mut time_first = layer.clone();
     time_first.batch_first = false;
     let lengths = Tensor::<1, Int>::from_data([7, 2, 0], &device);
-    let expected = layer.forward(input(&device), Some(lengths.clone()), None);
-    let input = input(&device).swap_dims(0, 1);
-    let found = time_first.forward(input, Some(lengths), None);
-    assert_eq!(found.hidden_states.dims(), [7, 3, HIDDEN]);
-    assert_eq!(expected.final_hidden.dims(), found.final_hidden.dims());
+    let input = input(&device);
+    let expected = layer.forward(input.clone(), Some(lengths.clone()), None);
+    let swapped = input.swap_dims(0, 1);
+    let found = time_first.forward(swapped.clone(), Some(lengths.clone()), None);
+    assert_eq!(
+        bits(found.hidden_states.swap_dims(0, 1)),
+        bits(expected.hidden_states.clone())
+    );
+    assert_eq!(bits(found.final_hidden), bits(expected.final_hidden));
+    let projections = time_first.project(swapped);
+    let found = time_first.forward_projected(projections, Some(lengths), None);
+    assert_eq!(bits(found.hidden_states), bits(expected.hidden_states));
+    let error = time_first.try_forward(Tensor::zeros([7, 3, 4], &device), None, None);
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("expected [7, 3, 5] ([T, B, d_input]"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -186,7 +199,21 @@ fn inputs_that_do_not_fit_are_errors_in_the_layers_own_name() {
     let error = stack
         .try_forward(zeros([2, 3, 5]), None, Some(states))
         .unwrap_err();
-    assert!(error.to_string().contains("for 3 rows"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("initial hidden state has shape [3, 6]"),
+        "{error}"
+    );
+    let other = StackConfig::new(Cell::Gru, 5, HIDDEN).init(&device);
+    let states = Some(other.zero_states(2));
+    let error = stack
+        .try_forward(zeros([2, 3, 5]), None, states)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the states are of 1 layers, one direction; the layers are 2 layers, one direction"
+    );
 }
 
 #[test]
@@ -198,15 +225,45 @@ fn a_layer_that_walks_backwards_makes_no_steps() {
 }
 
 #[test]
-#[should_panic(
-    expected = "Stack: the network can't answer a step at a time: it walks backwards too"
-)]
+#[should_panic(expected = "can't go a step at a time: it walks backwards too")]
 fn a_stack_that_walks_backwards_makes_no_steps() {
     let device = Device::flex();
     let stack = StackConfig::new(Cell::Rnn, 5, HIDDEN)
         .with_bidirectional(true)
         .init(&device);
     stack.step(Tensor::zeros([2, 5], &device), stack.zero_states(2));
+}
+
+#[test]
+fn layers_that_make_no_stack_are_named() {
+    let device = Device::flex();
+    let gru = |config: GruConfig| RecurrentCell::from(config.init(&device));
+    let layer = |forward, reverse| StackLayer { forward, reverse };
+    let message = |layers| Stack::new(layers, 0.0).map(|_| ()).unwrap_err().to_string();
+    let both = || {
+        let reverse = GruConfig::new(5, HIDDEN).with_reverse(true);
+        layer(gru(GruConfig::new(5, HIDDEN)), Some(gru(reverse)))
+    };
+    let above = |width| layer(gru(GruConfig::new(width, 4)), None);
+    // A layer in one direction above one in both.
+    let stack = Stack::new(vec![both(), above(2 * HIDDEN)], 0.0).unwrap();
+    let states = Some(stack.zero_states(3));
+    let walked = stack.try_forward(input(&device), None, states).unwrap();
+    assert_eq!(walked.hidden_states.dims(), [3, 7, 4]);
+    assert_eq!(message(vec![]), "layer 0 of the stack: there is none");
+    assert!(message(vec![both(), above(HIDDEN)]).contains("layer 1 of the stack: it reads"));
+    let time_first = GruConfig::new(5, 4).with_batch_first(false);
+    assert!(message(vec![layer(gru(time_first), None)]).contains("time first"));
+    let reverse = GruConfig::new(5, 4).with_reverse(true);
+    assert!(message(vec![layer(gru(reverse), None)]).contains("the other way"));
+}
+
+#[test]
+#[should_panic(expected = "Gru: a layer that walks time backwards can't go a step at a time")]
+fn a_layer_that_walks_backwards_has_no_next_timesteps() {
+    let device = Device::flex();
+    let layer = GruConfig::new(5, HIDDEN).with_reverse(true).init(&device);
+    layer.seq(input(&device), layer.zero_state(3));
 }
 
 #[test]

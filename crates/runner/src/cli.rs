@@ -107,8 +107,8 @@ const RUN_SETTINGS: [&str; 7] = [
 #[derive(Debug, Args)]
 #[command(mut_arg("cell", |cell| cell.hide(true)))]
 pub struct CompareArgs {
-    /// Kinds of recurrent layer to compare
-    #[arg(long, value_parser = cell(), value_delimiter = ',', default_values_t = Cell::ALL, conflicts_with = "cell")]
+    /// Kinds of recurrent layer to compare [default: all; with --recurrent-dropout those with recurrent products]
+    #[arg(long, value_parser = cell(), value_delimiter = ',', conflicts_with = "cell")]
     pub cells: Vec<Cell>,
     #[command(flatten)]
     pub settings: SettingsArgs,

@@ -160,6 +160,10 @@ impl ModuleVisitor for Restore {
             return;
         }
         let path = self.path.join(".");
+        // What is not trained has none.
+        if !param.is_require_grad() && !self.given.contains_key(&path) {
+            return;
+        }
         let device = param.lazy_device().inner();
         match self.take(&path, param.lazy_shape().num_elements(), &device) {
             Ok(moments) => drop(self.restored.insert(path, moments)),

@@ -5,6 +5,8 @@
 
 use pulp::Simd;
 
+use super::timestep::Timestep;
+
 /// A matrix `[K, N]` as the product reads it: panel after panel of two vectors of columns, each row by
 /// row; N is padded with zeros to whole panels.
 #[derive(Clone, Debug)]
@@ -145,7 +147,7 @@ fn panels_of<S: Simd, const ROWS: usize, const PANELS: usize>(
 /// [`product`] of `weights` `[H, G·H]` as they are, for walks too short to be worth packing. `out` is
 /// `[count, G·P]`, P being H padded to whole vectors. The sums are made in the same order.
 #[inline(always)]
-pub(super) fn plain_product<'a, S: Simd>(
+pub(super) fn plain_product<'a, S: Simd, C: Timestep>(
     simd: S,
     count: usize,
     left: impl Fn(usize) -> &'a [f32] + Copy,
@@ -155,8 +157,7 @@ pub(super) fn plain_product<'a, S: Simd>(
 ) {
     // U has as many rows as a gate has columns.
     let size = left(0).len();
-    let gates = weights.len() / (size * size);
-    let width = gates * padded;
+    let width = C::GATES * padded;
     let out = &mut out[..count * width];
     out.fill(0.0);
     // Four rows of the weights at once: each value of the result is read and written a quarter as often.
@@ -167,8 +168,8 @@ pub(super) fn plain_product<'a, S: Simd>(
             let left = &left(row)[k..k + some];
             let (out, _) = S::as_mut_simd_f32s(&mut out[row * width..][..width]);
             let vectors = padded / S::F32_LANES;
-            for gate in 0..gates {
-                let of_gate = |i: usize| &weights[((k + i) * gates + gate) * size..][..size];
+            for gate in 0..C::GATES {
+                let of_gate = |i: usize| &weights[((k + i) * C::GATES + gate) * size..][..size];
                 let out = &mut out[gate * vectors..][..size.div_ceil(S::F32_LANES)];
                 match some {
                     4 => add_rows::<S, 4>(simd, left, of_gate, out),
@@ -221,8 +222,13 @@ fn add_rows<'a, S: Simd, const K: usize>(
 mod tests {
     use pulp::WithSimd;
 
+    use std::marker::PhantomData;
+
     use super::*;
     use crate::cpu::simd::available;
+    use crate::cpu::timestep::{Gru, Lstm, SimpleRnn};
+    use crate::cpu::walk::{Sizes, padded_gates};
+    use crate::tensors::Direction;
 
     /// `[count, K]` times `[K, N]`.
     struct Product<'a> {
@@ -246,6 +252,71 @@ mod tests {
             let rows = out.chunks_exact(packed.columns);
             rows.flat_map(|row| row[..n].to_vec()).collect()
         }
+    }
+
+    /// What [`product`] and [`plain_product`] make of the same recurrent weights.
+    struct BothProducts<'a, C> {
+        left: &'a [f32],
+        weight: &'a [f32],
+        size: usize,
+        cell: PhantomData<C>,
+    }
+
+    impl<C: Timestep> WithSimd for BothProducts<'_, C> {
+        type Output = [Vec<u32>; 2];
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> [Vec<u32>; 2] {
+            let Self {
+                left, weight, size, ..
+            } = self;
+            let count = left.len() / size;
+            let sizes = Sizes {
+                hidden: size,
+                direction: Direction::Forward,
+            };
+            let left = |row: usize| &left[row * size..][..size];
+            let rows = padded_gates::<C>(sizes, weight);
+            let packed = Packed::new::<S>(size, C::GATES * sizes.padded(), rows);
+            let mut products = vec![0.0; count * packed.columns];
+            product(simd, count, left, &packed, &mut products);
+            let padded = sizes.padded();
+            let mut plain = vec![f32::NAN; count * C::GATES * padded];
+            plain_product::<S, C>(simd, count, left, weight, &mut plain, padded);
+            [(products, packed.columns), (plain, C::GATES * padded)].map(|(values, columns)| {
+                let of_row = |row: usize| &values[row * columns..][..C::GATES * padded];
+                let values = (0..count).flat_map(of_row);
+                values.map(|value| value.to_bits()).collect()
+            })
+        }
+    }
+
+    fn plain_is_packed<C: Timestep>() {
+        let value = |i: usize| ((i * 7919 % 2003) as f32 / 1001.5 - 1.0) / 3.0;
+        for size in [1, 3, 4, 5, 16, 17, 33, 64] {
+            for count in 1..=9 {
+                let left: Vec<f32> = (0..count * size).map(value).collect();
+                let width = C::GATES * size;
+                let weight: Vec<f32> = (7..7 + size * width).map(value).collect();
+                for (level, arch) in available() {
+                    let [packed, plain] = arch.dispatch(BothProducts::<C> {
+                        left: &left,
+                        weight: &weight,
+                        size,
+                        cell: PhantomData,
+                    });
+                    assert!(packed == plain, "{level}, H {size}, {count} rows");
+                }
+            }
+        }
+    }
+
+    /// So that a sequence in parts gives the bits of the whole.
+    #[test]
+    fn plain_weights_give_the_bits_of_packed_ones() {
+        plain_is_packed::<SimpleRnn>();
+        plain_is_packed::<Lstm>();
+        plain_is_packed::<Gru>();
     }
 
     #[test]

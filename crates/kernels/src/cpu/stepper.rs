@@ -44,12 +44,13 @@ pub struct Stepper {
     recurrent_weight: Option<Packed>,
     recurrent_bias: Vec<f32>,
     states: States,
-    /// `x W + b` of all rows, then `h U`: what a step makes on its way.
+    /// `x W + b` of all rows, which a step makes on its way.
     projections: Vec<f32>,
+    /// `h U` of all rows.
     products: Vec<f32>,
     /// `[B, H]`.
     hidden: Vec<f32>,
-    /// What a row hands on, which stays in `states` here.
+    /// `[H]`: where a row of a batch hands its state on, which stays in `states` here.
     unused: Vec<f32>,
 }
 
@@ -83,7 +84,7 @@ impl Stepper {
                 return Ok(());
             }
             Err(InputError::Shape {
-                operation: cell.name(),
+                operation: cell.operation(),
                 input,
                 found: vec![found],
                 expected: vec![expected],
@@ -127,7 +128,7 @@ impl Stepper {
             .then(|| of_cell!(cell, pack_forward(sizes, recurrent_weight)));
         let columns = match &recurrent_weight {
             Some(packed) => packed.columns,
-            None => cell.gates() * sizes.padded(),
+            None => 0,
         };
         Ok(Self {
             cell,
@@ -172,7 +173,14 @@ impl Stepper {
     /// # Panics
     /// If `input` is not a whole number of timesteps.
     pub fn walk(&mut self, input: &[f32]) -> Vec<f32> {
-        let steps = input.chunks(self.batch * self.sizes[0]);
+        let count = self.batch * self.sizes[0];
+        assert!(
+            input.len().is_multiple_of(count),
+            "{}: {} numbers are no whole timesteps of B · in = {count}",
+            self.cell,
+            input.len()
+        );
+        let steps = input.chunks(count);
         steps.flat_map(|input| self.step(input).to_vec()).collect()
     }
 
@@ -202,7 +210,7 @@ impl Stepper {
         assert_eq!(
             cell.is_some(),
             self.cell.has_cell_state(),
-            "{}: whether the state has a cell",
+            "{}: an LSTM's state has a cell, and no other's",
             self.cell
         );
         self.hidden.copy_from_slice(hidden);
@@ -276,7 +284,7 @@ impl<C: Timestep> WithSimd for Step<'_, C> {
                 cell: &mut [],
             };
             let states = stepper.states.of(row);
-            walked.walk::<C, S>(simd, 0, product, &stepper.recurrent_bias, states);
+            walked.step::<C, S>(simd, 0, product, &stepper.recurrent_bias, states);
         }
     }
 }
@@ -353,7 +361,7 @@ mod tests {
         assert!(Stepper::new(Cell::Rnn, [3, 2], 1, weights).is_ok());
         assert_eq!(
             message(Cell::Rnn, [4, 2]),
-            "rnn: input weight has shape [6], expected [8] (in · G·H)"
+            "simple_rnn: input weight has shape [6], expected [8] (in · G·H)"
         );
         assert!(message(Cell::Rnn, [0, 2]).contains("input size"));
         assert!(message(Cell::Lstm, [3, 2]).contains("expected [24]"));

@@ -40,7 +40,7 @@ pub(super) struct Step<S: Simd> {
 }
 
 /// What a step of the backward pass reads.
-pub(super) struct Before<S: Simd> {
+pub(super) struct Backward<S: Simd> {
     pub saved: [S::f32s; 5],
     pub hidden: S::f32s,
     /// The LSTM's cell, or else the hidden state, that the step started from.
@@ -97,7 +97,7 @@ pub(super) trait Timestep {
         cell: S::f32s,
     ) -> Step<S>;
 
-    fn backward<S: Simd>(simd: S, at: Before<S>) -> StepGradients<S>;
+    fn backward<S: Simd>(simd: S, at: Backward<S>) -> StepGradients<S>;
 }
 
 #[inline(always)]
@@ -108,6 +108,12 @@ fn sigmoid_slope<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
 #[inline(always)]
 fn tanh_slope<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
     simd.negate_mul_add_e_f32s(value, value, simd.splat_f32s(1.0))
+}
+
+/// `a · b · slope`, flushed.
+#[inline(always)]
+fn gradient<S: Simd>(simd: S, a: S::f32s, b: S::f32s, slope: S::f32s) -> S::f32s {
+    flush(simd, simd.mul_f32s(simd.mul_f32s(a, b), slope))
 }
 
 /// Gradients that have all but vanished are zero from here on: a processor computes a hundred times

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::prefetch::prefetch;
 use super::product::{Packed, plain_product, product};
 use super::simd::arch;
-use super::timestep::{Before, Timestep};
+use super::timestep::{Backward, Timestep};
 use crate::tensors::Direction;
 
 /// The most rows of a tile: whole blocks of the product, and few enough that the gates of a step stay in the
@@ -38,7 +38,7 @@ impl Sizes {
         self.hidden.next_multiple_of(16)
     }
 
-    /// Multiply-adds of so many timesteps; the gates' arithmetic counts as 32 of each unit.
+    /// Multiply-adds of so many timesteps; a gate's arithmetic counts as 32 of each unit.
     fn work<C: Timestep>(&self, steps: usize) -> usize {
         let factors = if C::CELL.has_recurrent_weight() {
             self.hidden
@@ -118,7 +118,7 @@ pub(super) struct BackwardRow<'a> {
 }
 
 /// The recurrent weights as a walk's product reads them.
-pub(super) enum Weights<'a> {
+enum Weights<'a> {
     Packed(Packed),
     /// `[H, G·H]`.
     Plain(&'a [f32]),
@@ -131,7 +131,7 @@ const FEW: usize = 16;
 
 impl<'a> Weights<'a> {
     /// `weight`: `[H, G·H]`, or empty; `steps`: of all rows that they serve.
-    pub fn new<C: Timestep>(sizes: Sizes, weight: &'a [f32], steps: usize) -> Self {
+    fn new<C: Timestep>(sizes: Sizes, weight: &'a [f32], steps: usize) -> Self {
         if weight.is_empty() {
             Self::None
         } else if steps <= FEW {
@@ -144,20 +144,28 @@ impl<'a> Weights<'a> {
 
 /// The recurrent weights `[H, G·H]`, every gate padded to whole vectors.
 pub(super) fn pack_forward<C: Timestep>(sizes: Sizes, weight: &[f32]) -> Packed {
-    let (size, padded) = (sizes.hidden, sizes.padded());
     arch().dispatch(Pack {
-        rows: size,
-        columns: C::GATES * padded,
-        row: |k: usize, first: usize, to: &mut [f32]| {
-            // Sixteen columns at a time lie within a gate.
-            for (i, to) in to.chunks_mut(16).enumerate() {
-                let (gate, unit) = ((first + 16 * i) / padded, (first + 16 * i) % padded);
-                let count = size.saturating_sub(unit).min(to.len());
-                let of_gate = &weight[(k * C::GATES + gate) * size..][..size];
-                to[..count].copy_from_slice(&of_gate[size.min(unit)..][..count]);
-            }
-        },
+        rows: sizes.hidden,
+        columns: C::GATES * sizes.padded(),
+        row: padded_gates::<C>(sizes, weight),
     })
+}
+
+/// See [`Packed::new`].
+pub(super) fn padded_gates<C: Timestep>(
+    sizes: Sizes,
+    weight: &[f32],
+) -> impl Fn(usize, usize, &mut [f32]) {
+    let (size, padded) = (sizes.hidden, sizes.padded());
+    move |k, first, to| {
+        // Sixteen columns at a time lie within a gate.
+        for (i, to) in to.chunks_mut(16).enumerate() {
+            let (gate, unit) = ((first + 16 * i) / padded, (first + 16 * i) % padded);
+            let count = size.saturating_sub(unit).min(to.len());
+            let of_gate = &weight[(k * C::GATES + gate) * size..][..size];
+            to[..count].copy_from_slice(&of_gate[size.min(unit)..][..count]);
+        }
+    }
 }
 
 /// Walks all rows forward. `weight`: `[H, G·H]`, or empty; `bias`: `[G·H]`, or empty.
@@ -209,9 +217,9 @@ pub(super) fn backward<C: Timestep>(sizes: Sizes, weight: &[f32], mut rows: Vec<
 }
 
 /// Multiply-adds of a walk below which another thread takes longer to wake than it saves.
-const LITTLE: usize = 1 << 22;
+const LITTLE: usize = 1 << 23;
 
-/// A thread a tile. `work`: multiply-adds of all of them.
+/// A thread a tile, or one for all where there is little to do. `work`: multiply-adds of all of them.
 fn each_tile<R: Send>(rows: &mut [R], work: usize, walk: impl Fn(&mut [R]) + Send + Sync) {
     let tile = tile(rows.len());
     if rows.len() <= tile || work < LITTLE {
@@ -361,7 +369,8 @@ impl<C: Timestep> WithSimd for ForwardTile<'_, '_, C> {
         let mut states = States::zeros(self.rows.len(), sizes);
         let columns = match weights {
             Weights::Packed(packed) => packed.columns,
-            Weights::Plain(_) | Weights::None => C::GATES * sizes.padded(),
+            Weights::Plain(_) => C::GATES * sizes.padded(),
+            Weights::None => 0,
         };
         let mut products = vec![0.0; self.rows.len() * columns];
         for (r, row) in self.rows.iter_mut().enumerate() {
@@ -383,14 +392,14 @@ impl<C: Timestep> WithSimd for ForwardTile<'_, '_, C> {
                 Weights::Packed(packed) => product(simd, live, left, packed, &mut products),
                 Weights::Plain(weights) => {
                     let padded = sizes.padded();
-                    plain_product::<S>(simd, live, left, weights, &mut products, padded);
+                    plain_product::<S, C>(simd, live, left, weights, &mut products, padded);
                 }
                 Weights::None => {}
             }
             for (r, row) in self.rows[..live].iter_mut().enumerate() {
                 let t = sizes.timestep(step, row.length);
                 let product = at(&products, r, columns);
-                row.walk::<C, S>(simd, t, product, self.bias, states.of(r));
+                row.step::<C, S>(simd, t, product, self.bias, states.of(r));
             }
         }
         for (r, row) in self.rows.iter_mut().enumerate() {
@@ -402,7 +411,7 @@ impl<C: Timestep> WithSimd for ForwardTile<'_, '_, C> {
 impl ForwardRow<'_> {
     /// The timestep `t`, from the product with the recurrent weights and their bias to the states after it.
     #[inline(always)]
-    pub fn walk<C: Timestep, S: Simd>(
+    pub fn step<C: Timestep, S: Simd>(
         &mut self,
         simd: S,
         t: usize,
@@ -423,6 +432,9 @@ impl ForwardRow<'_> {
             let (mut x, mut u) = ([zero; 4], [zero; 4]);
             for gate in 0..C::GATES {
                 x[gate] = load(simd, &projections[units.of(gate)]);
+                if !C::CELL.has_recurrent_weight() {
+                    continue;
+                }
                 u[gate] = product[gate * hidden.len() + v];
                 if !bias.is_empty() {
                     u[gate] = simd.add_f32s(u[gate], load(simd, &bias[units.of(gate)]));
@@ -480,7 +492,7 @@ impl<C: Timestep> WithSimd for BackwardTile<'_, '_, C> {
                 let t = sizes.timestep(step, row.length);
                 let before = (step > 0).then(|| sizes.timestep(step - 1, row.length));
                 let d_recurrent = at_mut(&mut d_recurrent, r, width);
-                row.walk::<C, S>(simd, t, before, d_recurrent, gradients.of(r));
+                row.step::<C, S>(simd, t, before, d_recurrent, gradients.of(r));
             }
             // What the gates of the step before need comes while the product is made.
             if step > 0 {
@@ -522,7 +534,7 @@ impl BackwardRow<'_> {
     /// The timestep `t`, from the gradients of the states after it to those of what it reads; `before`: the one
     /// that it started from.
     #[inline(always)]
-    fn walk<C: Timestep, S: Simd>(
+    fn step<C: Timestep, S: Simd>(
         &mut self,
         simd: S,
         t: usize,
@@ -565,7 +577,7 @@ impl BackwardRow<'_> {
             for i in 0..C::SAVED {
                 kept[i] = load(simd, &saved[units.of(i)]);
             }
-            let before = Before {
+            let at = Backward {
                 saved: kept,
                 hidden: load(simd, &hidden_states[units.of(0)]),
                 previous: if C::HAS_CELL {
@@ -576,7 +588,7 @@ impl BackwardRow<'_> {
                 d_hidden: d_hidden[v],
                 d_cell: d_cell[v],
             };
-            let d = C::backward(simd, before);
+            let d = C::backward(simd, at);
             d_hidden[v] = d.hidden;
             d_cell[v] = d.cell;
             for gate in 0..C::GATES {

@@ -17,8 +17,9 @@ pub(super) struct Gru;
 impl<B: Backend> Timestep<B> for Gru {
     const CELL: Cell = Cell::Gru;
 
-    fn forward(at: Before<B>) -> After<B> {
-        let ([x_r, x_z, x_n], [u_r, u_z, u_n]) = (at.x.gates(), at.u.gates());
+    fn forward(mut at: Before<B>) -> After<B> {
+        let u = at.product();
+        let ([x_r, x_z, x_n], [u_r, u_z, u_n]) = (at.x.gates(), u.gates());
         let r = (x_r + u_r).sigmoid();
         let z = (x_z + u_z).sigmoid();
         let n = (x_n + r.clone() * u_n.clone()).tanh();

@@ -17,8 +17,9 @@ pub(super) struct Lstm;
 impl<B: Backend> Timestep<B> for Lstm {
     const CELL: Cell = Cell::Lstm;
 
-    fn forward(at: Before<B>) -> After<B> {
-        let z: [Array<B>; 4] = (at.x + at.u).gates();
+    fn forward(mut at: Before<B>) -> After<B> {
+        let u = at.product();
+        let z: [Array<B>; 4] = (at.x + u).gates();
         let [z_i, z_f, z_g, z_o] = z;
         let (i, f, g, o) = (z_i.sigmoid(), z_f.sigmoid(), z_g.tanh(), z_o.sigmoid());
         let cell = f.clone() * at.cell + i.clone() * g.clone();

@@ -10,9 +10,10 @@ pub(super) struct SimpleRnn;
 impl<B: Backend> Timestep<B> for SimpleRnn {
     const CELL: Cell = Cell::Rnn;
 
-    fn forward(at: Before<B>) -> After<B> {
+    fn forward(mut at: Before<B>) -> After<B> {
+        let u = at.product();
         After {
-            hidden: (at.x + at.u).tanh(),
+            hidden: (at.x + u).tanh(),
             cell: None,
             saved: vec![],
         }

@@ -24,12 +24,21 @@ pub(super) trait Timestep<B: Backend> {
 pub(super) struct Before<B: Backend> {
     /// `x_t W + b`, `[B, G·H]`.
     pub x: Array<B>,
-    /// The product with the recurrent weights, and its bias, `[B, G·H]`; no number of meaning where a cell has none.
-    pub u: Array<B>,
+    /// The product with the recurrent weights, and its bias, `[B, G·H]`, where the cell has one.
+    pub u: Option<Array<B>>,
     /// `[B, H]`.
     pub hidden: Array<B>,
     /// `[B, H]`; the hidden state again where there is no cell state.
     pub cell: Array<B>,
+}
+
+impl<B: Backend> Before<B> {
+    /// `u` of a cell that has recurrent weights.
+    pub fn product(&mut self) -> Array<B> {
+        self.u
+            .take()
+            .expect("a cell with recurrent weights has a product")
+    }
 }
 
 /// What a timestep leaves.
@@ -89,7 +98,7 @@ pub(super) fn forward<B: Backend, C: Timestep<B>>(
         }
         let mut after = C::forward(Before {
             x: timeline.at(&projections, t),
-            u: u.unwrap_or_else(|| hidden.clone()),
+            u,
             hidden: hidden.clone(),
             cell: cell.clone().unwrap_or_else(|| hidden.clone()),
         });
@@ -149,7 +158,13 @@ pub(super) fn backward<B: Backend, C: Timestep<B>>(
         let previous = match (&initial_cell, steps.last()) {
             (None, _) => timeline.at(&previous_hidden, t),
             (Some(initial), None) => initial.clone(),
-            (Some(_), Some(&before)) => kept(before).pop().expect("a cell state is kept"),
+            (Some(_), Some(&before)) => {
+                let saved = saved.as_ref().expect("a cell state is kept");
+                let last = C::CELL.saved() - 1;
+                timeline
+                    .at(saved, before)
+                    .columns(last * size..(last + 1) * size)
+            }
         };
         let d = C::backward(Backward {
             saved: kept(t),

@@ -65,7 +65,7 @@ impl Limits {
     }
 }
 
-/// Steps of a walk in one dispatch, if it is fused. Drivers end what takes too long, from some 0.1 s (macOS)
+/// Steps of a walk in one dispatch, unless it goes step by step. Drivers end what takes too long, from some 0.1 s (macOS)
 /// to 2 s (Windows), so a long walk is cut at 2^33 issue slots, which are 0.04 s where 0.2 T are issued a
 /// second and half a second on the slowest integrated GPUs, and at 2^13 steps, because a step takes 10 µs
 /// however small it is.

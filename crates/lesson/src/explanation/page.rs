@@ -130,9 +130,12 @@ fn plots(words: &[Word], label: &str) -> Vec<Plot> {
 }
 
 fn gates_note(gates: &[(&str, f64)]) -> String {
-    let meaning = if gates.iter().any(|gate| gate.0 == "forget") {
+    let has = |name| gates.iter().any(|gate| gate.0 == name);
+    let meaning = if has("forget") {
         "The forget gate near 1 keeps the cell state, near 0 drops it; the input gate lets the word into the cell \
          state, the output gate lets the cell state out into the hidden state."
+    } else if !has("reset") {
+        "The update gate near 0 keeps the old state, near 1 takes the new one."
     } else {
         "The update gate near 1 keeps the old state, near 0 takes the new one; the reset gate says how much of the \
          old state goes into the new one."

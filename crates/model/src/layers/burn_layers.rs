@@ -1,4 +1,4 @@
-//! Burn's own recurrent layers as ours, with their weights.
+//! Burn's own recurrent layers as ours, with their weights, all of which are trained.
 
 use burn::module::Param;
 use burn::nn::activation::Activation;
@@ -6,12 +6,12 @@ use burn::nn::{self, DropoutConfig, GateController, Linear};
 use burn::tensor::Tensor;
 use thiserror::Error;
 
-use super::{Gru, Lstm, RecurrentCell, SimpleRnn};
+use super::{Gru, Lstm, RecurrentCell, SimpleRnn, or_panic};
 use crate::stack::{Stack, StackLayer};
 
 /// An option of one of Burn's layers that ours don't have.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("burn::nn::{layer}: `{option}` is {found}; the fused kernels have {offered} alone")]
+#[error("burn::nn::{layer}: `{option}` is {found}; only {offered} can be taken over")]
 pub struct BurnLayerError {
     /// Burn's layer.
     pub layer: &'static str,
@@ -82,22 +82,25 @@ fn weight(gates: &[&GateController], side: Side) -> Param<Tensor<2>> {
     Param::from_tensor(Tensor::cat(weights.collect(), 1).detach())
 }
 
-/// The gates' biases side by side; of several sides their sum. Zeros that are not trained where there are none.
+/// The gates' biases side by side; of several sides their sum. Zeros that are not trained where no gate has one.
 fn bias(gates: &[&GateController], sides: &[Side]) -> Param<Tensor<1>> {
-    let of = |side: &Side| {
-        let bias = |gate: &&GateController| Some(side(gate).bias.as_ref()?.val());
-        let biases: Option<Vec<_>> = gates.iter().map(bias).collect();
-        Some(Tensor::cat(biases?, 0).detach())
+    let linears = || {
+        sides
+            .iter()
+            .flat_map(|side| gates.iter().map(|gate| side(gate)))
     };
-    match sides.iter().filter_map(of).reduce(|sum, bias| sum + bias) {
-        Some(bias) => Param::from_tensor(bias),
+    let trained = linears().any(|linear| linear.bias.is_some());
+    let of_gate = |linear: &Linear| match &linear.bias {
+        Some(bias) => bias.val().detach(),
         None => {
-            let weight = OF_HIDDEN(gates[0]).weight.val();
-            let width = gates.len() * weight.dims()[1];
-            let zeros = Tensor::zeros([width], (&weight.device(), weight.dtype()));
-            Param::from_tensor(zeros).set_require_grad(false)
+            let weight = linear.weight.val();
+            Tensor::zeros([weight.dims()[1]], (&weight.device(), weight.dtype()))
         }
-    }
+    };
+    let of_side =
+        |side: &Side| Tensor::cat(gates.iter().map(|gate| of_gate(side(gate))).collect(), 0);
+    let sum = sides.iter().map(of_side).reduce(|sum, bias| sum + bias);
+    Param::from_tensor(sum.expect("there is a side").detach()).set_require_grad(trained)
 }
 
 /// The same layer; its two biases, which Burn adds, become one.
@@ -110,12 +113,17 @@ impl TryFrom<&nn::Lstm> for Lstm {
         options.sigmoid("gate_activation", &theirs.gate_activation)?;
         options.tanh("cell_activation", &theirs.cell_activation)?;
         options.tanh("hidden_activation", &theirs.hidden_activation)?;
-        let coupled = || theirs.input_forget.to_string();
-        let forget_gate = theirs.forget_gate.as_ref().filter(|_| !theirs.input_forget);
-        options.only(forget_gate.is_some(), "input_forget", coupled, "false")?;
+        let coupled = theirs.input_forget;
+        options.only(!coupled, "input_forget", || "true".into(), "false")?;
+        let forget_gate = theirs.forget_gate.as_ref().ok_or(BurnLayerError {
+            layer: "Lstm",
+            option: "forget_gate",
+            found: "None".into(),
+            offered: "Some(..)",
+        })?;
         let gates = [
             &theirs.input_gate,
-            forget_gate.expect("it was just seen"),
+            forget_gate,
             &theirs.cell_gate,
             &theirs.output_gate,
         ];
@@ -182,18 +190,20 @@ macro_rules! both_directions {
             fn try_from(theirs: &nn::$theirs) -> Result<Self, BurnLayerError> {
                 Options($name).batch_first(theirs.batch_first)?;
                 let direction = |layer, reverse| {
-                    let mut layer = $layer::try_from(layer)?;
+                    let layer = $layer::try_from(layer);
+                    let mut layer = layer.map_err(|error| BurnLayerError {
+                        layer: $name,
+                        ..error
+                    })?;
                     layer.reverse = reverse;
                     layer.batch_first = true;
                     Ok::<_, BurnLayerError>(RecurrentCell::from(layer))
                 };
-                Ok(Self {
-                    layers: vec![StackLayer {
-                        forward: direction(&theirs.forward, false)?,
-                        reverse: Some(direction(&theirs.reverse, true)?),
-                    }],
-                    dropout: DropoutConfig::new(0.0).init(),
-                })
+                let layer = StackLayer {
+                    forward: direction(&theirs.forward, false)?,
+                    reverse: Some(direction(&theirs.reverse, true)?),
+                };
+                Ok(or_panic(Self::new(vec![layer], 0.0)))
             }
         }
     };
@@ -282,20 +292,20 @@ mod tests {
         let of_gru = |config: nn::GruConfig| Gru::try_from(&config.init(&device)).unwrap_err();
         assert_eq!(
             of_lstm(lstm.clone().with_clip(Some(1.5))).to_string(),
-            "burn::nn::Lstm: `clip` is Some(1.5); the fused kernels have None alone"
+            "burn::nn::Lstm: `clip` is Some(1.5); only None can be taken over"
         );
         assert_eq!(
             of_lstm(lstm.clone().with_input_forget(true)).to_string(),
-            "burn::nn::Lstm: `input_forget` is true; the fused kernels have false alone"
+            "burn::nn::Lstm: `input_forget` is true; only false can be taken over"
         );
         let relu = lstm.with_gate_activation(ActivationConfig::Relu);
         assert_eq!(
             of_lstm(relu).to_string(),
-            "burn::nn::Lstm: `gate_activation` is Relu; the fused kernels have Sigmoid alone"
+            "burn::nn::Lstm: `gate_activation` is Relu; only Sigmoid can be taken over"
         );
         assert_eq!(
             of_gru(gru.clone().with_reset_after(false)).to_string(),
-            "burn::nn::Gru: `reset_after` is false; the fused kernels have true alone"
+            "burn::nn::Gru: `reset_after` is false; only true can be taken over"
         );
         let hard = gru.with_hidden_activation(ActivationConfig::Softsign);
         assert_eq!(of_gru(hard).option, "hidden_activation");

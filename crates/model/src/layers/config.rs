@@ -8,11 +8,13 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{at_least_1, share_below_1};
+use super::or_panic;
+use crate::error::{ConfigError, at_least_1, share_below_1};
 use crate::initializers::Initializers;
 
 /// Configuration of a layer: [`LstmConfig`](super::LstmConfig), [`GruConfig`](super::GruConfig),
-/// [`SimpleRnnConfig`](super::SimpleRnnConfig). All but the sizes may be left out of its JSON.
+/// [`SimpleRnnConfig`](super::SimpleRnnConfig), [`MinGruConfig`](super::MinGruConfig), or of a
+/// [`RecurrentCell`](super::RecurrentCell). All but the sizes may be left out of its JSON.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -108,15 +110,22 @@ impl<L> LayerConfig<L> {
         self
     }
 
-    /// The recurrent dropout of a layer of these sizes.
+    /// Whether this describes a layer.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first field that is off.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        at_least_1(self.d_input, "d_input")?;
+        at_least_1(self.d_hidden, "d_hidden")?;
+        share_below_1(self.recurrent_dropout, "recurrent_dropout")
+    }
+
+    /// The recurrent dropout of a valid layer.
     ///
     /// # Panics
-    /// If a size is 0, or the share is outside [0, 1).
+    /// Where [`validate`](Self::validate) is an error.
     pub(crate) fn recurrent_dropout(&self) -> Dropout {
-        at_least_1(self.d_input, "d_input")
-            .and_then(|()| at_least_1(self.d_hidden, "d_hidden"))
-            .and_then(|()| share_below_1(self.recurrent_dropout, "recurrent_dropout"))
-            .unwrap_or_else(|error| panic!("{error}"));
+        or_panic(self.validate());
         DropoutConfig::new(self.recurrent_dropout).init()
     }
 

@@ -7,7 +7,7 @@ macro_rules! layer {
             /// A layer on `device`; `device.seed(..)` before makes it reproducible.
             ///
             /// # Panics
-            /// If a size is 0, or the share dropped is outside [0, 1).
+            /// Where [`validate`](Self::validate) is an error, or a layer without recurrent products is to drop from them.
             pub fn init(&self, device: &burn::tensor::Device) -> $layer {
                 self.init_with(&mut $crate::initializers::device_rng(device), device)
             }
@@ -15,7 +15,7 @@ macro_rules! layer {
             /// A layer whose weights are drawn from `rng`: the same on every device.
             ///
             /// # Panics
-            /// If a size is 0, or the share dropped is outside [0, 1).
+            /// Where [`validate`](Self::validate) is an error, or a layer without recurrent products is to drop from them.
             pub fn init_with(
                 &self,
                 rng: &mut impl rand::Rng,
@@ -44,6 +44,8 @@ macro_rules! layer {
                 content
                     .add("d_input", &input)
                     .add("d_hidden", &hidden)
+                    .add("bias", &self.bias.is_require_grad())
+                    .add("batch_first", &self.batch_first)
                     .add("reverse", &self.reverse)
                     .optional()
             }
@@ -86,15 +88,18 @@ macro_rules! methods {
                 let state = state.map(Into::into);
                 let masks = &mut $crate::dropout::OfDevice;
                 let walked = self.parameters().forward(input, lengths, state, masks)?;
-                Ok(walked.into())
+                Ok(walked.try_into().expect("a walk gives what its cell has"))
             }
 
-            /// `x W + b` for every timestep: `[B, T, d_input]` → `[B, T, G·H]`.
+            /// `x W + b` for every timestep: `[B, T, d_input]` → `[B, T, G·H]`, or `[T, B, d_input]` →
+            /// `[B, T, G·H]` where `batch_first` is false.
             ///
             /// # Panics
             /// If the input is of another width, type or device.
             pub fn project(&self, input: burn::tensor::Tensor<3>) -> burn::tensor::Tensor<3> {
-                self.parameters().project(input)
+                let parameters = self.parameters();
+                $crate::layers::or_panic(parameters.check_sequence(&input));
+                parameters.project(parameters.batch_first(input))
             }
 
             /// `x W + b` for every row: `[N, d_input]` → `[N, G·H]`. Of an embedding's rows it makes the table
@@ -103,7 +108,10 @@ macro_rules! methods {
             /// # Panics
             /// If the rows are of another width, type or device.
             pub fn project_rows(&self, rows: burn::tensor::Tensor<2>) -> burn::tensor::Tensor<2> {
-                self.parameters().project_rows(rows)
+                let parameters = self.parameters();
+                let checked = parameters.check_input(&rows, "[N, d_input], nothing empty");
+                $crate::layers::or_panic(checked);
+                parameters.project_rows(rows)
             }
 
             /// [`forward`](Self::forward) from what [`project`](Self::project) returns, or from a projection a
@@ -122,40 +130,47 @@ macro_rules! methods {
                 let walked = self
                     .parameters()
                     .walk(projections.into(), lengths, state, masks);
-                $crate::layers::or_panic(walked).into()
+                let walked = $crate::layers::or_panic(walked);
+                walked.try_into().expect("a walk gives what its cell has")
             }
 
             /// The state that a sequence starts from: zeros for `batch` rows.
             pub fn zero_state(&self, batch: usize) -> $state {
-                self.parameters().zero_state(batch).into()
+                let state = self.parameters().zero_state(batch);
+                state.try_into().expect("a state has what its cell has")
             }
 
             /// One timestep: `input` `[B, d_input]` and the state before give the state after, whose hidden
-            /// part is the output. Steps give what [`forward`](Self::forward) over all of them does.
+            /// part is the output. Steps give what [`forward`](Self::forward) over all of them does,
+            /// but that in training each drops other units.
             ///
             /// # Panics
             /// If shapes, types or devices don't fit together, or the layer walks backwards.
             pub fn step(&self, input: burn::tensor::Tensor<2>, state: $state) -> $state {
                 let masks = &mut $crate::dropout::OfDevice;
                 let state = self.parameters().step(input, state.into(), masks);
-                $crate::layers::or_panic(state).into()
+                let state = $crate::layers::or_panic(state);
+                state.try_into().expect("a state has what its cell has")
             }
 
             /// The next timesteps of sequences that were read up to `state`: `input` as in
             /// [`forward`](Self::forward), hidden states `[B, T, H]` and the state to go on from.
             ///
             /// # Panics
-            /// If shapes, types or devices don't fit together.
+            /// If shapes, types or devices don't fit together, or the layer walks backwards.
             pub fn seq(
                 &self,
                 input: burn::tensor::Tensor<3>,
                 state: $state,
             ) -> (burn::tensor::Tensor<3>, $state) {
                 let masks = &mut $crate::dropout::OfDevice;
-                let state = Some(state.into());
-                let walked = self.parameters().forward(input, None, state, masks);
+                let walked = self.parameters().seq(input, state.into(), masks);
                 let walked = $crate::layers::or_panic(walked);
-                (walked.hidden_states, walked.final_state.into())
+                let state = walked.final_state.try_into();
+                (
+                    walked.hidden_states,
+                    state.expect("a state has what its cell has"),
+                )
             }
 
             /// The layer on the CPU for `batch` rows, in plain vectors: the fastest way to go a timestep at a time.

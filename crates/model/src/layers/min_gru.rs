@@ -39,7 +39,9 @@ impl MinGruConfig {
         let (input, width) = (self.d_input, Cell::MinGru.gates() * self.d_hidden);
         MinGru {
             input_weight: weights.input_weight([input, width], input, device),
-            bias: self.bias_or_zeros(width, device, || weights.bias(width, input, device)),
+            bias: self.bias_or_zeros(width, device, || {
+                weights.shut_bias(width, input, 0..self.d_hidden, device)
+            }),
             reverse: self.reverse,
             batch_first: self.batch_first,
         }

@@ -51,6 +51,14 @@ impl Parameters<'_> {
         projected.reshape([batch, time, width])
     }
 
+    /// A sequence as the layer reads it and gives it, or from that, batch first.
+    pub fn batch_first(&self, sequence: Tensor<3>) -> Tensor<3> {
+        match self.batch_first {
+            true => sequence,
+            false => sequence.swap_dims(0, 1),
+        }
+    }
+
     /// `lengths`: all timesteps if `None`.
     pub fn forward(
         &self,
@@ -59,16 +67,23 @@ impl Parameters<'_> {
         state: Option<State>,
         masks: &mut impl Masks,
     ) -> Result<WalkOutput, InputError> {
-        let swapped = |sequence: Tensor<3>| match self.batch_first {
-            true => sequence,
-            false => sequence.swap_dims(0, 1),
-        };
-        let input = swapped(input);
-        self.check_input(&input, "[B, T, d_input], nothing empty")?;
+        self.check_sequence(&input)?;
+        let input = self.batch_first(input);
         let lengths = self.lengths_or_all(lengths, &input)?;
         let mut walked = self.walk(self.project(input).into(), Some(lengths), state, masks)?;
-        walked.hidden_states = swapped(walked.hidden_states);
+        walked.hidden_states = self.batch_first(walked.hidden_states);
         Ok(walked)
+    }
+
+    /// [`forward`](Self::forward) of a layer that walks forward in time.
+    pub fn seq(
+        &self,
+        input: Tensor<3>,
+        state: State,
+        masks: &mut impl Masks,
+    ) -> Result<WalkOutput, InputError> {
+        self.forward_only()?;
+        self.forward(input, None, Some(state), masks)
     }
 
     /// From projections of `[B, T]`.
@@ -113,23 +128,24 @@ impl Parameters<'_> {
         masks: &mut impl Masks,
     ) -> Result<State, InputError> {
         self.check_input(&input, "[B, d_input], nothing empty")?;
-        if self.reverse {
-            return Err(InputError::Reverse {
-                operation: self.name,
-            });
-        }
+        self.forward_only()?;
         let projections = self.project_rows(input).unsqueeze_dim::<3>(1);
         let walked = self.walk(projections.into(), None, Some(state), masks)?;
         Ok(walked.final_state)
     }
 
+    fn forward_only(&self) -> Result<(), InputError> {
+        match self.reverse {
+            false => Ok(()),
+            true => Err(InputError::Reverse {
+                operation: self.name,
+            }),
+        }
+    }
+
     /// In plain vectors, for `batch` rows.
     pub fn stepper(&self, batch: usize) -> Result<Stepper, InputError> {
-        if self.reverse {
-            return Err(InputError::Reverse {
-                operation: self.name,
-            });
-        }
+        self.forward_only()?;
         let (weight, bias) = (self.recurrent_weight, self.recurrent_bias);
         let weights = LayerWeights {
             input_weight: &values(self.input_weight.val()),
@@ -155,7 +171,16 @@ impl Parameters<'_> {
         Ok(lengths)
     }
 
-    /// Whether the layer can read `input`, batch first.
+    /// Whether the layer can read `input`, laid out as it reads it.
+    pub fn check_sequence(&self, input: &Tensor<3>) -> Result<(), InputError> {
+        let meaning = match self.batch_first {
+            true => "[B, T, d_input], nothing empty",
+            false => "[T, B, d_input], nothing empty",
+        };
+        self.check_input(input, meaning)
+    }
+
+    /// Whether the layer can read `input`.
     pub fn check_input<const D: usize>(
         &self,
         input: &Tensor<D>,

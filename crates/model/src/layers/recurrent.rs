@@ -6,7 +6,7 @@ use gatefold_kernels::{Cell, State};
 
 use super::layer::methods;
 use super::{Gru, LayerConfig, Lstm, MinGru, Parameters, SimpleRnn};
-use crate::initializers::FirstWeights;
+use crate::initializers::{FirstWeights, device_rng};
 
 /// A recurrent layer of any kind, in one direction.
 #[derive(Module, Debug)]
@@ -49,6 +49,16 @@ impl From<MinGru> for RecurrentCell {
 }
 
 impl RecurrentCell {
+    /// A layer of this kind on `device`; `device.seed(..)` before makes it reproducible.
+    ///
+    /// # Panics
+    /// Where the configuration's `validate` is an error, or a cell without recurrent products is to drop from them.
+    pub fn init(cell: Cell, config: &LayerConfig<Self>, device: &Device) -> Self {
+        let rng = &mut device_rng(device);
+        let weights = &mut FirstWeights::Drawn(config.initializers, rng);
+        Self::layer(cell, config.clone(), weights, device)
+    }
+
     /// A layer of this kind, whatever layer the configuration was made for.
     pub(crate) fn layer<L>(
         cell: Cell,

@@ -30,7 +30,13 @@ use crate::output::{self, End, Format};
 
 pub fn run(args: CompareArgs) -> Result<()> {
     let mut config = args.settings.into_config(check)?;
-    let cells: Vec<Cell> = args.cells.into_iter().unique().collect();
+    let mut cells: Vec<Cell> = args.cells.into_iter().unique().collect();
+    if cells.is_empty() {
+        // Dropout in recurrent products leaves out a cell without them.
+        let dropped = config.model.recurrent_dropout > 0.0;
+        cells.extend(Cell::ALL);
+        cells.retain(|cell| !dropped || cell.has_recurrent_weight());
+    }
     config.dataset = found(config.dataset)?;
     let name = config.dataset.name.clone().unwrap_or_default();
     let (selected, device) = device::open(args.device.device)?;
@@ -40,6 +46,7 @@ pub fn run(args: CompareArgs) -> Result<()> {
     drop(dataset);
     for &cell in &cells {
         config.model.cell = cell;
+        config.validate()?;
         ensure_training_fits(&config, &data, &selected)?;
     }
     let parent = match &args.run {

@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use super::super::activations::{divide, sigmoid, tanh};
-use super::{Before, Step, StepGradients, Timestep, flush, sigmoid_slope, tanh_slope};
+use super::{Backward, Step, StepGradients, Timestep, flush, gradient, sigmoid_slope, tanh_slope};
 use crate::cell::Cell;
 
 pub(in crate::cpu) struct Gru;
@@ -35,14 +35,13 @@ impl Timestep for Gru {
     }
 
     #[inline(always)]
-    fn backward<S: Simd>(simd: S, at: Before<S>) -> StepGradients<S> {
+    fn backward<S: Simd>(simd: S, at: Backward<S>) -> StepGradients<S> {
         let [r, z, n, recurrent_candidate, _] = at.saved;
         let kept = simd.sub_f32s(simd.splat_f32s(1.0), z);
-        let gradient = |a, b, slope| flush(simd, simd.mul_f32s(simd.mul_f32s(a, b), slope));
-        let d_n = gradient(at.d_hidden, kept, tanh_slope(simd, n));
-        let d_r = gradient(d_n, recurrent_candidate, sigmoid_slope(simd, r));
+        let d_n = gradient(simd, at.d_hidden, kept, tanh_slope(simd, n));
+        let d_r = gradient(simd, d_n, recurrent_candidate, sigmoid_slope(simd, r));
         let difference = simd.sub_f32s(at.previous, n);
-        let d_z = gradient(at.d_hidden, difference, sigmoid_slope(simd, z));
+        let d_z = gradient(simd, at.d_hidden, difference, sigmoid_slope(simd, z));
         let zero = simd.splat_f32s(0.0);
         StepGradients {
             x: [d_r, d_z, d_n, zero],

@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use super::super::activations::{divide, sigmoid, tanh};
-use super::{Before, Step, StepGradients, Timestep, flush, sigmoid_slope, tanh_slope};
+use super::{Backward, Step, StepGradients, Timestep, flush, gradient, sigmoid_slope, tanh_slope};
 use crate::cell::Cell;
 
 pub(in crate::cpu) struct Lstm;
@@ -38,18 +38,17 @@ impl Timestep for Lstm {
     }
 
     #[inline(always)]
-    fn backward<S: Simd>(simd: S, at: Before<S>) -> StepGradients<S> {
+    fn backward<S: Simd>(simd: S, at: Backward<S>) -> StepGradients<S> {
         let [i, f, g, o, cell] = at.saved;
         let [tanh_cell] = divide(simd, [tanh(simd, cell)]);
         let through_hidden =
             simd.mul_f32s(simd.mul_f32s(at.d_hidden, o), tanh_slope(simd, tanh_cell));
         let d_cell = simd.add_f32s(at.d_cell, through_hidden);
-        let gradient = |a, b, slope| flush(simd, simd.mul_f32s(simd.mul_f32s(a, b), slope));
         let x = [
-            gradient(d_cell, g, sigmoid_slope(simd, i)),
-            gradient(d_cell, at.previous, sigmoid_slope(simd, f)),
-            gradient(d_cell, i, tanh_slope(simd, g)),
-            gradient(at.d_hidden, tanh_cell, sigmoid_slope(simd, o)),
+            gradient(simd, d_cell, g, sigmoid_slope(simd, i)),
+            gradient(simd, d_cell, at.previous, sigmoid_slope(simd, f)),
+            gradient(simd, d_cell, i, tanh_slope(simd, g)),
+            gradient(simd, at.d_hidden, tanh_cell, sigmoid_slope(simd, o)),
         ];
         StepGradients {
             x,

@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use super::super::activations::{divide, sigmoid};
-use super::{Before, Step, StepGradients, Timestep, flush, sigmoid_slope};
+use super::{Backward, Step, StepGradients, Timestep, flush, gradient, sigmoid_slope};
 use crate::cell::Cell;
 
 pub(in crate::cpu) struct MinGru;
@@ -30,18 +30,17 @@ impl Timestep for MinGru {
     }
 
     #[inline(always)]
-    fn backward<S: Simd>(simd: S, at: Before<S>) -> StepGradients<S> {
+    fn backward<S: Simd>(simd: S, at: Backward<S>) -> StepGradients<S> {
         let [z, x_h, ..] = at.saved;
         let [zero, one] = [0.0, 1.0].map(|value| simd.splat_f32s(value));
-        let gradient = |a, b, slope| flush(simd, simd.mul_f32s(simd.mul_f32s(a, b), slope));
         let [below] = divide(simd, [sigmoid(simd, x_h)]);
         let difference = simd.sub_f32s(candidate(simd, x_h, below), at.previous);
         let negative = simd.less_than_f32s(x_h, zero);
         let slope = simd.select_f32s(negative, sigmoid_slope(simd, below), one);
         StepGradients {
             x: [
-                gradient(at.d_hidden, difference, sigmoid_slope(simd, z)),
-                gradient(at.d_hidden, z, slope),
+                gradient(simd, at.d_hidden, difference, sigmoid_slope(simd, z)),
+                gradient(simd, at.d_hidden, z, slope),
                 zero,
                 zero,
             ],

@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use super::super::activations::{divide, tanh};
-use super::{Before, Step, StepGradients, Timestep, flush, tanh_slope};
+use super::{Backward, Step, StepGradients, Timestep, flush, tanh_slope};
 use crate::cell::Cell;
 
 pub(in crate::cpu) struct SimpleRnn;
@@ -28,7 +28,7 @@ impl Timestep for SimpleRnn {
     }
 
     #[inline(always)]
-    fn backward<S: Simd>(simd: S, at: Before<S>) -> StepGradients<S> {
+    fn backward<S: Simd>(simd: S, at: Backward<S>) -> StepGradients<S> {
         let zero = simd.splat_f32s(0.0);
         let d = flush(
             simd,
