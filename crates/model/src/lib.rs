@@ -34,7 +34,7 @@
 //! | one layer in one direction | [`Lstm`], [`Gru`], [`SimpleRnn`], [`MinGru`], or [`RecurrentCell`] for any of them |
 //! | layers on top of each other, or in both directions | [`Stack`] |
 //! | a stream on the CPU, in plain vectors | [`Stepper`], from any layer's `stepper` |
-//! | a layer of Burn's with its weights | `Lstm::try_from(&theirs)`, and so for `Gru`, `Rnn`, `BiLstm`, `BiGru`, `BiRnn` |
+//! | a layer of Burn's with its weights | `Lstm::try_from(&theirs)`, `Gru`'s or `SimpleRnn`'s; of `BiLstm`, `BiGru` and `BiRnn` `Stack::try_from(&theirs)` |
 //! | tokens or numbers to answers | [`Network`] |
 //!
 //! | module | what it holds |

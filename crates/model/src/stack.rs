@@ -52,7 +52,7 @@ pub struct StackConfig {
     /// Share of a layer's outputs zeroed in training before the layer above, in [0, 1).
     #[serde(default)]
     pub dropout: f64,
-    /// See [`LayerConfig::recurrent_dropout`].
+    /// Share of the hidden units that the recurrent products leave out in training, in [0, 1); as in [`LayerConfig`].
     #[serde(default)]
     pub recurrent_dropout: f64,
     /// Whose first weights.
@@ -432,7 +432,7 @@ impl Stack {
         States(layers.collect())
     }
 
-    /// One timestep of a stack that walks forward alone: `input` `[B, d_input]` gives the last layer's hidden
+    /// One timestep of a stack that walks forward alone (in training, each drops other units): `input` `[B, d_input]` gives the last layer's hidden
     /// state `[B, H]`, and the states to go on from.
     ///
     /// # Panics

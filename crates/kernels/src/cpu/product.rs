@@ -19,26 +19,32 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// `row(k, first, to)` fills `to`, which is zero, with the values of row k from column `first` on.
-    pub fn new<S: Simd>(
-        rows: usize,
-        columns: usize,
-        row: impl Fn(usize, usize, &mut [f32]),
-    ) -> Self {
+    /// `panel(first, to)` fills `to` `[K, width]`, which is zero, with the columns from `first` on.
+    pub fn new<S: Simd>(rows: usize, columns: usize, panel: impl Fn(usize, &mut [f32])) -> Self {
         let width = 2 * S::F32_LANES;
         let panels = columns.div_ceil(width);
         let mut values = vec![0.0; panels * rows * width];
-        for panel in 0..panels {
-            let first = panel * width;
-            for k in 0..rows {
-                let to = &mut values[(panel * rows + k) * width..][..width.min(columns - first)];
-                row(k, first, to);
+        if rows > 0 {
+            for (i, to) in values.chunks_exact_mut(rows * width).enumerate() {
+                panel(i * width, to);
             }
         }
         Self {
             values,
             rows,
             columns: panels * width,
+        }
+    }
+}
+
+/// What fills a panel with columns of `matrix` `[K, N]` as they stand; for [`Packed::new`].
+pub(super) fn columns(matrix: &[f32], n: usize) -> impl Fn(usize, &mut [f32]) {
+    move |first, to| {
+        let rows = matrix.chunks_exact(n);
+        let width = to.len() / rows.len();
+        let count = width.min(n - first);
+        for (row, to) in rows.zip(to.chunks_exact_mut(width)) {
+            to[..count].copy_from_slice(&row[first..first + count]);
         }
     }
 }
@@ -158,63 +164,74 @@ pub(super) fn plain_product<'a, S: Simd, C: Timestep>(
     // U has as many rows as a gate has columns.
     let size = left(0).len();
     let width = C::GATES * padded;
-    let out = &mut out[..count * width];
-    out.fill(0.0);
-    // Four rows of the weights at once: each value of the result is read and written a quarter as often.
+    out[..count * width].fill(0.0);
+    // Four rows of the weights at once, so that each value of the result is read and written a quarter as often, for
+    // two rows on the left, so that a weight is read half as often.
     let mut k = 0;
     while k < size {
-        let some = (size - k).min(4);
-        for row in 0..count {
-            let left = &left(row)[k..k + some];
-            let (out, _) = S::as_mut_simd_f32s(&mut out[row * width..][..width]);
-            let vectors = padded / S::F32_LANES;
-            for gate in 0..C::GATES {
-                let of_gate = |i: usize| &weights[((k + i) * C::GATES + gate) * size..][..size];
-                let out = &mut out[gate * vectors..][..size.div_ceil(S::F32_LANES)];
-                match some {
-                    4 => add_rows::<S, 4>(simd, left, of_gate, out),
-                    3 => add_rows::<S, 3>(simd, left, of_gate, out),
-                    2 => add_rows::<S, 2>(simd, left, of_gate, out),
-                    _ => add_rows::<S, 1>(simd, left, of_gate, out),
-                }
+        let some = if k + 4 <= size { 4 } else { 1 };
+        let weights = &weights[k * C::GATES * size..];
+        let mut row = 0;
+        while row < count {
+            let rows = if row + 2 <= count { 2 } else { 1 };
+            let out = &mut out[row * width..][..rows * width];
+            let of = |row: usize| &left(row)[k..];
+            match (some, rows) {
+                (4, 2) => add_rows::<S, C, 4, 2>(simd, [of(row), of(row + 1)], weights, size, out),
+                (4, _) => add_rows::<S, C, 4, 1>(simd, [of(row)], weights, size, out),
+                (_, 2) => add_rows::<S, C, 1, 2>(simd, [of(row), of(row + 1)], weights, size, out),
+                _ => add_rows::<S, C, 1, 1>(simd, [of(row)], weights, size, out),
             }
+            row += rows;
         }
         k += some;
     }
 }
 
-/// Adds K rows, each times its value on the left.
+/// Adds the first K rows of `weights`, each times its value on the left, to ROWS rows of `out`.
 #[inline(always)]
-fn add_rows<'a, S: Simd, const K: usize>(
+fn add_rows<S: Simd, C: Timestep, const K: usize, const ROWS: usize>(
     simd: S,
-    left: &[f32],
-    row: impl Fn(usize) -> &'a [f32],
-    out: &mut [S::f32s],
+    left: [&[f32]; ROWS],
+    weights: &[f32],
+    size: usize,
+    out: &mut [f32],
 ) {
-    let mut factors = [simd.splat_f32s(0.0); K];
-    let mut heads: [&[S::f32s]; K] = [&[]; K];
-    let mut tails: [&[f32]; K] = [&[]; K];
-    for i in 0..K {
-        factors[i] = simd.splat_f32s(left[i]);
-        (heads[i], tails[i]) = S::as_simd_f32s(row(i));
-    }
-    let whole = heads[0].len();
-    for i in 0..K {
-        heads[i] = &heads[i][..whole];
-    }
-    for v in 0..whole {
-        let mut sum = out[v];
+    let (out, _) = S::as_mut_simd_f32s(out);
+    let vectors = out.len() / (ROWS * C::GATES);
+    let mut factors = [[simd.splat_f32s(0.0); K]; ROWS];
+    for row in 0..ROWS {
         for i in 0..K {
-            sum = simd.mul_add_e_f32s(factors[i], heads[i][v], sum);
+            factors[row][i] = simd.splat_f32s(left[row][i]);
         }
-        out[v] = sum;
     }
-    if !tails[0].is_empty() {
-        let mut sum = out[whole];
+    for gate in 0..C::GATES {
+        let mut heads: [&[S::f32s]; K] = [&[]; K];
+        let mut tails: [&[f32]; K] = [&[]; K];
         for i in 0..K {
-            sum = simd.mul_add_e_f32s(factors[i], simd.partial_load_f32s(tails[i]), sum);
+            let of_gate = &weights[(i * C::GATES + gate) * size..][..size];
+            (heads[i], tails[i]) = S::as_simd_f32s(of_gate);
         }
-        out[whole] = sum;
+        let whole = size / S::F32_LANES;
+        for i in 0..K {
+            heads[i] = &heads[i][..whole];
+        }
+        let mut weights = [simd.splat_f32s(0.0); K];
+        for v in 0..size.div_ceil(S::F32_LANES) {
+            for i in 0..K {
+                weights[i] = if v < whole {
+                    heads[i][v]
+                } else {
+                    simd.partial_load_f32s(tails[i])
+                };
+            }
+            for row in 0..ROWS {
+                let sum = &mut out[(row * C::GATES + gate) * vectors + v];
+                for i in 0..K {
+                    *sum = simd.mul_add_e_f32s(factors[row][i], weights[i], *sum);
+                }
+            }
+        }
     }
 }
 
@@ -243,9 +260,7 @@ mod tests {
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
             let [count, k, n] = self.sizes;
-            let packed = Packed::new::<S>(k, n, |row, first, to| {
-                to.copy_from_slice(&self.right[row * n + first..][..to.len()]);
-            });
+            let packed = Packed::new::<S>(k, n, columns(self.right, n));
             let mut out = vec![0.0; count * packed.columns];
             let left = |row: usize| &self.left[row * k..][..k];
             product(simd, count, left, &packed, &mut out);

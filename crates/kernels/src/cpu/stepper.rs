@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use pulp::{Simd, WithSimd};
 
-use super::product::{Packed, product};
+use super::product::{Packed, columns, product};
 use super::simd::arch;
 use super::timestep::{Timestep, of_cell};
 use super::walk::{ForwardRow, Pack, RowInput, Sizes, States, pack_forward};
@@ -120,9 +120,7 @@ impl Stepper {
         let input_weight = arch().dispatch(Pack {
             rows: input,
             columns: width,
-            row: |k: usize, first: usize, to: &mut [f32]| {
-                to.copy_from_slice(&input_weight[k * width + first..][..to.len()]);
-            },
+            panel: columns(input_weight, width),
         });
         let recurrent_weight = (!recurrent_weight.is_empty())
             .then(|| of_cell!(cell, pack_forward(sizes, recurrent_weight)));

@@ -127,7 +127,7 @@ enum Weights<'a> {
 }
 
 /// Timesteps of all rows together up to which packing the weights costs more than it saves.
-const FEW: usize = 16;
+const FEW: usize = 8;
 
 impl<'a> Weights<'a> {
     /// `weight`: `[H, G·H]`, or empty; `steps`: of all rows that they serve.
@@ -147,23 +147,34 @@ pub(super) fn pack_forward<C: Timestep>(sizes: Sizes, weight: &[f32]) -> Packed 
     arch().dispatch(Pack {
         rows: sizes.hidden,
         columns: C::GATES * sizes.padded(),
-        row: padded_gates::<C>(sizes, weight),
+        panel: padded_gates::<C>(sizes, weight),
     })
 }
 
-/// See [`Packed::new`].
+/// What fills a panel of them; for [`Packed::new`].
 pub(super) fn padded_gates<C: Timestep>(
     sizes: Sizes,
     weight: &[f32],
-) -> impl Fn(usize, usize, &mut [f32]) {
+) -> impl Fn(usize, &mut [f32]) {
     let (size, padded) = (sizes.hidden, sizes.padded());
-    move |k, first, to| {
+    move |first, to| {
+        let width = to.len() / size;
         // Sixteen columns at a time lie within a gate.
-        for (i, to) in to.chunks_mut(16).enumerate() {
-            let (gate, unit) = ((first + 16 * i) / padded, (first + 16 * i) % padded);
-            let count = size.saturating_sub(unit).min(to.len());
-            let of_gate = &weight[(k * C::GATES + gate) * size..][..size];
-            to[..count].copy_from_slice(&of_gate[size.min(unit)..][..count]);
+        for part in (0..width).step_by(16) {
+            let (gate, unit) = ((first + part) / padded, (first + part) % padded);
+            let count = size.saturating_sub(unit).min(width - part).min(16);
+            for (k, to) in to.chunks_exact_mut(width).enumerate() {
+                let from = &weight[(k * C::GATES + gate) * size..][..size];
+                let (from, to) = (&from[unit.min(size)..][..count], &mut to[part..][..count]);
+                match (
+                    <&[f32; 16]>::try_from(from),
+                    <&mut [f32; 16]>::try_from(&mut *to),
+                ) {
+                    // Of a known length: no call.
+                    (Ok(from), Ok(to)) => *to = *from,
+                    _ => to.copy_from_slice(from),
+                }
+            }
         }
     }
 }
@@ -198,10 +209,13 @@ pub(super) fn backward<C: Timestep>(sizes: Sizes, weight: &[f32], mut rows: Vec<
         arch().dispatch(Pack {
             rows: width,
             columns: sizes.padded(),
-            row: |k: usize, first: usize, to: &mut [f32]| {
-                let count = sizes.hidden.saturating_sub(first).min(to.len());
-                for (n, to) in to[..count].iter_mut().enumerate() {
-                    *to = weight[(first + n) * width + k];
+            panel: |first: usize, to: &mut [f32]| {
+                let columns = to.len() / width;
+                let count = sizes.hidden.saturating_sub(first).min(columns);
+                for (k, to) in to.chunks_exact_mut(columns).enumerate() {
+                    for (n, to) in to[..count].iter_mut().enumerate() {
+                        *to = weight[(first + n) * width + k];
+                    }
                 }
             },
         })
@@ -338,15 +352,15 @@ pub(super) struct Pack<F> {
     pub rows: usize,
     pub columns: usize,
     /// See [`Packed::new`].
-    pub row: F,
+    pub panel: F,
 }
 
-impl<F: Fn(usize, usize, &mut [f32])> WithSimd for Pack<F> {
+impl<F: Fn(usize, &mut [f32])> WithSimd for Pack<F> {
     type Output = Packed;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) -> Packed {
-        Packed::new::<S>(self.rows, self.columns, self.row)
+        Packed::new::<S>(self.rows, self.columns, self.panel)
     }
 }
 

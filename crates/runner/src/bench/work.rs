@@ -14,16 +14,16 @@ pub struct Work {
     pub bytes: f64,
 }
 
-/// The work of the recurrent layer in one step, with G gates (LSTM 4, GRU 3, simple RNN 1), hidden size
+/// The work of the recurrent layer in one step, with G gates (LSTM 4, GRU 3, simple RNN 1, minGRU 2), hidden size
 /// H and input size D, in f32.
 ///
-/// A token needs G·H·H multiply-adds forward, and its projection G·H·D: once a token, or once a word where
+/// A token needs G·H·H multiply-adds forward (none where the cell has no recurrent weights), and its projection G·H·D: once a token, or once a word where
 /// the vocabulary is smaller than the batch. A training step needs three times that: the gradients of a
 /// product's two sides are a product each.
 ///
 /// A token moves, in numbers: its projections G·H, written once and read once, and its hidden state H,
 /// written. A training step also writes and reads what the backward pass needs of the forward pass,
-/// the G·H gates and H cell states (LSTM) or candidates (GRU), and passes three times over the G·H
+/// the G·H gates and H cell states (LSTM) or candidates (GRU), 2·H numbers of a minGRU, and passes three times over the G·H
 /// gradients of the preactivations: written once, read for the weights' gradient and for the input's.
 /// A simple RNN's backward pass needs nothing beside its hidden states. Weights, and reading the hidden
 /// states and the input, are left out.
@@ -80,6 +80,7 @@ mod tests {
         assert_eq!(of(Cell::Lstm), (20_480.0, 256.0 + 256.0 + 64.0));
         assert_eq!(of(Cell::Gru), (15_360.0, 192.0 + 192.0 + 64.0));
         assert_eq!(of(Cell::Rnn), (5_120.0, 64.0 + 64.0 + 64.0));
+        assert_eq!(of(Cell::MinGru), (2_048.0, 128.0 + 128.0 + 64.0));
     }
 
     #[test]
@@ -103,5 +104,6 @@ mod tests {
         assert_eq!(of(Cell::Lstm), (61_440.0, 576.0 + 640.0 + 768.0));
         assert_eq!(of(Cell::Gru), (46_080.0, 448.0 + 512.0 + 576.0));
         assert_eq!(of(Cell::Rnn), (15_360.0, 192.0 + 192.0));
+        assert_eq!(of(Cell::MinGru), (6_144.0, 320.0 + 256.0 + 384.0));
     }
 }
