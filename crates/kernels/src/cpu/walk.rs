@@ -162,6 +162,10 @@ pub(super) fn padded_gates<C: Timestep>(
         // Sixteen columns at a time lie within a gate.
         for part in (0..width).step_by(16) {
             let (gate, unit) = ((first + part) / padded, (first + part) % padded);
+            // The last panel may reach past the last gate.
+            if gate == C::GATES {
+                break;
+            }
             let count = size.saturating_sub(unit).min(width - part).min(16);
             for (k, to) in to.chunks_exact_mut(width).enumerate() {
                 let from = &weight[(k * C::GATES + gate) * size..][..size];
