@@ -44,7 +44,6 @@ macro_rules! layer {
                 content
                     .add("d_input", &input)
                     .add("d_hidden", &hidden)
-                    .add("bias", &self.bias.is_require_grad())
                     .add("batch_first", &self.batch_first)
                     .add("reverse", &self.reverse)
                     .optional()
