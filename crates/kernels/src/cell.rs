@@ -19,17 +19,6 @@ pub enum Cell {
     MinGru,
 }
 
-/// What a cell makes of the hidden state that a timestep starts from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Recurrence {
-    /// Nothing: its gates read the input alone.
-    None,
-    /// `h U`.
-    Weight,
-    /// `h U + b_r`, whose last gate has a gradient of its own, apart from the projections'.
-    WeightAndBias,
-}
-
 /// What is different from cell to cell.
 struct Facts {
     name: &'static str,
@@ -38,7 +27,8 @@ struct Facts {
     gates: usize,
     saved: usize,
     has_cell_state: bool,
-    recurrence: Recurrence,
+    has_recurrent_weight: bool,
+    has_recurrent_bias: bool,
     slots: [u64; 2],
 }
 
@@ -55,7 +45,8 @@ impl Cell {
                 gates: 1,
                 saved: 0,
                 has_cell_state: false,
-                recurrence: Recurrence::Weight,
+                has_recurrent_weight: true,
+                has_recurrent_bias: false,
                 slots: [8, 160],
             },
             Self::Lstm => Facts {
@@ -65,7 +56,8 @@ impl Cell {
                 gates: 4,
                 saved: 5,
                 has_cell_state: true,
-                recurrence: Recurrence::Weight,
+                has_recurrent_weight: true,
+                has_recurrent_bias: false,
                 slots: [23, 600],
             },
             Self::Gru => Facts {
@@ -75,7 +67,8 @@ impl Cell {
                 gates: 3,
                 saved: 4,
                 has_cell_state: false,
-                recurrence: Recurrence::WeightAndBias,
+                has_recurrent_weight: true,
+                has_recurrent_bias: true,
                 slots: [18, 380],
             },
             Self::MinGru => Facts {
@@ -85,7 +78,8 @@ impl Cell {
                 gates: 2,
                 saved: 2,
                 has_cell_state: false,
-                recurrence: Recurrence::None,
+                has_recurrent_weight: false,
+                has_recurrent_bias: false,
                 slots: [0, 260],
             },
         }
@@ -124,19 +118,13 @@ impl Cell {
 
     /// Whether there are recurrent weights, which the hidden state is multiplied with.
     pub const fn has_recurrent_weight(self) -> bool {
-        matches!(
-            self.recurrence(),
-            Recurrence::Weight | Recurrence::WeightAndBias
-        )
+        self.facts().has_recurrent_weight
     }
 
-    /// Whether the product with the recurrent weights has a bias of its own.
+    /// Whether the product with the recurrent weights has a bias of its own. Its last gate then has a gradient apart from
+    /// the projections'.
     pub const fn has_recurrent_bias(self) -> bool {
-        matches!(self.recurrence(), Recurrence::WeightAndBias)
-    }
-
-    const fn recurrence(self) -> Recurrence {
-        self.facts().recurrence
+        self.facts().has_recurrent_bias
     }
 
     /// What an invocation on a GPU issues for a step of four rows of its unit: for a hidden unit that its product

@@ -158,28 +158,21 @@ impl Tokens {
         self.ids.dims()
     }
 
-    pub(crate) fn device(&self) -> Device {
-        self.ids.device()
-    }
-
     /// How many tokens of each row count, `[B]`.
     pub fn lengths(&self) -> Tensor<1, Int> {
         self.lengths.clone()
     }
 
-    /// Whether the tokens are of a vocabulary of `words`.
+    /// Whether the tokens can be looked up in `table`, a row a word.
     ///
     /// # Errors
-    /// [`TokenError::Words`] if not.
-    pub fn check_words(&self, words: usize) -> Result<(), TokenError> {
-        if self.words == words {
-            Ok(())
-        } else {
-            Err(TokenError::Words {
-                of_tokens: self.words,
-                words,
-            })
+    /// [`TokenError::Words`] if they are of another vocabulary, [`TokenError::Device`] if on another device.
+    pub fn check_table(&self, table: &Tensor<2>) -> Result<(), TokenError> {
+        let (of_tokens, words) = (self.words, table.dims()[0]);
+        if of_tokens != words {
+            return Err(TokenError::Words { of_tokens, words });
         }
+        same_device("the weight", &table.device(), &self.ids.device())
     }
 
     pub(crate) fn into_inputs(self) -> TokenInputs<Dispatch> {
@@ -198,11 +191,7 @@ impl Tokens {
     }
 }
 
-pub(crate) fn same_device(
-    input: &'static str,
-    found: &Device,
-    expected: &Device,
-) -> Result<(), TokenError> {
+fn same_device(input: &'static str, found: &Device, expected: &Device) -> Result<(), TokenError> {
     if found == expected {
         return Ok(());
     }
@@ -248,8 +237,7 @@ fn sort(ids: &[i32], lengths: &[i32], words: usize) -> Result<(Vec<i32>, Vec<i32
 /// # Errors
 /// [`TokenError`] if the tokens are not of V words, or on another device.
 pub fn embedding(weight: Tensor<2>, tokens: Tokens) -> Result<Tensor<3>, TokenError> {
-    tokens.check_words(weight.dims()[0])?;
-    same_device("the weight", &weight.device(), &tokens.device())?;
+    tokens.check_table(&weight)?;
     let rows = Dispatch::token_embedding(weight.into_dispatch(), tokens.into_inputs());
     Ok(Tensor::from_dispatch(rows))
 }

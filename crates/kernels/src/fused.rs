@@ -26,10 +26,9 @@ use crate::wgsl;
 /// assert!(gatefold_kernels::fused(&Device::flex()));
 /// ```
 pub fn fused(device: &Device) -> bool {
-    match device.as_dispatch() {
+    match device.clone().inner().as_dispatch() {
         DispatchDevice::Flex(_) => true,
         DispatchDevice::Cube(device) => wgsl::runs_on(&device.client()),
-        DispatchDevice::Autodiff(device) => fused(&Device::new(device.clone().inner())),
         #[allow(unreachable_patterns)] // Burn has as many backends as features.
         _ => false,
     }
@@ -37,13 +36,10 @@ pub fn fused(device: &Device) -> bool {
 
 /// Whether numbers of this type come out wrong on `device`.
 pub(crate) fn computes_wrongly(device: &Device, dtype: DType) -> bool {
-    dtype == DType::F64
-        && match device.as_dispatch() {
-            DispatchDevice::Cube(device) => device.client().name().starts_with("wgpu"),
-            DispatchDevice::Autodiff(device) => {
-                computes_wrongly(&Device::new(device.clone().inner()), dtype)
-            }
-            #[allow(unreachable_patterns)]
-            _ => false,
-        }
+    let on_wgpu = || match device.clone().inner().as_dispatch() {
+        DispatchDevice::Cube(device) => device.client().name().starts_with("wgpu"),
+        #[allow(unreachable_patterns)]
+        _ => false,
+    };
+    dtype == DType::F64 && on_wgpu()
 }

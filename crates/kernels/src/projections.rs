@@ -3,7 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Tensor};
 
-use crate::embedding::{TokenError, Tokens, same_device};
+use crate::embedding::{TokenError, Tokens};
 use crate::tensors::Projections as ProjectionInputs;
 
 /// `x_t W + b` for every timestep: what an operation reads of its input.
@@ -25,8 +25,7 @@ impl Projections {
     /// # Errors
     /// [`TokenError`] if the tokens are not of V words, or on another device.
     pub fn per_word(table: Tensor<2>, tokens: Tokens) -> Result<Self, TokenError> {
-        tokens.check_words(table.dims()[0])?;
-        same_device("the table", &table.device(), &tokens.device())?;
+        tokens.check_table(&table)?;
         Ok(Self(Kind::PerWord { table, tokens }))
     }
 

@@ -14,13 +14,14 @@ use std::fmt::Display;
 
 pub use burn_layers::BurnLayerError;
 pub use config::LayerConfig;
+pub(crate) use config::setters;
 pub use gatefold_kernels::{
     Cell, GruOutput, LstmOutput, LstmState, MinGruOutput, SimpleRnnOutput, State, WalkOutput,
 };
 pub use gru::{Gru, GruConfig};
 pub use lstm::{Lstm, LstmConfig};
 pub use min_gru::{MinGru, MinGruConfig};
-pub(crate) use parameters::Parameters;
+pub(crate) use parameters::{Parameters, whole_time};
 pub use recurrent::RecurrentCell;
 pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
 

@@ -97,7 +97,7 @@ impl Input {
             let vectors = words.weight.val();
             let [count, _] = vectors.dims();
             let [batch, time] = tokens.dims();
-            tokens.check_words(count)?;
+            tokens.check_table(&vectors)?;
             // A token's projection depends on its word alone: fewer products, forward and backward.
             if count < batch * time {
                 let tokens = tokens.clone();

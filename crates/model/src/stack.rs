@@ -13,7 +13,7 @@ use crate::error::{
     ConfigError, MOST_LAYERS, NetworkError, at_least_1, product_to_drop_from, share_below_1,
 };
 use crate::initializers::{FirstWeights, Initializers, device_rng};
-use crate::layers::{Cell, LayerConfig, RecurrentCell, or_panic};
+use crate::layers::{Cell, LayerConfig, RecurrentCell, or_panic, setters, whole_time};
 
 /// Configuration of a [`Stack`]. All but the cell and the sizes may be left out of its JSON.
 ///
@@ -81,34 +81,17 @@ impl StackConfig {
         }
     }
 
-    /// Number of layers.
-    pub fn with_layers(mut self, layers: usize) -> Self {
-        self.layers = layers;
-        self
-    }
-
-    /// Whether every layer also walks time backwards.
-    pub fn with_bidirectional(mut self, bidirectional: bool) -> Self {
-        self.bidirectional = bidirectional;
-        self
-    }
-
-    /// Share of a layer's outputs zeroed in training before the layer above.
-    pub fn with_dropout(mut self, share: f64) -> Self {
-        self.dropout = share;
-        self
-    }
-
-    /// Share of the hidden units that the recurrent products leave out in training.
-    pub fn with_recurrent_dropout(mut self, share: f64) -> Self {
-        self.recurrent_dropout = share;
-        self
-    }
-
-    /// Whose first weights.
-    pub fn with_initializers(mut self, initializers: Initializers) -> Self {
-        self.initializers = initializers;
-        self
+    setters! {
+        /// Number of layers.
+        with_layers(layers: usize);
+        /// Whether every layer also walks time backwards.
+        with_bidirectional(bidirectional: bool);
+        /// Share of a layer's outputs zeroed in training before the layer above.
+        with_dropout(dropout: f64);
+        /// Share of the hidden units that the recurrent products leave out in training.
+        with_recurrent_dropout(recurrent_dropout: f64);
+        /// Whose first weights.
+        with_initializers(initializers: Initializers);
     }
 
     /// A stack on `device`; `device.seed(..)` before makes it reproducible.
@@ -270,15 +253,13 @@ fn at(layer: usize) -> impl Fn(InputError) -> NetworkError {
 }
 
 /// Layers, and of which both directions are there.
-fn describe(both: impl Iterator<Item = bool>) -> String {
-    let both: Vec<bool> = both.collect();
-    let directions = match &both[..] {
-        all if all.iter().all(|both| !both) => "one direction".into(),
-        all if all.iter().all(|both| *both) => "both directions".into(),
-        all => format!(
-            "both directions in {} of them",
-            all.iter().filter(|both| **both).count()
-        ),
+fn describe(both: &[bool]) -> String {
+    let there = |i: &usize| both[*i];
+    let with_both: Vec<usize> = (0..both.len()).filter(there).collect();
+    let directions = match with_both.len() {
+        0 => "one direction".into(),
+        all if all == both.len() => "both directions".into(),
+        _ => format!("both directions in {with_both:?}"),
     };
     format!("{} layers, {directions}", both.len())
 }
@@ -412,14 +393,10 @@ impl Stack {
         lengths: Option<Tensor<1, Int>>,
         states: Option<States>,
     ) -> Result<StackOutput, NetworkError> {
-        let first = self.layers[0].forward.parameters();
-        let lengths = first.lengths_or_all(lengths, &input)?;
+        let lengths = lengths.unwrap_or_else(|| whole_time(input.dims(), &input.device()));
         let vectors = input;
-        self.walk(
-            StackInput::Vectors { vectors, lengths },
-            states,
-            &mut OfDevice,
-        )
+        let input = StackInput::Vectors { vectors, lengths };
+        self.walk(input, states, &mut OfDevice)
     }
 
     /// The states that sequences start from: zeros for `batch` rows.
@@ -432,8 +409,8 @@ impl Stack {
         States(layers.collect())
     }
 
-    /// One timestep of a stack that walks forward alone (in training, each drops other units): `input` `[B, d_input]` gives the last layer's hidden
-    /// state `[B, H]`, and the states to go on from.
+    /// One timestep of a stack that walks forward alone: `input` `[B, d_input]` gives the last layer's hidden state
+    /// `[B, H]`, and the states to go on from. In training, each drops other units.
     ///
     /// # Panics
     /// If shapes, types or devices don't fit together, or the stack walks backwards too.
@@ -517,11 +494,15 @@ impl Stack {
 
     /// Whether there is a state for every layer and direction; shapes are checked where they are walked from.
     fn check(&self, states: &States) -> Result<(), NetworkError> {
-        let expected = describe(self.layers.iter().map(|layer| layer.reverse.is_some()));
-        let given = describe(states.0.iter().map(|layer| layer.reverse.is_some()));
-        (expected == given)
-            .then_some(())
-            .ok_or(NetworkError::States { expected, given })
+        let expected: Vec<bool> = self.layers.iter().map(|of| of.reverse.is_some()).collect();
+        let given: Vec<bool> = states.0.iter().map(|of| of.reverse.is_some()).collect();
+        if expected == given {
+            return Ok(());
+        }
+        Err(NetworkError::States {
+            expected: describe(&expected),
+            given: describe(&given),
+        })
     }
 
     /// The kind of the layers.

@@ -288,6 +288,20 @@ fn layers_that_make_no_stack_are_named() {
     let states = Some(stack.zero_states(3));
     let walked = stack.try_forward(input(&device), None, states).unwrap();
     assert_eq!(walked.hidden_states.dims(), [3, 7, 4]);
+    // As many states, for other layers.
+    let other = vec![
+        above(5),
+        layer(gru(GruConfig::new(4, HIDDEN)), {
+            let reverse = GruConfig::new(4, HIDDEN).with_reverse(true);
+            Some(gru(reverse))
+        }),
+    ];
+    let states = Some(Stack::new(other, 0.0).unwrap().zero_states(3));
+    let error = stack.try_forward(input(&device), None, states).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the states are of 2 layers, both directions in [1]; the layers are 2 layers, both directions in [0]"
+    );
     assert_eq!(message(vec![]), "layer 0 of the stack: there is none");
     assert!(message(vec![both(), above(HIDDEN)]).contains("layer 1 of the stack: it reads"));
     let time_first = GruConfig::new(5, 4).with_batch_first(false);

@@ -244,8 +244,7 @@ mod tests {
     use super::*;
     use crate::cpu::simd::available;
     use crate::cpu::timestep::{Gru, Lstm, SimpleRnn};
-    use crate::cpu::walk::{Sizes, padded_gates};
-    use crate::tensors::Direction;
+    use crate::cpu::walk::{padded, padded_gates};
 
     /// `[count, K]` times `[K, N]`.
     struct Product<'a> {
@@ -286,16 +285,12 @@ mod tests {
                 left, weight, size, ..
             } = self;
             let count = left.len() / size;
-            let sizes = Sizes {
-                hidden: size,
-                direction: Direction::Forward,
-            };
             let left = |row: usize| &left[row * size..][..size];
-            let rows = padded_gates::<C>(sizes, weight);
-            let packed = Packed::new::<S>(size, C::GATES * sizes.padded(), rows);
+            let padded = padded(size);
+            let rows = padded_gates::<C>(size, weight);
+            let packed = Packed::new::<S>(size, C::GATES * padded, rows);
             let mut products = vec![0.0; count * packed.columns];
             product(simd, count, left, &packed, &mut products);
-            let padded = sizes.padded();
             let mut plain = vec![f32::NAN; count * C::GATES * padded];
             plain_product::<S, C>(simd, count, left, weight, &mut plain, padded);
             [(products, packed.columns), (plain, C::GATES * padded)].map(|(values, columns)| {

@@ -7,10 +7,9 @@ use pulp::{Simd, WithSimd};
 use super::product::{Packed, columns, product};
 use super::simd::arch;
 use super::timestep::{Timestep, of_cell};
-use super::walk::{ForwardRow, Pack, RowInput, Sizes, States, pack_forward};
+use super::walk::{ForwardRow, Pack, RowInput, States, pack_forward};
 use crate::cell::Cell;
 use crate::error::InputError;
-use crate::tensors::Direction;
 
 /// A layer on the CPU that goes a timestep at a time. Its weights are packed once, and its state stays with it.
 ///
@@ -116,18 +115,14 @@ impl Stepper {
         let count = if cell.has_recurrent_bias() { width } else { 0 };
         check("recurrent bias", recurrent_bias.len(), count, "G·H")?;
 
-        let sizes = walk_sizes(hidden);
         let input_weight = arch().dispatch(Pack {
             rows: input,
             columns: width,
             panel: columns(input_weight, width),
         });
         let recurrent_weight = (!recurrent_weight.is_empty())
-            .then(|| of_cell!(cell, pack_forward(sizes, recurrent_weight)));
-        let columns = match &recurrent_weight {
-            Some(packed) => packed.columns,
-            None => 0,
-        };
+            .then(|| of_cell!(cell, pack_forward(hidden, recurrent_weight)));
+        let columns = recurrent_weight.as_ref().map_or(0, |packed| packed.columns);
         Ok(Self {
             cell,
             sizes: [input, hidden],
@@ -138,7 +133,7 @@ impl Stepper {
             bias: bias.to_vec(),
             recurrent_weight,
             recurrent_bias: recurrent_bias.to_vec(),
-            states: States::zeros(batch, sizes),
+            states: States::zeros(batch, hidden),
             hidden: vec![0.0; batch * hidden],
             unused: vec![0.0; hidden],
         })
@@ -224,13 +219,6 @@ impl Stepper {
         let zeros = vec![0.0; self.hidden.len()];
         let cell = self.cell.has_cell_state().then_some(&zeros[..]);
         self.set_state(&zeros, cell);
-    }
-}
-
-fn walk_sizes(hidden: usize) -> Sizes {
-    Sizes {
-        hidden,
-        direction: Direction::Forward,
     }
 }
 

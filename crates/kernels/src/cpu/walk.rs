@@ -32,12 +32,12 @@ pub(super) struct Sizes {
     pub direction: Direction,
 }
 
-impl Sizes {
-    /// A multiple of every vector's length, not below H.
-    pub fn padded(&self) -> usize {
-        self.hidden.next_multiple_of(16)
-    }
+/// H, up to a multiple of every vector's length.
+pub(super) fn padded(hidden: usize) -> usize {
+    hidden.next_multiple_of(16)
+}
 
+impl Sizes {
     /// Multiply-adds of so many timesteps; a gate's arithmetic counts as 32 of each unit.
     fn work<C: Timestep>(&self, steps: usize) -> usize {
         let factors = if C::CELL.has_recurrent_weight() {
@@ -137,26 +137,23 @@ impl<'a> Weights<'a> {
         } else if steps <= FEW {
             Self::Plain(weight)
         } else {
-            Self::Packed(pack_forward::<C>(sizes, weight))
+            Self::Packed(pack_forward::<C>(sizes.hidden, weight))
         }
     }
 }
 
 /// The recurrent weights `[H, G·H]`, every gate padded to whole vectors.
-pub(super) fn pack_forward<C: Timestep>(sizes: Sizes, weight: &[f32]) -> Packed {
+pub(super) fn pack_forward<C: Timestep>(hidden: usize, weight: &[f32]) -> Packed {
     arch().dispatch(Pack {
-        rows: sizes.hidden,
-        columns: C::GATES * sizes.padded(),
-        panel: padded_gates::<C>(sizes, weight),
+        rows: hidden,
+        columns: C::GATES * padded(hidden),
+        panel: padded_gates::<C>(hidden, weight),
     })
 }
 
 /// What fills a panel of them; for [`Packed::new`].
-pub(super) fn padded_gates<C: Timestep>(
-    sizes: Sizes,
-    weight: &[f32],
-) -> impl Fn(usize, &mut [f32]) {
-    let (size, padded) = (sizes.hidden, sizes.padded());
+pub(super) fn padded_gates<C: Timestep>(size: usize, weight: &[f32]) -> impl Fn(usize, &mut [f32]) {
+    let padded = padded(size);
     move |first, to| {
         let width = to.len() / size;
         // Sixteen columns at a time lie within a gate.
@@ -212,7 +209,7 @@ pub(super) fn backward<C: Timestep>(sizes: Sizes, weight: &[f32], mut rows: Vec<
     let packed = &(!weight.is_empty()).then(|| {
         arch().dispatch(Pack {
             rows: width,
-            columns: sizes.padded(),
+            columns: padded(sizes.hidden),
             panel: |first: usize, to: &mut [f32]| {
                 let columns = to.len() / width;
                 let count = sizes.hidden.saturating_sub(first).min(columns);
@@ -314,8 +311,8 @@ pub(super) struct States {
 }
 
 impl States {
-    pub fn zeros(rows: usize, sizes: Sizes) -> Self {
-        let padded = sizes.padded();
+    pub fn zeros(rows: usize, hidden: usize) -> Self {
+        let padded = padded(hidden);
         Self {
             hidden: vec![0.0; rows * padded],
             cell: vec![0.0; rows * padded],
@@ -384,10 +381,10 @@ impl<C: Timestep> WithSimd for ForwardTile<'_, '_, C> {
         let Self { sizes, weights, .. } = self;
         let size = sizes.hidden;
         let (width, saved_width) = (C::GATES * size, C::SAVED * size);
-        let mut states = States::zeros(self.rows.len(), sizes);
+        let mut states = States::zeros(self.rows.len(), sizes.hidden);
         let columns = match weights {
             Weights::Packed(packed) => packed.columns,
-            Weights::Plain(_) => C::GATES * sizes.padded(),
+            Weights::Plain(_) => C::GATES * padded(size),
             Weights::None => 0,
         };
         let mut products = vec![0.0; self.rows.len() * columns];
@@ -409,8 +406,7 @@ impl<C: Timestep> WithSimd for ForwardTile<'_, '_, C> {
             match weights {
                 Weights::Packed(packed) => product(simd, live, left, packed, &mut products),
                 Weights::Plain(weights) => {
-                    let padded = sizes.padded();
-                    plain_product::<S, C>(simd, live, left, weights, &mut products, padded);
+                    plain_product::<S, C>(simd, live, left, weights, &mut products, padded(size));
                 }
                 Weights::None => {}
             }
@@ -492,7 +488,7 @@ impl<C: Timestep> WithSimd for BackwardTile<'_, '_, C> {
         let size = sizes.hidden;
         let (width, saved_width) = (C::GATES * size, C::SAVED * size);
         let (previous_width, split_width) = (C::previous_width(size), C::split_width(size));
-        let mut gradients = States::zeros(rows.len(), sizes);
+        let mut gradients = States::zeros(rows.len(), sizes.hidden);
         let columns = packed.as_ref().map_or(0, |packed| packed.columns);
         let mut products = vec![0.0; rows.len() * columns];
         // The gradients of the recurrent product, where they differ from those of the projections.

@@ -12,6 +12,19 @@ use super::or_panic;
 use crate::error::{ConfigError, at_least_1, share_below_1};
 use crate::initializers::Initializers;
 
+/// A configuration with one of its fields set, each by a method.
+macro_rules! setters {
+    ($($(#[$doc:meta])* $with:ident($field:ident: $type:ty);)*) => {
+        $($(#[$doc])*
+        pub fn $with(mut self, $field: $type) -> Self {
+            self.$field = $field;
+            self
+        })*
+    };
+}
+
+pub(crate) use setters;
+
 /// Configuration of a layer: [`LstmConfig`](super::LstmConfig), [`GruConfig`](super::GruConfig),
 /// [`SimpleRnnConfig`](super::SimpleRnnConfig), [`MinGruConfig`](super::MinGruConfig), or of a
 /// [`RecurrentCell`](super::RecurrentCell). All but the sizes may be left out of its JSON.
@@ -80,34 +93,17 @@ impl<L> LayerConfig<L> {
         }
     }
 
-    /// Whether there are biases.
-    pub fn with_bias(mut self, bias: bool) -> Self {
-        self.bias = bias;
-        self
-    }
-
-    /// Whether sequences are `[B, T, _]`.
-    pub fn with_batch_first(mut self, batch_first: bool) -> Self {
-        self.batch_first = batch_first;
-        self
-    }
-
-    /// Whether time is walked backwards.
-    pub fn with_reverse(mut self, reverse: bool) -> Self {
-        self.reverse = reverse;
-        self
-    }
-
-    /// Share of the hidden units that the recurrent products leave out in training.
-    pub fn with_recurrent_dropout(mut self, share: f64) -> Self {
-        self.recurrent_dropout = share;
-        self
-    }
-
-    /// Whose first weights.
-    pub fn with_initializers(mut self, initializers: Initializers) -> Self {
-        self.initializers = initializers;
-        self
+    setters! {
+        /// Whether there are biases.
+        with_bias(bias: bool);
+        /// Whether sequences are `[B, T, _]`.
+        with_batch_first(batch_first: bool);
+        /// Whether time is walked backwards.
+        with_reverse(reverse: bool);
+        /// Share of the hidden units that the recurrent products leave out in training.
+        with_recurrent_dropout(recurrent_dropout: f64);
+        /// Whose first weights.
+        with_initializers(initializers: Initializers);
     }
 
     /// Whether this describes a layer.

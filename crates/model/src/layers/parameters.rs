@@ -68,9 +68,8 @@ impl Parameters<'_> {
         masks: &mut impl Masks,
     ) -> Result<WalkOutput, InputError> {
         self.check_sequence(&input)?;
-        let input = self.batch_first(input);
-        let lengths = self.lengths_or_all(lengths, &input)?;
-        let mut walked = self.walk(self.project(input).into(), Some(lengths), state, masks)?;
+        let projections = self.project(self.batch_first(input));
+        let mut walked = self.walk(projections.into(), lengths, state, masks)?;
         walked.hidden_states = self.batch_first(walked.hidden_states);
         Ok(walked)
     }
@@ -94,7 +93,8 @@ impl Parameters<'_> {
         state: Option<State>,
         masks: &mut impl Masks,
     ) -> Result<WalkOutput, InputError> {
-        let lengths = lengths.unwrap_or_else(|| all(projections.dims(), &projections.device()));
+        let lengths =
+            lengths.unwrap_or_else(|| whole_time(projections.dims(), &projections.device()));
         let weight = self.recurrent_weight.map(Param::val);
         let weight = match (weight, self.recurrent_dropout) {
             (Some(weight), Some(dropout)) => Some(masks.drop_rows(dropout, weight)),
@@ -156,21 +156,6 @@ impl Parameters<'_> {
         Stepper::new(self.cell, self.sizes(), batch, weights).map_err(|error| error.of(self.name))
     }
 
-    /// The lengths given, or the whole time for every row.
-    pub fn lengths_or_all(
-        &self,
-        lengths: Option<Tensor<1, Int>>,
-        input: &Tensor<3>,
-    ) -> Result<Tensor<1, Int>, InputError> {
-        let Some(lengths) = lengths else {
-            return Ok(all(input.dims(), &input.device()));
-        };
-        let [batch, ..] = input.dims();
-        self.agreement()
-            .shape("lengths", &lengths.dims(), &[batch], "[B]")?;
-        Ok(lengths)
-    }
-
     /// Whether the layer can read `input`, laid out as it reads it.
     pub fn check_sequence(&self, input: &Tensor<3>) -> Result<(), InputError> {
         let meaning = match self.batch_first {
@@ -204,7 +189,8 @@ impl Parameters<'_> {
     }
 }
 
-fn all([batch, time, _]: [usize; 3], device: &Device) -> Tensor<1, Int> {
+/// The lengths of rows whose timesteps all count, `[B]`.
+pub(crate) fn whole_time([batch, time, _]: [usize; 3], device: &Device) -> Tensor<1, Int> {
     // Uploaded, which costs a GPU less than a kernel that fills.
     Tensor::from_data(&vec![time as i32; batch][..], device)
 }

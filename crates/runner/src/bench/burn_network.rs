@@ -39,7 +39,6 @@ impl BurnClassifier {
                 Cell::Rnn => BurnCell::Rnn(RnnConfig::new(input, hidden, true).init(device)),
                 Cell::Lstm => BurnCell::Lstm(LstmConfig::new(input, hidden, true).init(device)),
                 Cell::Gru => BurnCell::Gru(GruConfig::new(input, hidden, true).init(device)),
-                #[allow(unreachable_patterns)] // As long as these are all of ours.
                 _ => return None,
             },
             dense: LinearConfig::new(hidden, config.dense_size).init(device),
