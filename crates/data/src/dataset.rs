@@ -1,5 +1,7 @@
 //! Data before a network can read them.
 
+use serde::Serialize;
+
 use crate::example::Target;
 use crate::labels::Labels;
 use crate::sequence::Sequence;
@@ -71,6 +73,43 @@ pub struct Dataset {
     pub validation: Vec<Record>,
     /// For the final test alone.
     pub test: Vec<Record>,
-    /// How many texts held invalid UTF-8, which U+FFFD replaces.
-    pub replaced_utf8: usize,
+    /// What was recognised in the source, and what is doubtful there.
+    pub notes: Vec<Note>,
+}
+
+/// Something that whoever named the source should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// What it is about.
+    pub kind: NoteKind,
+    /// A sentence, without a full stop.
+    pub text: String,
+}
+
+/// What a [`Note`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoteKind {
+    /// What was recognised, and not given.
+    Understood,
+    /// What may be a mistake in the data.
+    Doubtful,
+}
+
+impl Note {
+    /// A note on what was recognised.
+    pub fn understood(text: impl Into<String>) -> Self {
+        Self {
+            kind: NoteKind::Understood,
+            text: text.into(),
+        }
+    }
+
+    /// A note on what is doubtful.
+    pub fn doubtful(text: impl Into<String>) -> Self {
+        Self {
+            kind: NoteKind::Doubtful,
+            text: text.into(),
+        }
+    }
 }

@@ -199,6 +199,19 @@ pub enum DataError {
         reason: String,
     },
 
+    /// A place in a line of a table cannot be understood.
+    #[error("{path}, line {line}, column {column}: {reason}")]
+    Place {
+        /// The table.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The character in it, from 1.
+        column: usize,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+
     /// The test fraction leaves one of the splits without a meaning.
     #[error(
         "the test fraction {fraction} is not between 0 and 1; \

@@ -16,8 +16,11 @@ use crate::sources::acl_imdb::read_archive;
 use crate::sources::keras_npz::{self, WordIndex};
 use crate::sources::npy::Npy;
 use crate::sources::pickle::read_lists;
-use crate::sources::table::{Classes, Reader};
-use crate::{DataError, TableFormat, TableOptions, Target, Tokenizer, Vocabulary};
+use crate::sources::table::Table;
+use crate::sources::texts::{Classes, Reader};
+use crate::{
+    DataError, LoadProgress, TableForm, TableFormat, TableOptions, Target, Tokenizer, Vocabulary,
+};
 
 /// Bytes of a message, its causes included.
 const LONGEST_MESSAGE: usize = 4096;
@@ -173,7 +176,10 @@ fn table(data: &[u8], format: TableFormat) {
     let options = TableOptions {
         path: "films".into(),
         test_path: None,
-        format,
+        form: TableForm {
+            format: Some(format),
+            ..TableForm::default()
+        },
         text_column: "text".into(),
         label_column: "label".into(),
         labels: None,
@@ -185,16 +191,16 @@ fn table(data: &[u8], format: TableFormat) {
         options: &options,
         limits: &limits,
         classes: Classes::new("label", "text", None),
-        replaced_utf8: 0,
-        before: 0,
-        total,
-        progress: &mut |progress| {
-            assert!(done <= progress.done && progress.done <= total);
-            done = progress.done;
-        },
+        notes: Vec::new(),
     };
-    let rows = reader
-        .rows(&options.path, data, total)
+    let mut progress = |progress: LoadProgress| {
+        assert!(done <= progress.done && progress.done <= total);
+        done = progress.done;
+    };
+    let source = (data, total);
+    let table = Table::read(&options.path, source, &options.form, &limits, &mut progress);
+    let rows = table
+        .and_then(|table| reader.rows(table))
         .and_then(|mut rows| {
             reader.classes.learn(&mut rows, &options.path)?;
             Ok(rows)
@@ -202,8 +208,7 @@ fn table(data: &[u8], format: TableFormat) {
     match rows {
         Ok(rows) => {
             assert!(rows.len() <= limits.rows);
-            assert!(reader.replaced_utf8 <= rows.len());
-            // Each invalid byte becomes the three of U+FFFD.
+            // UTF-16 may become half as long again.
             let text: usize = rows.iter().map(|row| row.expect_review().0.len()).sum();
             assert!(text <= 3 * data.len(), "{text} bytes of text");
             let labels = reader.classes.into_labels();

@@ -67,7 +67,7 @@ mod tokenizer;
 mod vocabulary;
 
 pub use batches::{Batch, BatchInput, BatchTargets, Batching, Padding};
-pub use dataset::{Content, Dataset, Record};
+pub use dataset::{Content, Dataset, Note, NoteKind, Record};
 pub use encoded::{EncodedDataset, Encoding, encode_all};
 pub use encoder::Encoder;
 pub use error::{DataError, Result};
@@ -78,7 +78,7 @@ pub use printable::{escaped, printable, steers, within_line};
 pub use scaler::Scaler;
 pub use sequence::Sequence;
 #[cfg(feature = "files")]
-pub use sources::{LoadProgress, Source, TableFormat, TableOptions, Unit};
+pub use sources::{LoadProgress, Source, TableForm, TableFormat, TableOptions, Unit};
 pub use statistics::{DatasetInfo, LabelCount, Lengths, SplitInfo};
 pub use tokenizer::Tokenizer;
 pub use vocabulary::Vocabulary;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::dataset::{Content, Dataset, Record};
+use crate::dataset::{Content, Dataset, Note, Record};
 use crate::example::Target;
 use crate::labels::Labels;
 use crate::tokenizer::Tokenizer;
@@ -27,8 +27,8 @@ pub struct DatasetInfo {
     pub distinct_words: Option<usize>,
     /// The ten most frequent words of the training split, the most frequent first, if it holds texts.
     pub first_words: Option<Vec<String>>,
-    /// Texts in which invalid UTF-8 was replaced.
-    pub replaced_utf8: usize,
+    /// What was recognised, and what is doubtful.
+    pub notes: Vec<Note>,
 }
 
 /// What a split holds.
@@ -96,7 +96,7 @@ impl DatasetInfo {
             max_length,
             distinct_words: vocabulary.as_ref().map(Vocabulary::distinct),
             first_words: vocabulary.map(|vocabulary| vocabulary.words().to_vec()),
-            replaced_utf8: dataset.replaced_utf8,
+            notes: dataset.notes.clone(),
         }
     }
 }
@@ -194,7 +194,7 @@ mod tests {
             ],
             validation: Vec::new(),
             test: vec![review(3, 1)],
-            replaced_utf8: 2,
+            notes: vec![Note::doubtful("2 texts are empty")],
         };
         let info = DatasetInfo::of(&dataset, 256);
         assert_eq!((info.train.examples, info.test.examples), (3, 1));
@@ -206,7 +206,7 @@ mod tests {
             "a", "film", "mess", "one", "two", "three", "four", "five", "six", "seven",
         ];
         assert_eq!(info.first_words.unwrap(), first);
-        assert_eq!(info.replaced_utf8, 2);
+        assert_eq!(info.notes, dataset.notes);
     }
 
     #[test]

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use directories::ProjectDirs;
 use gatefold_data::{
-    Dataset, EncodedDataset, Labels, LoadProgress, Source, TableFormat, TableOptions,
+    Dataset, EncodedDataset, Labels, LoadProgress, NoteKind, Source, TableForm, TableFormat,
+    TableOptions,
 };
 use gatefold_training::RunConfig;
 use gatefold_training::config::DatasetConfig;
+
+use crate::say;
 
 /// The generators' seed: the built-in datasets are the same ones in every run.
 const SEED: u64 = 42;
@@ -220,7 +223,10 @@ fn file(name: &str, config: &DatasetConfig, labels: Option<&Labels>) -> Result<S
     Ok(Source::Table(TableOptions {
         path: name.into(),
         test_path: config.test_path.clone(),
-        format,
+        form: TableForm {
+            format: Some(format),
+            ..TableForm::default()
+        },
         text_column: config.text_column.clone(),
         label_column: config.label_column.clone(),
         test_fraction: config.test_fraction,
@@ -238,12 +244,11 @@ pub fn load(
     progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
     let dataset = source(config, labels)?.load(progress)?;
-    if dataset.replaced_utf8 > 0 {
-        tracing::warn!(
-            "{} {} hold bytes that are no UTF-8; each such byte sequence was replaced by U+FFFD",
-            dataset.replaced_utf8,
-            config.noun()
-        );
+    for note in &dataset.notes {
+        match note.kind {
+            NoteKind::Understood => say!("{}", note.text),
+            NoteKind::Doubtful => say!("warning: {}", note.text),
+        }
     }
     Ok(dataset)
 }

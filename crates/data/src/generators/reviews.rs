@@ -599,10 +599,10 @@ mod tests {
             train,
             validation,
             test,
-            replaced_utf8,
+            notes,
         } = &*REVIEWS;
         assert_eq!(
-            (train.len(), test.len(), *replaced_utf8),
+            (train.len(), test.len(), notes.len()),
             (TRAIN_REVIEWS, TEST_REVIEWS, 0)
         );
         assert_eq!(*labels, Some(Labels::negative_positive()));

@@ -13,7 +13,7 @@ use flate2::bufread::MultiGzDecoder;
 use rayon::prelude::*;
 
 use super::progress::{LoadProgress, Unit};
-use crate::dataset::{Dataset, Record};
+use crate::dataset::{Dataset, Note, Record};
 use crate::error::{DataError, Result, SHOWN_REASON, shown};
 use crate::files::{check, open_sized, read_regular, text};
 use crate::labels::Labels;
@@ -298,8 +298,9 @@ fn dataset(path: &Path, mut files: Vec<ReviewFile>, remedy: &'static str) -> Res
         labels: Some(Labels::negative_positive()),
         ..Dataset::default()
     };
+    let mut replaced = 0;
     for ReviewFile { folder, bytes, .. } in files {
-        let text = text(&bytes, &mut dataset.replaced_utf8);
+        let text = text(&bytes, &mut replaced);
         let review = Record::text(text, folder.ends_with("pos").into());
         if folder.starts_with("train") {
             &mut dataset.train
@@ -310,6 +311,11 @@ fn dataset(path: &Path, mut files: Vec<ReviewFile>, remedy: &'static str) -> Res
     }
     mix(&mut dataset.train);
     mix(&mut dataset.test);
+    if replaced > 0 {
+        dataset.notes.push(Note::doubtful(format!(
+            "{replaced} reviews hold bytes that are no UTF-8; each such byte sequence was replaced by U+FFFD"
+        )));
+    }
     Ok(dataset)
 }
 
@@ -475,7 +481,7 @@ mod tests {
         let mut files = files();
         files.push(("test/neg/99_1.txt".into(), b"caf\xe9 \xff".to_vec()));
         let dataset = load_bytes(&archive_of("aclImdb/", &files)).unwrap();
-        assert_eq!(dataset.replaced_utf8, 1);
+        assert!(dataset.notes[0].text.starts_with("1 reviews hold bytes"));
         assert!(
             dataset
                 .test

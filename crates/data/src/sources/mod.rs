@@ -6,6 +6,7 @@ pub(crate) mod npy;
 pub(crate) mod pickle;
 pub(crate) mod progress;
 pub(crate) mod table;
+pub(crate) mod texts;
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,8 @@ use crate::generators::{MemoryTask, reviews};
 use crate::limits::Limits;
 
 pub use progress::{LoadProgress, Unit};
-pub use table::{TableFormat, TableOptions};
+pub use table::{TableForm, TableFormat};
+pub use texts::TableOptions;
 
 /// The name under which the reviews are published.
 const PUBLISHED_ARCHIVE: &str = "aclImdb_v1.tar.gz";
@@ -145,7 +147,7 @@ impl Source {
             Self::KerasNpz { npz, word_index } => {
                 return keras_npz::load(npz, word_index, limits, progress);
             }
-            Self::Table(options) => return table::load(options, limits, progress),
+            Self::Table(options) => return texts::load(options, limits, progress),
         };
         let total = (dataset.train.len() + dataset.validation.len() + dataset.test.len()) as u64;
         progress(LoadProgress {
@@ -230,7 +232,7 @@ mod tests {
         let table = Source::Table(TableOptions {
             path: missing.into(),
             test_path: None,
-            format: TableFormat::Csv,
+            form: TableForm::default(),
             text_column: "text".into(),
             label_column: "label".into(),
             labels: None,

@@ -1,140 +1,137 @@
-//! The two values of a JSON object that make a record. All others are skipped, not built.
+//! The values of a JSON object that are asked for. All others are skipped, not built.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
-/// What a row holds of what was asked for.
+use super::Cell;
+
+/// What was asked for of a row.
 #[derive(Debug)]
-pub(super) struct Row<'a> {
-    pub(super) text: Option<Value>,
-    pub(super) label: Option<Value>,
-    /// A key that was asked for and is there twice.
-    pub(super) twice: Option<&'a str>,
+pub(super) struct Values {
+    /// In the order of the keys; none where a key is missing.
+    pub(super) cells: Vec<Option<Cell>>,
+    /// The place of a key that is there twice.
+    pub(super) twice: Option<usize>,
 }
 
-impl<'a> Row<'a> {
-    /// Reads the values of two keys.
-    pub(super) fn parse(
-        row: &str,
-        text_key: &'a str,
-        label_key: &'a str,
-    ) -> serde_json::Result<Self> {
+impl Values {
+    /// Reads the values of some keys, which differ.
+    pub(super) fn parse(row: &str, keys: &[&str]) -> serde_json::Result<Self> {
         let mut json = serde_json::Deserializer::from_str(row);
-        let row = Keys {
-            text_key,
-            label_key,
-        }
-        .deserialize(&mut json)?;
+        let row = Wanted(keys).deserialize(&mut json)?;
         json.end().map(|()| row)
     }
 }
 
-/// A value of any kind.
-#[derive(Debug, PartialEq)]
-pub(super) enum Value {
-    /// A string.
-    Text(String),
-    /// A number or a truth value, as JSON writes it.
-    Scalar(String),
-    /// What anything else is.
-    Other(&'static str),
+/// The keys of an object, in its order.
+pub(super) fn keys(row: &str) -> serde_json::Result<Vec<String>> {
+    let mut json = serde_json::Deserializer::from_str(row);
+    let keys = json.deserialize_map(Keys)?;
+    json.end().map(|()| keys)
 }
 
-/// The keys of an object, sorted, for a message.
-pub(super) fn keys(row: &str) -> Vec<String> {
-    let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(row).unwrap_or_default();
-    keys.into_keys().collect()
-}
+struct Wanted<'a>(&'a [&'a str]);
 
-struct Keys<'a> {
-    text_key: &'a str,
-    label_key: &'a str,
-}
+impl<'de> DeserializeSeed<'de> for Wanted<'_> {
+    type Value = Values;
 
-impl<'a, 'de> DeserializeSeed<'de> for Keys<'a> {
-    type Value = Row<'a>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Row<'a>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Values, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'a, 'de> Visitor<'de> for Keys<'a> {
-    type Value = Row<'a>;
+impl<'de> Visitor<'de> for Wanted<'_> {
+    type Value = Values;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str("an object")
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Row<'a>, M::Error> {
-        let (mut text, mut label, mut twice) = (None, None, None);
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Values, M::Error> {
+        let mut values = Values {
+            cells: self.0.iter().map(|_| None).collect(),
+            twice: None,
+        };
         while let Some(key) = map.next_key::<String>()? {
-            let (place, key) = if key == self.text_key {
-                (&mut text, self.text_key)
-            } else if key == self.label_key {
-                (&mut label, self.label_key)
-            } else {
+            let Some(place) = self.0.iter().position(|wanted| *wanted == key) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            if place.replace(map.next_value()?).is_some() {
-                twice = Some(key);
+            if values.cells[place].replace(map.next_value()?).is_some() {
+                values.twice = Some(place);
             }
         }
-        Ok(Row { text, label, twice })
+        Ok(values)
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
+struct Keys;
+
+impl<'de> Visitor<'de> for Keys {
+    type Value = Vec<String>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Vec<String>, M::Error> {
+        let mut keys = Vec::new();
+        while let Some((key, _)) = map.next_entry::<String, IgnoredAny>()? {
+            keys.push(key);
+        }
+        Ok(keys)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cell {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        deserializer.deserialize_any(CellVisitor)
     }
 }
 
-struct ValueVisitor;
+struct CellVisitor;
 
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
+impl<'de> Visitor<'de> for CellVisitor {
+    type Value = Cell;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str("a value")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::Text(text.to_owned()))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Cell, E> {
+        Ok(Cell::Text(text.to_owned()))
     }
 
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Scalar(value.to_string()))
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Cell, E> {
+        Ok(Cell::Scalar(value.to_string()))
     }
 
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Scalar(value.to_string()))
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Cell, E> {
+        Ok(Cell::Scalar(value.to_string()))
     }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Scalar(value.to_string()))
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Cell, E> {
+        Ok(Cell::Scalar(value.to_string()))
     }
 
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Cell, E> {
         // As JSON writes it: 1.0 is not 1.
-        Ok(Value::Scalar(format!("{value:?}")))
+        Ok(Cell::Scalar(format!("{value:?}")))
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
-        Ok(Value::Other("null"))
+    fn visit_unit<E: de::Error>(self) -> Result<Cell, E> {
+        Ok(Cell::Null)
     }
 
-    fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Value, S::Error> {
+    fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Cell, S::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Other("an array"))
+        Ok(Cell::Other("an array"))
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Value, M::Error> {
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Cell, M::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Value::Other("an object"))
+        Ok(Cell::Other("an object"))
     }
 }

@@ -84,8 +84,10 @@ impl<'a> Classes<'a> {
             return refused("the label is empty; write one, or leave the row out");
         }
         if label.contains(char::REPLACEMENT_CHARACTER) {
-            // Labels that differ in such bytes only would become one.
-            return refused("the label holds bytes that are no UTF-8; save the table as UTF-8");
+            // Labels that differed in such bytes only became one.
+            return refused(
+                "the label holds U+FFFD, which stands for bytes that were lost; save the table anew, as UTF-8",
+            );
         }
         if let Some(labels) = &self.labels {
             return Err(DataError::UnknownLabel {
