@@ -41,6 +41,8 @@ pub struct EncodedDataset {
     pub validation: Vec<Example>,
     /// What the network is tested on.
     pub test: Vec<Example>,
+    /// The beginnings of its texts, for people; of numbers there are none.
+    pub test_beginnings: Vec<Box<str>>,
 }
 
 impl EncodedDataset {
@@ -116,12 +118,14 @@ impl EncodedDataset {
             true => train.split_off(train.len() - held_out),
             false => reading.encode(&encoder, "validation example", &dataset.validation)?,
         };
+        let test_beginnings = beginnings(test);
         let test = reading.encode(&encoder, "test example", test)?;
         Ok(Self {
             labels: dataset.labels.clone(),
             train,
             validation,
             test,
+            test_beginnings,
             encoder,
         })
     }
@@ -208,6 +212,27 @@ pub fn encode_all(
         }
         None => Ok(Vec::new()),
     }
+}
+
+/// Characters of a text's beginning.
+const BEGINNING: usize = 160;
+
+/// The beginnings of texts, for people: of each the first characters, on one line; of records without texts, none.
+pub fn beginnings(records: &[Record]) -> Vec<Box<str>> {
+    let texts = records.iter().map_while(|record| record.content.text());
+    texts.map(beginning).collect()
+}
+
+fn beginning(text: &str) -> Box<str> {
+    // Spaces are never so many that nothing else is left, but in texts of nothing else.
+    let read = &text[..text.floor_char_boundary(8 * BEGINNING)];
+    let mut shown = read.split_whitespace().collect::<Vec<_>>().join(" ");
+    let is_cut = read.len() < text.len() || shown.chars().nth(BEGINNING).is_some();
+    if let Some((end, _)) = shown.char_indices().nth(BEGINNING - 1).filter(|_| is_cut) {
+        shown.truncate(end);
+        shown.push('…');
+    }
+    shown.into()
 }
 
 /// What all examples are read with.
@@ -363,6 +388,19 @@ mod tests {
             test: vec![Record::text("a new film", 1)],
             ..Dataset::default()
         }
+    }
+
+    #[test]
+    fn a_beginning_is_short_and_on_one_line() {
+        assert_eq!(&*beginning(" A fine\n\n film.\r\n"), "A fine film.");
+        let exact = "é".repeat(BEGINNING);
+        assert_eq!(*beginning(&exact), exact);
+        let cut = beginning(&(exact + "é"));
+        assert_eq!(cut.chars().count(), BEGINNING);
+        assert!(cut.ends_with('…'), "{cut}");
+        assert_eq!(&*beginning(&" ".repeat(10_000)), "");
+        let texts = [Record::text("one", 0), Record::text("two", 1)];
+        assert_eq!(beginnings(&texts), ["one".into(), "two".into()]);
     }
 
     fn record(values: &[f32], target: Target) -> Record {

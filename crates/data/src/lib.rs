@@ -68,7 +68,7 @@ mod vocabulary;
 
 pub use batches::{Batch, BatchInput, BatchTargets, Batching, Padding};
 pub use dataset::{Content, Dataset, Note, NoteKind, Record};
-pub use encoded::{EncodedDataset, Encoding, encode_all};
+pub use encoded::{EncodedDataset, Encoding, beginnings, encode_all};
 pub use encoder::Encoder;
 pub use error::{DataError, Result};
 pub use example::{Example, Target, TargetKind};

@@ -4,12 +4,14 @@
 pub(crate) mod page;
 pub(crate) mod plots;
 mod reach;
+mod scores;
 mod tasks;
 
 use burn::tensor::Device;
 use gatefold_data::EncodedDataset;
 use gatefold_model::{Cell, Network};
-use gatefold_training::{ConfigError, EpochMetrics, RunConfig, RunSummary};
+use gatefold_training::config::Keep;
+use gatefold_training::{ConfigError, EpochMetrics, RunConfig, RunSummary, Scores};
 use itertools::Itertools;
 use minijinja::{Value, context};
 
@@ -30,6 +32,8 @@ pub struct RunSection {
     pub epochs: Vec<EpochMetrics>,
     /// Its result.
     pub summary: RunSummary,
+    /// What else its test found, if anything.
+    pub scores: Option<Scores>,
     /// How far back its gradient reached, for each length before and after training.
     pub reach: Vec<ReachCurve>,
 }
@@ -210,6 +214,8 @@ pub fn run_page(section: &RunSection) -> Result<String> {
             ),
             facts => Value::from_iter(facts),
             curves => figures(curves)?,
+            kept => config.training.keep.best(),
+            scores => scores::part(section)?,
             reach => reach::part(sections)?,
             config => config.to_toml()?,
         },
@@ -223,8 +229,14 @@ pub fn run_page(section: &RunSection) -> Result<String> {
 /// If a configuration can't be written as TOML.
 pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<String> {
     let cells = Table {
-        caption: "Of each network the epoch with the lowest validation loss was kept and tested."
-            .into(),
+        caption: format!(
+            "Of each network the epoch with {} was kept and tested.",
+            sections
+                .iter()
+                .map(|section| section.config.training.keep.best())
+                .unique()
+                .join(" or ")
+        ),
         header: [
             "network",
             "parameters",
@@ -254,8 +266,14 @@ pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<Str
     let mut plots = vec![Plot {
         title: "Validation loss by epoch".into(),
         note: format!(
-            "Mean {loss} over {noun} that the networks never learn from: lower is better. The lowest point of a \
-                 line is the epoch that was kept."
+            "Mean {loss} over {noun} that the networks never learn from: lower is better.{}",
+            match sections
+                .iter()
+                .all(|section| section.config.training.keep == Keep::Loss)
+            {
+                true => " The lowest point of a line is the epoch that was kept.",
+                false => "",
+            }
         ),
         x: "epoch",
         y: ("loss", Scale::Linear),

@@ -11,7 +11,7 @@ use gatefold::files;
 use gatefold_data::Tokenizer;
 use gatefold_model::{Cell, Initializers, NetworkConfig, Reading};
 use gatefold_training::RunConfig;
-use gatefold_training::config::{DatasetConfig, InputConfig, Schedule, TrainingConfig};
+use gatefold_training::config::{DatasetConfig, InputConfig, Keep, Schedule, TrainingConfig};
 use itertools::iproduct;
 
 use crate::output::{End, Format};
@@ -378,7 +378,11 @@ pub struct TrainingArgs {
     /// Steps over which the learning rate grows to its full value [default: 0]
     #[arg(long, value_name = "STEPS")]
     pub warm_up: Option<usize>,
-    /// Stop after this many epochs in a row without a lower validation loss [default: never]
+    /// Keep the epoch that is best on the validation part by this: the lowest loss, the highest accuracy, or the
+    /// highest mean of the classes' F1, each class counted alike [default: loss]
+    #[arg(long, value_parser = parse_keep, value_name = "loss|accuracy|f1")]
+    pub keep: Option<Keep>,
+    /// Stop after this many epochs in a row that are no better by what an epoch is kept for [default: never]
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<usize>,
     /// Scale the gradient down to this norm [default: never]
@@ -542,6 +546,7 @@ impl TrainingArgs {
         set(&mut config.schedule, self.schedule);
         set(&mut config.warm_up, self.warm_up);
         set(&mut config.weight_decay, self.weight_decay);
+        set(&mut config.keep, self.keep);
         config.patience = self.patience.or(config.patience);
         config.clip_norm = self.clip_norm.or(config.clip_norm);
         config.class_weights = self.class_weights.or(config.class_weights.take());
@@ -589,6 +594,15 @@ fn parse_schedule(name: &str) -> Result<Schedule, String> {
         "constant" => Ok(Schedule::Constant),
         "cosine" => Ok(Schedule::Cosine),
         _ => Err("the schedules are constant and cosine".into()),
+    }
+}
+
+fn parse_keep(name: &str) -> Result<Keep, String> {
+    match name {
+        "loss" => Ok(Keep::Loss),
+        "accuracy" => Ok(Keep::Accuracy),
+        "f1" => Ok(Keep::F1),
+        _ => Err("an epoch is kept for its loss, accuracy or f1".into()),
     }
 }
 

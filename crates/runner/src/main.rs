@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod output;
+mod score_text;
 
 use std::io::{Result, Write};
 use std::process::ExitCode;

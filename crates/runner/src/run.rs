@@ -8,7 +8,7 @@ use gatefold_lesson::report::{self, RunSection};
 use gatefold_model::{Network, Weights, release_memory};
 use gatefold_training::bundle::{fingerprint, most_weights};
 use gatefold_training::{
-    EpochMetrics, Event, OnEvent, RunConfig, RunSummary, Session, Store, score,
+    EpochMetrics, Event, OnEvent, RunConfig, RunSummary, Session, Store, test,
 };
 
 use crate::checkpoints::Checkpoints;
@@ -30,7 +30,7 @@ pub enum Outcome {
     },
 }
 
-/// Trains in `folder`, keeps the epoch with the lowest validation loss, tests it, and reports on it. Where the folder has
+/// Trains in `folder`, keeps the best epoch, tests it, and reports on it. Where the folder has
 /// checkpoints, goes on from the last one: on a CPU, to the same weights, bit for bit, as without the
 /// interruption. The full workflow in one call:
 ///
@@ -111,26 +111,30 @@ pub fn train(
     drop(session);
     // What training steps kept for each other is no use to what follows.
     release_memory();
-    let best = progress.best().context("no epoch was run")?.clone();
-    let (objective, batching) = (config.objective(), config.batching());
+    let best = progress
+        .best(config.training.keep)
+        .context("no epoch was run")?
+        .clone();
     let mut done = |batch, batches| {
         let _ = on_event(Event::Evaluated { batch, batches });
     };
-    let test = score(
-        &network, objective, &data.test, &batching, device, &mut done,
-    )?;
+    let labels = data.labels.as_ref();
+    let mut tested = test(&network, config, labels, &data.test, device, &mut done)?;
+    tested.quote(&data.test_beginnings);
+    let evaluation = tested.evaluation;
     let summary = RunSummary {
         version: env!("CARGO_PKG_VERSION").into(),
         device: selected.to_string(),
         parameters: network.num_params(),
         best_epoch: best.epoch,
         best,
-        test_loss: test.loss,
-        test_accuracy: test.accuracy,
-        test_examples: test.examples,
+        test_loss: evaluation.loss,
+        test_accuracy: evaluation.accuracy,
+        test_examples: evaluation.examples,
         training_seconds: progress.seconds,
         milliseconds_per_step: 1e3 * progress.step_seconds / steps as f64,
     };
+    folder.write_evaluation(&tested)?;
     folder.write_summary(&summary)?;
     let name = folder.path().file_name().unwrap_or_default();
     let section = RunSection {
@@ -138,6 +142,7 @@ pub fn train(
         config: config.clone(),
         epochs: progress.epochs,
         summary,
+        scores: tested.scores,
         reach: report::reach(config, &network, data, device)?,
     };
     folder.write_report(&report::run_page(&section)?)?;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use gatefold_data::files::read_regular;
 use gatefold_data::{DataError, Encoder, Labels};
 use gatefold_training::bundle::{self, Bundle};
-use gatefold_training::{EpochMetrics, RunConfig, RunSummary};
+use gatefold_training::{EpochMetrics, RunConfig, RunSummary, TestResult};
 use itertools::Itertools;
 
 use crate::checkpoints::Checkpoints;
@@ -16,6 +16,7 @@ use crate::files::{self, Lock, read_text};
 
 const METRICS: &str = "metrics.jsonl";
 const SUMMARY: &str = "summary.json";
+const EVALUATION: &str = "evaluation.json";
 const REPORT: &str = "report.html";
 const CHECKPOINTS: &str = "checkpoints";
 
@@ -222,6 +223,16 @@ impl RunFolder {
         let mut text = serde_json::to_vec_pretty(summary)?;
         text.push(b'\n');
         self.write(SUMMARY, &text)
+    }
+
+    /// Writes what the test found.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn write_evaluation(&self, tested: &TestResult) -> Result<()> {
+        let mut text = serde_json::to_vec_pretty(tested)?;
+        text.push(b'\n');
+        self.write(EVALUATION, &text)
     }
 
     /// Where the run's report is.
@@ -475,6 +486,7 @@ mod tests {
             train_accuracy: Some(0.75),
             validation_loss: 0.25,
             validation_accuracy: Some(0.875),
+            validation_f1: None,
             seconds: 1.5,
         };
         let epochs = [

@@ -179,7 +179,10 @@ pub struct TrainingConfig {
     pub schedule: Schedule,
     /// Steps over which the learning rate grows from near 0 to `learning_rate`.
     pub warm_up: usize,
-    /// Training ends after this many epochs in a row without a lower validation loss.
+    /// The epoch that is kept: the best by which measure on the validation part.
+    #[serde(skip_serializing_if = "Keep::is_default")]
+    pub keep: Keep,
+    /// Training ends after this many epochs in a row that are no better by that measure.
     pub patience: Option<usize>,
     /// The gradient of all parameters together is scaled down to this norm (Pascanu et al. 2013).
     pub clip_norm: Option<f64>,
@@ -203,6 +206,34 @@ pub enum Schedule {
     Cosine,
 }
 
+/// What an epoch is kept for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// The lowest loss.
+    #[default]
+    Loss,
+    /// The highest share of right answers.
+    Accuracy,
+    /// The highest mean of the classes' F1, each class counted alike.
+    F1,
+}
+
+impl Keep {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is best in the epoch that is kept, for people: `the lowest validation loss`.
+    pub fn best(self) -> &'static str {
+        match self {
+            Self::Loss => "the lowest validation loss",
+            Self::Accuracy => "the highest validation accuracy",
+            Self::F1 => "the highest macro F1 in validation",
+        }
+    }
+}
+
 impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
@@ -214,6 +245,7 @@ impl Default for TrainingConfig {
             validation_fraction: 0.2,
             schedule: Schedule::Constant,
             warm_up: 0,
+            keep: Keep::Loss,
             patience: None,
             clip_norm: None,
             weight_decay: 0.0,
@@ -326,6 +358,10 @@ impl RunConfig {
                 )
             })?;
         }
+        ensure(
+            objective.has_accuracy() || self.training.keep == Keep::Loss,
+            || "numbers as targets have no accuracy and no F1: keep must be \"loss\"".into(),
+        )?;
         self.training.objective = Some(objective);
         Ok(())
     }

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use burn::tensor::{Device, Tensor};
 use futures_lite::future::block_on;
-use gatefold_data::{Batch, BatchTargets, Batching, Example};
+use gatefold_data::{Batch, BatchTargets, Batching, Example, Labels};
 use gatefold_model::Heartbeat;
 use web_time::Instant;
 
 use crate::batch::Answers;
+use crate::config::RunConfig;
 use crate::error::{Result, TrainingError};
 use crate::metrics::{Evaluation, Totals};
 use crate::objective::{Objective, RowScore};
+use crate::scores::{ScoreTally, TestResult};
 
 /// Answers as they come off the device, in few reads: each read waits for all work before it.
 pub(crate) struct Reads {
@@ -205,7 +207,7 @@ pub async fn evaluate_async(
             answers[index] = batch.answers[numbers].to_vec();
         }
     };
-    let scored = test(
+    let scored = answer_all(
         network, objective, examples, batching, device, done, &mut keep,
     );
     let evaluation = scored.await?;
@@ -213,7 +215,7 @@ pub async fn evaluate_async(
 }
 
 /// How good the answers to all examples are; each batch's are given to `keep`.
-async fn test(
+async fn answer_all(
     network: &impl Answers,
     objective: Objective,
     examples: &[Example],
@@ -262,7 +264,7 @@ pub async fn score_async(
             finite = ensure_finite(&[batch.answers]);
         }
     };
-    let tested = test(
+    let tested = answer_all(
         network, objective, examples, batching, device, done, &mut look,
     );
     let evaluation = tested.await?;
@@ -284,6 +286,61 @@ pub fn score(
     block_on(score_async(
         network, objective, examples, batching, device, done,
     ))
+}
+
+/// How good the answers to all examples are in all that [`scores`](crate::scores) has, without keeping them: those of
+/// a network that `config` describes and whose classes have `labels`. `done` hears the number of batches behind and in
+/// all.
+///
+/// # Errors
+/// As [`score_async`].
+///
+/// # Panics
+/// If the network answers more classes than there are labels.
+pub async fn test_async(
+    network: &impl Answers,
+    config: &RunConfig,
+    labels: Option<&Labels>,
+    examples: &[Example],
+    device: &Device,
+    done: &mut dyn FnMut(usize, usize),
+) -> Result<TestResult> {
+    let (objective, batching) = (config.objective(), &config.batching());
+    let mut tally = ScoreTally::new(objective, labels);
+    let mut finite = Ok(());
+    let mut look = |batch: BatchAnswers| {
+        if finite.is_ok() {
+            tally.count(&batch);
+            finite = ensure_finite(&[batch.answers]);
+        }
+    };
+    let tested = answer_all(
+        network, objective, examples, batching, device, done, &mut look,
+    );
+    let evaluation = tested.await?;
+    finite?;
+    Ok(TestResult {
+        evaluation,
+        scores: tally.scores(labels),
+    })
+}
+
+/// [`test_async`], waiting for the device: not in a browser.
+///
+/// # Errors
+/// As [`score_async`].
+///
+/// # Panics
+/// As [`test_async`].
+pub fn test(
+    network: &impl Answers,
+    config: &RunConfig,
+    labels: Option<&Labels>,
+    examples: &[Example],
+    device: &Device,
+    done: &mut dyn FnMut(usize, usize),
+) -> Result<TestResult> {
+    block_on(test_async(network, config, labels, examples, device, done))
 }
 
 /// Whether answers of this shape are answers to a batch.

@@ -11,6 +11,7 @@
 //! | [`checkpoint`] | what an interrupted training needs to go on, as bytes |
 //! | [`evaluation`] | answers to many examples, and how good they are |
 //! | [`metrics`] | what a run measures |
+//! | [`scores`] | what a test measures beside the loss: precision, recall, confusions, ROC, calibration, mistakes |
 //! | [`bundle`] | [`Bundle`]: a trained network and all that it needs, from bytes |
 //! | [`predictor`] | [`Predictor`]: a bundle that answers |
 //!
@@ -67,6 +68,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod predictor;
 mod schedule;
+pub mod scores;
 pub mod session;
 pub mod trainer;
 
@@ -77,12 +79,13 @@ pub use burn;
 pub use checkpoint::Checkpoint;
 pub use config::{ConfigError, RunConfig};
 pub use error::{Result, TrainingError};
-pub use evaluation::{evaluate, evaluate_async, score, score_async};
+pub use evaluation::{evaluate, evaluate_async, score, score_async, test, test_async};
 pub use hash::hash;
 pub use metrics::{EpochMetrics, Evaluation, Progress, RunSummary};
 pub use objective::Objective;
 pub use optimizer::Adam;
 pub use predictor::{Answer, Predictor, Stream};
 pub use schedule::learning_rate;
+pub use scores::{Scores, TestResult};
 pub use session::{Event, OnEvent, Session, Store, fit, fit_async};
 pub use trainer::{Alone, Exchange, Trainer};

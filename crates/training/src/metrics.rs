@@ -1,6 +1,10 @@
 //! What a run measures while it goes on, and at its end.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
+
+use crate::config::Keep;
 
 /// How well a network answers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -48,15 +52,31 @@ pub struct EpochMetrics {
     /// Share of them answered rightly; none where answers are numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
+    /// The macro mean of F1 over them, where it chooses the [epoch that is kept](Keep::F1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_f1: Option<f64>,
     /// How long the epoch took, validation included.
     pub seconds: f64,
 }
 
 impl EpochMetrics {
-    /// The epoch with the lowest validation loss, the first one of equals.
-    pub fn best_of(epochs: &[Self]) -> Option<&Self> {
-        let by_loss = |a: &&Self, b: &&Self| a.validation_loss.total_cmp(&b.validation_loss);
-        epochs.iter().min_by(by_loss)
+    /// The epoch that is kept: the best on the validation part by a measure, the first one of equals.
+    pub fn best_of(epochs: &[Self], keep: Keep) -> Option<&Self> {
+        epochs.iter().min_by(|a, b| a.by(keep, b))
+    }
+
+    /// Less than another epoch where it is better by a measure.
+    fn by(&self, keep: Keep, other: &Self) -> Ordering {
+        let share = |epoch: &Self| match keep {
+            Keep::F1 => epoch.validation_f1,
+            _ => epoch.validation_accuracy,
+        };
+        match keep {
+            Keep::Loss => self.validation_loss.total_cmp(&other.validation_loss),
+            _ => share(other)
+                .unwrap_or(0.0)
+                .total_cmp(&share(self).unwrap_or(0.0)),
+        }
     }
 }
 
@@ -69,7 +89,7 @@ pub struct RunSummary {
     pub device: String,
     /// Trained numbers.
     pub parameters: usize,
-    /// The epoch whose weights were kept: the lowest validation loss.
+    /// The epoch whose weights were kept: the best on the validation part.
     pub best_epoch: usize,
     /// Its metrics.
     pub best: EpochMetrics,
@@ -104,8 +124,37 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The epoch with the lowest validation loss, the first one of equals.
-    pub fn best(&self) -> Option<&EpochMetrics> {
-        EpochMetrics::best_of(&self.epochs)
+    /// The epoch that is kept: the best on the validation part by a measure, the first one of equals.
+    pub fn best(&self, keep: Keep) -> Option<&EpochMetrics> {
+        EpochMetrics::best_of(&self.epochs, keep)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_epoch_that_is_kept_is_the_first_of_the_best_by_its_measure() {
+        let epoch = |epoch, loss, accuracy, f1| EpochMetrics {
+            epoch,
+            train_loss: 1.0,
+            train_accuracy: None,
+            validation_loss: loss,
+            validation_accuracy: Some(accuracy),
+            validation_f1: Some(f1),
+            seconds: 1.0,
+        };
+        let epochs = [
+            epoch(1, 0.5, 0.7, 0.2),
+            epoch(2, 0.4, 0.8, 0.4),
+            epoch(3, 0.6, 0.9, 0.3),
+            epoch(4, 0.4, 0.9, 0.4),
+        ];
+        for (keep, expected) in [(Keep::Loss, 2), (Keep::Accuracy, 3), (Keep::F1, 2)] {
+            let best = EpochMetrics::best_of(&epochs, keep).unwrap();
+            assert_eq!(best.epoch, expected, "{keep:?}");
+        }
+        assert_eq!(EpochMetrics::best_of(&[], Keep::F1), None);
     }
 }

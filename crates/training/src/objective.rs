@@ -132,6 +132,32 @@ impl Objective {
         }
     }
 
+    /// The class that a row's answer `[C]` names, and its probability.
+    ///
+    /// # Panics
+    /// If answers are numbers.
+    pub fn answered(self, answer: &[f32]) -> (usize, f64) {
+        match self {
+            Self::Binary => {
+                let probability = probability(answer[0].abs());
+                (usize::from(answer[0] > 0.0), probability)
+            }
+            Self::Classes => {
+                let class = likeliest(answer);
+                (class, (f64::from(answer[class]) - log_sum(answer)).exp())
+            }
+            Self::Values => panic!("numbers have no probabilities"),
+        }
+    }
+
+    /// The log-odds of the second of two classes, from a row's answer `[C]`.
+    pub(crate) fn log_odds(self, answer: &[f32]) -> f64 {
+        match self {
+            Self::Binary => answer[0].into(),
+            _ => f64::from(answer[1]) - f64::from(answer[0]),
+        }
+    }
+
     /// The probability of every class, from a row's answer `[C]`.
     ///
     /// # Panics

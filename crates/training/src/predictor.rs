@@ -9,9 +9,10 @@ use crate::batch::unsorted_input;
 use crate::bundle::{Bundle, unfit};
 use crate::config::{ConfigError, RunConfig};
 use crate::error::Result;
-use crate::evaluation::{ensure_finite, evaluate_async, read, score_async};
+use crate::evaluation::{ensure_finite, evaluate_async, read, test_async};
 use crate::metrics::Evaluation;
 use crate::objective::{Objective, likeliest};
+use crate::scores::TestResult;
 
 /// A trained network, with all that it needs to answer.
 #[derive(Debug)]
@@ -180,31 +181,30 @@ impl Predictor {
         })
     }
 
-    /// How good the answers to examples are, without keeping them.
+    /// How good the answers to examples are in all that [`scores`](crate::scores) has, without keeping them.
     ///
     /// # Errors
     /// As [`answer_async`](Self::answer_async).
-    pub async fn score_async(
+    pub async fn test_async(
         &self,
         examples: &[Example],
         done: &mut dyn FnMut(usize, usize),
-    ) -> Result<Evaluation> {
+    ) -> Result<TestResult> {
         self.check_all(examples)?;
-        let (objective, batching) = (self.config.objective(), self.config.batching());
-        let (network, device) = (&self.network, &self.device);
-        score_async(network, objective, examples, &batching, device, done).await
+        let (network, labels) = (&self.network, self.labels.as_ref());
+        test_async(network, &self.config, labels, examples, &self.device, done).await
     }
 
-    /// [`score_async`](Self::score_async), waiting for the device: not in a browser.
+    /// [`test_async`](Self::test_async), waiting for the device: not in a browser.
     ///
     /// # Errors
     /// As [`answer_async`](Self::answer_async).
-    pub fn score(
+    pub fn test(
         &self,
         examples: &[Example],
         done: &mut dyn FnMut(usize, usize),
-    ) -> Result<Evaluation> {
-        block_on(self.score_async(examples, done))
+    ) -> Result<TestResult> {
+        block_on(self.test_async(examples, done))
     }
 
     fn check_all(&self, examples: &[Example]) -> Result<()> {

@@ -14,9 +14,9 @@ use web_time::Instant;
 
 use crate::batch::Answers;
 use crate::checkpoint::{Checkpoint, Header, Refused, damaged};
-use crate::config::RunConfig;
+use crate::config::{Keep, RunConfig};
 use crate::error::{OtherError, Result, TrainingError};
-use crate::evaluation::{Reads, Tally, read, score_async};
+use crate::evaluation::{Reads, Tally, read, score_async, test_async};
 use crate::hash::Hasher;
 use crate::metrics::{EpochMetrics, Evaluation, Progress};
 use crate::schedule::learning_rate;
@@ -295,7 +295,10 @@ impl<'a, N: Answers> Session<'a, N> {
     /// Whether all epochs are done, or patience has run out.
     fn is_done(&self) -> bool {
         let done = self.progress.epochs.len();
-        let best = self.progress.best().map_or(0, |best| best.epoch);
+        let best = self
+            .progress
+            .best(self.config.training.keep)
+            .map_or(0, |best| best.epoch);
         let patience = self.config.training.patience;
         done >= self.config.training.epochs
             || patience.is_some_and(|most| done >= best.saturating_add(most))
@@ -411,20 +414,13 @@ impl<'a, N: Answers> Session<'a, N> {
     ) -> Result<EpochMetrics> {
         let start = Instant::now();
         let network = self.trainer.network();
-        let validated = score_async(
-            &network,
-            self.config.objective(),
-            &self.data.validation,
-            &self.config.batching(),
-            &self.device,
-            &mut |batch, batches| {
-                let _ = on_event(Event::Evaluated { batch, batches });
-            },
-        )
-        .await;
+        let mut done = |batch, batches| {
+            let _ = on_event(Event::Evaluated { batch, batches });
+        };
+        let validated = self.test_on_validation(&network, &mut done).await;
         let epoch = self.epoch();
-        let validated = match validated {
-            Ok(validated) if validated.loss.is_finite() => validated,
+        let (validated, validation_f1) = match validated {
+            Ok(tested) if tested.0.loss.is_finite() => tested,
             Ok(_) | Err(TrainingError::NotFinite) => {
                 return Err(self.diverged(epoch, self.progress.step));
             }
@@ -440,6 +436,7 @@ impl<'a, N: Answers> Session<'a, N> {
             train_accuracy: trained.accuracy,
             validation_loss: validated.loss,
             validation_accuracy: validated.accuracy,
+            validation_f1,
             seconds: self.progress.epoch_seconds + seconds,
         };
         self.progress.epochs.push(metrics.clone());
@@ -459,14 +456,36 @@ impl<'a, N: Answers> Session<'a, N> {
                 ("accuracy/validation", validation),
             ]);
         }
+        values.extend(validation_f1.map(|f1| ("f1/validation", f1)));
         store
             .scalars((epoch * self.steps) as u64, &values)
             .map_err(TrainingError::Store)?;
         Ok(metrics)
     }
 
+    /// How good the answers to the validation part are, with the macro mean of F1 if an epoch is kept for it.
+    async fn test_on_validation(
+        &self,
+        network: &N,
+        done: &mut dyn FnMut(usize, usize),
+    ) -> Result<(Evaluation, Option<f64>)> {
+        let (config, data, device) = (self.config, self.data, &self.device);
+        if config.training.keep == Keep::F1 {
+            let labels = data.labels.as_ref();
+            let tested = test_async(network, config, labels, &data.validation, device, done);
+            let tested = tested.await?;
+            let f1 = tested.classes().map(|classes| classes.macro_mean.f1);
+            return Ok((tested.evaluation, f1));
+        }
+        let (objective, batching) = (config.objective(), config.batching());
+        let examples = &data.validation;
+        let scored = score_async(network, objective, examples, &batching, device, done);
+        Ok((scored.await?, None))
+    }
+
     fn is_best(&self, epoch: usize) -> bool {
-        self.progress.best().is_some_and(|best| best.epoch == epoch)
+        let best = self.progress.best(self.config.training.keep);
+        best.is_some_and(|best| best.epoch == epoch)
     }
 
     /// The network's weights, read once after a step.
@@ -557,8 +576,8 @@ impl<'a, N: Answers> Session<'a, N> {
     }
 }
 
-/// Trains `network` on `device` as `config` says, and returns it with the weights of the epoch with the lowest
-/// validation loss, and the history of all epochs. Keeps nothing elsewhere.
+/// Trains `network` on `device` as `config` says, and returns it with the weights of the epoch that is best on
+/// the validation part, and the history of all epochs. Keeps nothing elsewhere.
 ///
 /// ```
 /// use std::ops::ControlFlow;

@@ -13,6 +13,7 @@ use gatefold_data::{
 };
 use gatefold_model::{Cell, NetworkError, Reading, Weights};
 use gatefold_training::bundle::{CONFIG, LABELS, SCALER, WEIGHTS, fingerprint};
+use gatefold_training::config::Keep;
 use gatefold_training::error::OtherError;
 use gatefold_training::{
     Answer, Answers, Bundle, Checkpoint, EpochMetrics, Event, Exchange, Predictor, RunConfig,
@@ -143,7 +144,7 @@ fn anyones_network_is_trained_kept_and_gone_on_with() {
         )
         .unwrap()
     };
-    let best = EpochMetrics::best_of(&history).unwrap();
+    let best = EpochMetrics::best_of(&history, Keep::Loss).unwrap();
     // A weight that is kept transposed is read in another order, and adds up to other last bits.
     let difference = validated(&network).1.loss - best.validation_loss;
     assert!(difference.abs() < 1e-6, "{difference}");

@@ -9,11 +9,12 @@ use super::plots::Plot;
 use crate::error::Result;
 
 /// A name that ends in `.html` turns escaping on.
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 8] = [
     ("page.html", include_str!("page.html")),
     ("figure.html", include_str!("figure.html")),
     ("table.html", include_str!("table.html")),
     ("reach.html", include_str!("reach.html")),
+    ("scores.html", include_str!("scores.html")),
     ("run.html", include_str!("run.html")),
     ("comparison.html", include_str!("comparison.html")),
     ("explanation.html", include_str!("explanation.html")),

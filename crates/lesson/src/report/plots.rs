@@ -28,7 +28,7 @@ pub(crate) struct Plot {
     pub title: String,
     /// How to read it.
     pub note: String,
-    /// What the horizontal axis counts, in whole numbers.
+    /// What the horizontal axis counts, in whole numbers unless the vertical axis has [`Scale::Shares`].
     pub x: &'static str,
     /// The vertical axis.
     pub y: (&'static str, Scale),
@@ -43,6 +43,8 @@ pub(crate) enum Scale {
     Linear,
     /// From 0 to 1, with a line at a half.
     Share,
+    /// From 0 to 1, and so is the horizontal axis.
+    Shares,
     /// In powers of ten; values below [`SMALLEST`] are left out.
     Logarithmic,
 }
@@ -115,15 +117,17 @@ impl Plot {
     }
 
     fn layout(&self, x: (f64, f64), y: (f64, f64)) -> Layout {
-        let (x, step) = if x.0 < x.1 {
+        let (label, scale) = self.y;
+        let (x, step) = if scale == Scale::Shares {
+            ((0.0, 1.0), 0.25)
+        } else if x.0 < x.1 {
             (x, whole_step(x.1 - x.0))
         } else {
             ((x.0 - 0.5, x.1 + 0.5), 1.0)
         };
-        let (label, scale) = self.y;
         let (y, y_step) = match scale {
             Scale::Linear => (y, None),
-            Scale::Share => ((0.0, 1.0), Some(0.25)),
+            Scale::Share | Scale::Shares => ((0.0, 1.0), Some(0.25)),
             Scale::Logarithmic => {
                 let step = whole_step(y.1.ceil() - y.0.floor());
                 let low = (y.0 / step).floor() * step;
@@ -141,7 +145,10 @@ impl Plot {
             .with_x_axis_min(x.0)
             .with_x_axis_max(x.1)
             .with_x_tick_step(step)
-            .with_x_tick_format(TickFormat::Integer)
+            .with_x_tick_format(match scale {
+                Scale::Shares => TickFormat::Fixed(2),
+                _ => TickFormat::Integer,
+            })
             .with_x_label_overlap(AxisLabelOverlap::Thin)
             .with_y_label(label);
         let Some(y_step) = y_step else {
@@ -155,6 +162,7 @@ impl Plot {
             Scale::Logarithmic => {
                 layout.with_y_tick_format(TickFormat::Custom(Arc::new(power_of_ten)))
             }
+            Scale::Shares => layout.with_y_tick_format(TickFormat::Fixed(2)),
             _ => layout
                 .with_reference_line(ReferenceLine::horizontal(0.5).with_color("var(--quiet)")),
         }
@@ -181,7 +189,7 @@ impl Scale {
                 .filter(|&(_, y)| y >= SMALLEST)
                 .map(|(x, y)| (x, y.log10()))
                 .collect(),
-            Self::Linear | Self::Share => finite.collect(),
+            Self::Linear | Self::Share | Self::Shares => finite.collect(),
         }
     }
 }

@@ -1,3 +1,7 @@
+use gatefold_training::scores::{
+    Bin, Calibration, ClassMeans, ClassScore, ClassScores, Confused, Confusion, Mistake, Roc,
+};
+
 use super::*;
 
 const NAME: &str = "<b>&\"'$a$";
@@ -12,6 +16,7 @@ fn section(name: &str, cell: Cell, epochs: usize, lengths: &[usize]) -> RunSecti
             train_accuracy: Some(0.9 - 0.4 / epoch as f64),
             validation_loss: 0.72 / epoch as f64,
             validation_accuracy: Some(0.88 - 0.4 / epoch as f64),
+            validation_f1: None,
             seconds: 11.0,
         })
         .collect();
@@ -40,6 +45,7 @@ fn section(name: &str, cell: Cell, epochs: usize, lengths: &[usize]) -> RunSecti
             milliseconds_per_step: 44.25,
         },
         epochs,
+        scores: None,
         reach: reach.collect(),
     }
 }
@@ -109,6 +115,90 @@ fn a_runs_page_shows_its_result_curves_reach_and_settings() {
         assert!(page.contains(shown), "{shown}");
     }
     assert!(page.contains("hidden_size = 64"), "{page}");
+}
+
+/// What a test of classes may find.
+fn scores(classes: usize) -> Scores {
+    let name = |class: usize| match class {
+        0 => NAME.to_owned(),
+        _ => format!("class {class}"),
+    };
+    let means = ClassMeans {
+        precision: 0.75,
+        recall: 0.5,
+        f1: 0.6125,
+    };
+    Scores::Classes(ClassScores {
+        largest_class_share: 0.625,
+        macro_mean: means,
+        weighted_mean: means,
+        classes: (0..classes)
+            .map(|class| ClassScore {
+                label: name(class),
+                precision: 0.5,
+                recall: 0.25,
+                f1: 0.3333,
+                support: 4,
+                answered: 8,
+            })
+            .collect(),
+        confusion: Confusion {
+            matrix: (classes <= 100).then(|| vec![vec![1; classes]; classes]),
+            most_frequent: vec![Confused {
+                label: name(0),
+                answer: name(1),
+                count: 3,
+            }],
+        },
+        roc: (classes == 2).then(|| Roc {
+            area: 0.8765,
+            points: vec![(0.0, 0.0), (0.25, 0.75), (1.0, 1.0)],
+        }),
+        calibration: Calibration {
+            expected_error: 0.0432,
+            bins: vec![Bin {
+                from: 0.5,
+                to: 0.6,
+                count: 8,
+                probability: 0.55,
+                accuracy: 0.5,
+            }],
+        },
+        worst_mistakes: vec![Mistake {
+            example: 6,
+            step: None,
+            label: name(0),
+            answer: name(1),
+            probability: 0.9876,
+            text: Some(format!("{NAME} \u{1b}[31m")),
+        }],
+    })
+}
+
+#[test]
+fn a_runs_page_shows_what_the_test_found() {
+    let mut section = section("lstm", Cell::Lstm, 2, &[]);
+    section.scores = Some(scores(2));
+    let page = run_page(&section).unwrap();
+    assert_eq!(check(&page), 4);
+    for shown in [
+        "0.8765",
+        "0.0432",
+        "0.6125",
+        "62.5",
+        "0.9876",
+        "class \\ answer",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
+    assert!(!page.contains('\u{1b}'), "{page}");
+    assert!(page.contains(">0.25</text>"), "{page}");
+
+    section.scores = Some(scores(500));
+    let page = run_page(&section).unwrap();
+    assert_eq!(check(&page), 3);
+    assert!(page.contains("Of 500 classes the 30"), "{page}");
+    assert!(page.contains("most frequent confusions"), "{page}");
 }
 
 #[test]

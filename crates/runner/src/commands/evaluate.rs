@@ -5,12 +5,13 @@ use gatefold::memory::ensure_answers_fit;
 use gatefold::progress::{self, Bar};
 use gatefold::run_folder::RunFolder;
 use gatefold::{dataset, device, say};
-use gatefold_data::{Labels, encode_all};
+use gatefold_data::{Labels, beginnings, encode_all};
 use gatefold_training::config::DatasetConfig;
 use gatefold_training::{Predictor, RunConfig};
 
 use crate::cli::{EvaluateArgs, is_sound, with_flags};
-use crate::output::{self, Format, accuracy};
+use crate::output::{self, Format};
+use crate::score_text;
 
 pub fn run(args: EvaluateArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
@@ -53,22 +54,30 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     );
     let max_length = config.input.max_length;
     let examples = encode_all(&data.test, predictor.encoder(), labels, max_length)?;
+    let texts = beginnings(&data.test);
     drop(data);
     let sequences = examples.iter().map(|example| &example.input);
     ensure_answers_fit(config, sequences, &selected)?;
     let mut bar = Bar::new("testing", "batches");
-    let evaluation = predictor.score(&examples, &mut |done, all| {
+    let mut result = predictor.test(&examples, &mut |done, all| {
         bar.update(done as u64, all as u64)
     })?;
     bar.finish();
+    result.quote(&texts);
     match args.format.format {
-        Format::Json => output::json(&evaluation),
-        Format::Text => output::line(&format!(
-            "loss {:.4}{} over {} test {} of {tested}",
-            evaluation.loss,
-            accuracy(evaluation.accuracy),
-            evaluation.examples,
-            config.dataset.noun()
-        )),
+        Format::Json => output::json(&result),
+        Format::Text => {
+            output::line(&format!(
+                "{} over {} test {} of {tested}",
+                score_text::line(&result),
+                result.evaluation.examples,
+                config.dataset.noun()
+            ))?;
+            let Some(scores) = result.classes() else {
+                return Ok(());
+            };
+            output::line(&score_text::beside_accuracy(scores))?;
+            output::line(&score_text::text(scores))
+        }
     }
 }

@@ -104,7 +104,8 @@ fn line(run: &RunFolder) -> Line {
     } else {
         State::Unfinished
     };
-    let best = EpochMetrics::best_of(&epochs);
+    let keep = config.as_ref().map(|config| config.training.keep);
+    let best = EpochMetrics::best_of(&epochs, keep.unwrap_or_default());
     let best = summary.as_ref().map(|summary| &summary.best).or(best);
     let model = config.as_ref().map(|config| &config.model);
     Line {

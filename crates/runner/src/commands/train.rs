@@ -11,14 +11,16 @@ use gatefold::run::{self, Outcome};
 use gatefold::run_folder::RunFolder;
 use gatefold::terminal::word;
 use gatefold::{dataset, device, progress, say};
+use gatefold_lesson::report::RunSection;
 use gatefold_training::checkpoint::Refused;
 use gatefold_training::config::DatasetConfig;
-use gatefold_training::{RunConfig, RunSummary};
+use gatefold_training::{RunConfig, Scores};
 
 use self::dashboard::Run;
 use self::display::Display;
 use crate::cli::{TrainArgs, is_sound, with_flags};
 use crate::output::{End, accuracy};
+use crate::score_text;
 
 pub fn run(args: TrainArgs) -> Result<()> {
     let (config, resumed) = match &args.resume {
@@ -87,7 +89,7 @@ pub fn run(args: TrainArgs) -> Result<()> {
         say_how_to_go_on(&folder, error);
     }
     match outcome? {
-        Outcome::Finished(section) => report(&section.config, &section.summary, &folder),
+        Outcome::Finished(section) => report(&section, &folder),
         Outcome::Stopped { epoch, step } => {
             say!(
                 "stopped in epoch {epoch} after {step} steps; to go on: {} train --resume {}",
@@ -138,16 +140,23 @@ pub fn run_name(dataset: &str) -> String {
     stem.to_string_lossy().into_owned()
 }
 
-fn report(config: &RunConfig, summary: &RunSummary, folder: &RunFolder) {
+fn report(section: &RunSection, folder: &RunFolder) {
+    let RunSection {
+        config, summary, ..
+    } = section;
     say!(
-        "test: loss {:.4}{} over {} {} (epoch {}, the best by validation loss); trained in {:.1} s",
+        "test: loss {:.4}{} over {} {} (epoch {}, with {}); trained in {:.1} s",
         summary.test_loss,
         accuracy(summary.test_accuracy),
         summary.test_examples,
         config.dataset.noun(),
         summary.best_epoch,
+        config.training.keep.best(),
         summary.training_seconds,
     );
+    if let Some(Scores::Classes(scores)) = &section.scores {
+        say!("  ({})", score_text::beside_accuracy(scores));
+    }
     say!("report: {}", folder.report().display());
     if config.model.input_size.is_none() {
         let text = match config.dataset.noun() {

@@ -21,6 +21,7 @@ use gatefold::run_folder::RunFolder;
 use gatefold::terminal::within_line;
 use gatefold_training::EpochMetrics;
 use gatefold_training::RunConfig;
+use gatefold_training::config::Keep;
 use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -52,6 +53,8 @@ pub struct Run {
     pub noun: &'static str,
     /// Whether answers are right or wrong.
     pub has_accuracy: bool,
+    /// What an epoch is kept for.
+    pub keep: Keep,
 }
 
 impl Run {
@@ -69,6 +72,7 @@ impl Run {
             epochs: config.training.epochs,
             noun: config.dataset.noun(),
             has_accuracy: config.objective().has_accuracy(),
+            keep: config.training.keep,
         }
     }
 }

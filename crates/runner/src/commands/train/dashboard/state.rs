@@ -59,7 +59,7 @@ impl State {
             }
         }
         self.epochs.extend_from_slice(epochs);
-        self.best = EpochMetrics::best_of(&self.epochs).cloned();
+        self.best = EpochMetrics::best_of(&self.epochs, self.run.keep).cloned();
     }
 
     pub fn step(&mut self, step: Step, now: Instant) {

@@ -16,6 +16,7 @@ fn run() -> Run {
         epochs: 5,
         noun: "reviews",
         has_accuracy: true,
+        keep: Keep::Loss,
     }
 }
 
@@ -43,6 +44,7 @@ fn epoch(epoch: usize, loss: f64) -> EpochMetrics {
         train_accuracy: Some(0.9),
         validation_loss: loss,
         validation_accuracy: Some(0.8125),
+        validation_f1: None,
         seconds: 4.2,
     }
 }
@@ -172,6 +174,7 @@ fn every_size_and_any_values_can_be_drawn() {
         epochs: 1,
         noun: "reviews",
         has_accuracy: true,
+        keep: Keep::Loss,
     };
     for (width, height) in (0..60).map(|i| (i * 7 % 211, i * 5 % 61)) {
         for run in [run(), long.clone()] {

@@ -1,0 +1,173 @@
+//! Scores as text for a terminal.
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use gatefold::terminal::within_line;
+use gatefold_training::TestResult;
+use gatefold_training::scores::{ClassMeans, ClassScore, ClassScores, Mistake};
+
+use crate::output::{accuracy, render_table};
+
+/// Classes of which each has its row; of more, those with the lowest F1.
+const ALL_CLASSES: usize = 20;
+const WORST_CLASSES: usize = 10;
+/// Classes of a confusion matrix that a terminal is wide enough for.
+const MATRIX: usize = 10;
+/// Confusions and mistakes listed.
+const LISTED: usize = 5;
+/// Characters of a label in a table.
+const LABEL: usize = 14;
+
+/// Loss and accuracy.
+pub fn line(tested: &TestResult) -> String {
+    let evaluation = &tested.evaluation;
+    format!(
+        "loss {:.4}{}",
+        evaluation.loss,
+        accuracy(evaluation.accuracy)
+    )
+}
+
+/// What to hold the accuracy against: that of whoever always answers the largest class, and the macro F1.
+pub fn beside_accuracy(scores: &ClassScores) -> String {
+    let largest = scores
+        .classes
+        .iter()
+        .rev()
+        .max_by_key(|class| class.support);
+    format!(
+        "always answering `{}` has accuracy {:.4}; macro F1 {:.4}",
+        largest.map_or(String::new(), |class| short(&class.label, 40)),
+        scores.largest_class_share,
+        scores.macro_mean.f1
+    )
+}
+
+/// All that there is room for, each part with its line end but the last.
+pub fn text(scores: &ClassScores) -> String {
+    let mut parts = vec![classes(scores)];
+    if let Some(roc) = &scores.roc {
+        parts.push(format!("area under the ROC curve {:.4}", roc.area));
+    }
+    parts.push(format!(
+        "expected calibration error {:.4}",
+        scores.calibration.expected_error
+    ));
+    parts.extend(confusion(scores));
+    let mistakes = scores.worst_mistakes.iter().take(LISTED).map(mistake);
+    let mistakes: Vec<_> = mistakes.collect();
+    if !mistakes.is_empty() {
+        parts.push(format!(
+            "wrong answers of the highest probability:\n{}",
+            mistakes.join("\n")
+        ));
+    }
+    parts.join("\n")
+}
+
+fn classes(scores: &ClassScores) -> String {
+    let mut classes: Vec<&ClassScore> = scores.classes.iter().collect();
+    let all = classes.len();
+    let mut above = String::new();
+    if all > ALL_CLASSES {
+        classes.retain(|class| class.support > 0);
+        classes.sort_by(|a, b| a.f1.total_cmp(&b.f1));
+        classes.truncate(WORST_CLASSES);
+        above = format!(
+            "of {all} classes the {} with the lowest F1; --format json has all\n",
+            classes.len()
+        );
+    }
+    let mut rows: Vec<_> = classes
+        .into_iter()
+        .map(|class| {
+            let means = ClassMeans {
+                precision: class.precision,
+                recall: class.recall,
+                f1: class.f1,
+            };
+            row(short(&class.label, 40), means, class.support.to_string())
+        })
+        .collect();
+    for (name, means) in [
+        ("macro mean", scores.macro_mean),
+        ("weighted mean", scores.weighted_mean),
+    ] {
+        rows.push(row(name.into(), means, String::new()));
+    }
+    let header = ["class", "precision", "recall", "F1", "examples"];
+    above + &render_table(&header, rows, 1, UTF8_FULL_CONDENSED)
+}
+
+fn row(name: String, means: ClassMeans, support: String) -> Vec<String> {
+    let share = |share: f64| format!("{share:.4}");
+    vec![
+        name,
+        share(means.precision),
+        share(means.recall),
+        share(means.f1),
+        support,
+    ]
+}
+
+fn confusion(scores: &ClassScores) -> Option<String> {
+    let names = scores
+        .classes
+        .iter()
+        .map(|class| short(&class.label, LABEL));
+    let names: Vec<String> = names.collect();
+    let confusion = &scores.confusion;
+    if let Some(matrix) = confusion.matrix.as_ref().filter(|_| names.len() <= MATRIX) {
+        let mut header = vec!["class \\ answer"];
+        header.extend(names.iter().map(String::as_str));
+        let rows = names.iter().zip(matrix).map(|(name, row)| {
+            let counts = row.iter().map(usize::to_string);
+            std::iter::once(name.clone()).chain(counts).collect()
+        });
+        return Some(render_table(
+            &header,
+            rows.collect(),
+            1,
+            UTF8_FULL_CONDENSED,
+        ));
+    }
+    let listed = confusion.most_frequent.iter().take(LISTED).map(|confused| {
+        let [label, answer] = [&confused.label, &confused.answer].map(|name| short(name, 40));
+        format!("  `{label}` answered with `{answer}`: {}", confused.count)
+    });
+    let listed: Vec<_> = listed.collect();
+    (!listed.is_empty()).then(|| format!("the most frequent confusions:\n{}", listed.join("\n")))
+}
+
+fn mistake(mistake: &Mistake) -> String {
+    let place = match (&mistake.text, mistake.step) {
+        (Some(text), _) => format!("\"{}\"", short(text, 60)),
+        (None, Some(step)) => format!("example {}, timestep {}", mistake.example + 1, step + 1),
+        (None, None) => format!("example {}", mistake.example + 1),
+    };
+    let [answer, label] = [&mistake.answer, &mistake.label].map(|name| short(name, 40));
+    format!(
+        "  `{answer}` with {:.4}, but it is `{label}`: {place}",
+        mistake.probability
+    )
+}
+
+/// A name or text from a file, in at most `most` characters.
+fn short(text: &str, most: usize) -> String {
+    let text = within_line(text);
+    match text.char_indices().nth(most - 1) {
+        Some((end, last)) if end + last.len_utf8() < text.len() => format!("{}…", &text[..end]),
+        _ => text.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_between_characters_and_steer_nothing() {
+        assert_eq!(short("schön", 5), "schön");
+        assert_eq!(short("schönes", 5), "schö…");
+        assert_eq!(short("\u{1b}[31m", 40), "\\u{1b}[31m");
+    }
+}
