@@ -40,6 +40,8 @@ pub enum BatchTargets {
     /// Classes `[size]`, or `[size, time]` where there is one a timestep; -1 where there is none: past the end of
     /// a row's own sequence, whatever its length says, and for an example without a target.
     Classes(Vec<i32>),
+    /// The classes that each example has, `[size]`; none for an example without a target.
+    ClassSets(Vec<Option<Vec<u32>>>),
     /// Numbers `[size, width]`.
     Values {
         /// Numbers an example.
@@ -193,6 +195,14 @@ fn targets(rows: &[&Example], time: usize) -> Option<BatchTargets> {
             };
             classes.iter().map(|&class| class as i32)
         })),
+        Target::ClassSet(_) => {
+            let set = |row: &&Example| match &row.target {
+                Some(Target::ClassSet(classes)) => Some(classes.clone()),
+                None => None,
+                _ => panic!("all targets of a batch are a set of classes, or none is"),
+            };
+            BatchTargets::ClassSets(rows.iter().map(set).collect())
+        }
         Target::Values(first) => {
             let width = first.len();
             let values = padded(rows, width, 0.0, |row| match &row.target {
@@ -342,6 +352,10 @@ mod tests {
         };
         assert_eq!(targets(&[0]), None);
         assert_eq!(targets(&[0, 1]), Some(BatchTargets::Classes(vec![-1, 1])));
+        examples[1].target = Some(Target::ClassSet(vec![0, 2]));
+        let sets = batching(2, Padding::Longest).batch(&examples, &[0, 1]);
+        let expected = BatchTargets::ClassSets(vec![None, Some(vec![0, 2])]);
+        assert_eq!(sets.targets, Some(expected));
     }
 
     #[test]

@@ -187,6 +187,7 @@ fn write(example: &Example, bytes: &mut Vec<u8>) {
         None => part(0, 0, &mut std::iter::empty()),
         Some(Target::Class(class)) => part(1, 1, &mut std::iter::once(*class)),
         Some(Target::Classes(classes)) => part(2, classes.len(), &mut classes.iter().copied()),
+        Some(Target::ClassSet(classes)) => part(4, classes.len(), &mut classes.iter().copied()),
         Some(Target::Values(values)) => part(
             3,
             values.len(),
@@ -249,7 +250,7 @@ impl Reading {
             (Some(_), TargetKind::Values { .. }) => {
                 "the targets are numbers, which no labels name: leave them out"
             }
-            (None, TargetKind::Class | TargetKind::ClassPerStep) => {
+            (None, TargetKind::Class | TargetKind::ClassPerStep | TargetKind::ClassSet) => {
                 "the targets are classes without labels"
             }
             _ => {
@@ -331,6 +332,14 @@ impl Reading {
                     .iter()
                     .try_for_each(|class| self.check_class(*class))?;
                 return Ok(Target::Classes(classes[steps - kept..].to_vec()));
+            }
+            Target::ClassSet(classes) => {
+                if !classes.is_sorted_by(|one, other| one < other) {
+                    return Err("its classes are not in ascending order, each once".to_owned());
+                }
+                classes
+                    .iter()
+                    .try_for_each(|class| self.check_class(*class))?;
             }
             Target::Values(values) => {
                 if let Some(place) = values.iter().position(|value| !value.is_finite()) {

@@ -265,6 +265,15 @@ pub enum DataError {
         test: usize,
     },
 
+    /// A table's records can't be shared out among training, validation and test part.
+    #[error("{path}: {reason}")]
+    Split {
+        /// The table.
+        path: PathBuf,
+        /// What there is too little of, and what to do.
+        reason: String,
+    },
+
     /// A scale was asked for where there are no numbers.
     #[error("texts hold no numbers to scale: leave `scale`, or --no-scale, out")]
     Scale,

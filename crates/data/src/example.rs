@@ -11,6 +11,8 @@ pub enum Target {
     Class(u32),
     /// A class a timestep of the sequence; a text's first timestep is its start token.
     Classes(Vec<u32>),
+    /// Any number of classes at once, in ascending order, each once.
+    ClassSet(Vec<u32>),
     /// Numbers.
     Values(Vec<f32>),
 }
@@ -22,6 +24,8 @@ pub enum TargetKind {
     Class,
     /// A class a timestep.
     ClassPerStep,
+    /// Any number of classes at once.
+    ClassSet,
     /// Numbers.
     Values {
         /// How many.
@@ -35,6 +39,7 @@ impl Target {
         match self {
             Self::Class(_) => TargetKind::Class,
             Self::Classes(_) => TargetKind::ClassPerStep,
+            Self::ClassSet(_) => TargetKind::ClassSet,
             Self::Values(values) => TargetKind::Values {
                 width: values.len(),
             },
@@ -47,6 +52,7 @@ impl fmt::Display for TargetKind {
         match self {
             Self::Class => f.write_str("one class"),
             Self::ClassPerStep => f.write_str("a class a timestep"),
+            Self::ClassSet => f.write_str("a set of classes"),
             Self::Values { width: 1 } => f.write_str("one number"),
             Self::Values { width } => write!(f, "{width} numbers"),
         }

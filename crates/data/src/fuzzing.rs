@@ -184,6 +184,7 @@ fn table(data: &[u8], format: TableFormat) {
         label_column: "label".into(),
         labels: None,
         test_fraction: 0.2,
+        validation_fraction: 0.2,
     };
     let total = data.len() as u64;
     let mut done = 0;

@@ -62,6 +62,9 @@ mod scaler;
 mod sequence;
 #[cfg(feature = "files")]
 mod sources;
+#[cfg(feature = "files")]
+#[allow(dead_code)]
+mod split;
 mod statistics;
 mod tokenizer;
 mod vocabulary;

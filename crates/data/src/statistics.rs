@@ -108,7 +108,7 @@ impl SplitInfo {
         for record in records {
             let classes = match &record.target {
                 Target::Class(class) => std::slice::from_ref(class),
-                Target::Classes(classes) => classes,
+                Target::Classes(classes) | Target::ClassSet(classes) => classes,
                 Target::Values(_) => &[],
             };
             for &class in classes {

@@ -76,7 +76,7 @@ pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
         .map(|length| read.prefix(length).into())
         .collect();
     let (outputs, _) = predictor.evaluate(&beginnings, &mut |_, _| {})?;
-    let (class, label, other) = explained(labels, &outputs[read.len() - 1]);
+    let (class, label, other) = explained(labels, config.objective(), &outputs[read.len() - 1]);
     let mut gates = vec![Vec::new(); read.len()];
     let network = predictor.network();
     let whole = config.batching().batch(&beginnings, &[read.len() - 1]);
@@ -127,9 +127,13 @@ pub fn explainable(predictor: &Predictor) -> Result<(&Vocabulary, &Labels)> {
 
 /// The class that is explained of a network that answers `output` to the whole text, and its name; of two classes,
 /// the other's name too.
-fn explained(labels: &Labels, output: &[f32]) -> (usize, String, Option<String>) {
+fn explained(
+    labels: &Labels,
+    objective: Objective,
+    output: &[f32],
+) -> (usize, String, Option<String>) {
     let name = |class| labels.name(class).unwrap_or_default().to_owned();
-    if labels.len() == 2 {
+    if labels.len() == 2 && objective != Objective::MultiLabel {
         return (1, name(1), Some(name(0)));
     }
     let class = likeliest(output);
@@ -138,8 +142,9 @@ fn explained(labels: &Labels, output: &[f32]) -> (usize, String, Option<String>)
 
 /// `ln(p / (1 - p))` of a class.
 fn log_odds(objective: Objective, output: &[f32], class: usize) -> f64 {
-    if objective == Objective::Binary {
-        return output[0].into();
+    if matches!(objective, Objective::Binary | Objective::MultiLabel) {
+        // Of several classes at once each has a logit of its own.
+        return output[class].into();
     }
     let others = output.iter().enumerate().filter(|(i, _)| *i != class);
     let others = others.map(|(_, &x)| f64::from(x));

@@ -113,7 +113,9 @@ fn names_a_host(path: &str) -> bool {
 ///
 /// # Errors
 /// If the name stands for nothing, or nothing is there.
-pub fn source(config: &DatasetConfig, labels: Option<&Labels>) -> Result<Source> {
+pub fn source(config: &RunConfig, labels: Option<&Labels>) -> Result<Source> {
+    let validation_fraction = config.training.validation_fraction;
+    let config = &config.dataset;
     let name = config.name.as_deref().unwrap_or("reviews");
     let task = config.memory_task();
     if task.is_none() {
@@ -136,7 +138,7 @@ pub fn source(config: &DatasetConfig, labels: Option<&Labels>) -> Result<Source>
             refuse_table_flags("imdb is no table", config)?;
             imdb(config.path.as_deref())
         }
-        (None, name) => file(name, config, labels),
+        (None, name) => file(name, config, validation_fraction, labels),
     }
 }
 
@@ -209,7 +211,12 @@ fn imdb(path: Option<&Path>) -> Result<Source> {
     })
 }
 
-fn file(name: &str, config: &DatasetConfig, labels: Option<&Labels>) -> Result<Source> {
+fn file(
+    name: &str,
+    config: &DatasetConfig,
+    validation_fraction: f64,
+    labels: Option<&Labels>,
+) -> Result<Source> {
     let format = table_format(name).with_context(|| {
         format!(
             "`{name}` is no dataset: give reviews, imdb, adding, recall, or a file that ends in .csv, .tsv or .jsonl"
@@ -230,6 +237,7 @@ fn file(name: &str, config: &DatasetConfig, labels: Option<&Labels>) -> Result<S
         text_column: config.text_column.clone(),
         label_column: config.label_column.clone(),
         test_fraction: config.test_fraction,
+        validation_fraction,
         labels: labels.cloned(),
     }))
 }
@@ -239,7 +247,7 @@ fn file(name: &str, config: &DatasetConfig, labels: Option<&Labels>) -> Result<S
 /// # Errors
 /// If it isn't there or can't be read; the message names file and place.
 pub fn load(
-    config: &DatasetConfig,
+    config: &RunConfig,
     labels: Option<&Labels>,
     progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
@@ -272,7 +280,7 @@ pub fn load(
 /// # Errors
 /// If it isn't there, can't be read, or is too small, or if the configuration doesn't fit it.
 pub fn prepare(config: &mut RunConfig) -> Result<EncodedDataset> {
-    let dataset = load(&config.dataset, None, &mut |_| {})?;
+    let dataset = load(config, None, &mut |_| {})?;
     encode(&dataset, config)
 }
 

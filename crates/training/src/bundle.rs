@@ -101,7 +101,7 @@ impl Bundle {
         }
         let classes = match self.config.objective() {
             Objective::Binary => Some(2),
-            Objective::Classes => Some(model.output_size),
+            Objective::Classes | Objective::MultiLabel => Some(model.output_size),
             Objective::Values => None,
         };
         let named = self.labels.as_ref().map(Labels::len);

@@ -290,6 +290,7 @@ impl RunConfig {
         let classes = data.labels.as_ref().map_or(0, |labels| labels.len());
         let fitting: &[(Objective, usize)] = match target {
             TargetKind::Values { width } => &[(Objective::Values, width)],
+            TargetKind::ClassSet => &[(Objective::MultiLabel, classes)],
             _ if classes == 2 => &[(Objective::Binary, 1), (Objective::Classes, 2)],
             _ => &[(Objective::Classes, classes)],
         };
@@ -300,6 +301,7 @@ impl RunConfig {
                 "objective = \"{wanted}\" does not fit the data, of which the targets are {}: leave it out",
                 match target {
                     TargetKind::Values { .. } => "numbers".into(),
+                    TargetKind::ClassSet => format!("any of {classes} classes at once"),
                     _ => format!("{classes} classes"),
                 }
             )));
@@ -417,7 +419,7 @@ impl RunConfig {
         let size = self.model.output_size;
         let fits = match training.objective {
             Some(Objective::Binary) => size == 1,
-            Some(Objective::Classes) => size >= 2,
+            Some(Objective::Classes | Objective::MultiLabel) => size >= 2,
             _ => true,
         };
         ensure(fits, || {

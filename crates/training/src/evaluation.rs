@@ -149,6 +149,13 @@ impl Tally {
                         }
                     }
                 }
+                Some(BatchTargets::ClassSets(sets)) => {
+                    for (row, set) in rows.zip(sets) {
+                        if let Some(set) = set {
+                            self.add(self.objective.measure_set(row, set));
+                        }
+                    }
+                }
                 Some(BatchTargets::Values { width, values }) => {
                     for (row, values) in rows.zip(values.chunks(*width)) {
                         self.add(self.objective.measure_values(row, values));
@@ -358,7 +365,16 @@ pub(crate) fn check_answers(
             "a batch of {size} sequences of {time} timesteps has {size} or {} rows",
             size * time
         )),
-        (Some(BatchTargets::Classes(_)), Objective::Values) => Some("targets are classes".into()),
+        (Some(BatchTargets::Classes(_)), Objective::Values | Objective::MultiLabel) => {
+            Some("targets are one class".into())
+        }
+        (Some(BatchTargets::ClassSets(sets)), _) => {
+            let most = sets.iter().flatten().flatten().max().copied();
+            let fits = objective == Objective::MultiLabel
+                && sets.len() == rows
+                && most.is_none_or(|class| (class as usize) < width);
+            (!fits).then(|| format!("there are {} targets, each a set of classes", sets.len()))
+        }
         (Some(BatchTargets::Classes(classes)), _) => {
             let (count, classes) = (classes.len(), classes.iter().max().copied());
             let most = classes.and_then(|class| usize::try_from(class).ok());

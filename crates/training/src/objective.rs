@@ -17,6 +17,9 @@ pub enum Objective {
     Binary,
     /// One of C classes: a logit each. Cross-entropy of their softmax.
     Classes,
+    /// Any number of C classes at once: a logit each. The mean of their binary cross-entropies.
+    #[serde(rename = "multi-label")]
+    MultiLabel,
     /// C numbers. Their mean squared error.
     Values,
 }
@@ -27,6 +30,7 @@ impl fmt::Display for Objective {
         f.write_str(match self {
             Self::Binary => "binary",
             Self::Classes => "classes",
+            Self::MultiLabel => "multi-label",
             Self::Values => "values",
         })
     }
@@ -45,7 +49,7 @@ impl Objective {
     /// What its loss is called.
     pub fn loss_name(self) -> &'static str {
         match self {
-            Self::Binary => "binary cross-entropy",
+            Self::Binary | Self::MultiLabel => "binary cross-entropy",
             Self::Classes => "cross-entropy",
             Self::Values => "squared error",
         }
@@ -57,7 +61,7 @@ impl Objective {
     }
 
     /// The loss that is minimised, `[1]`: the mean over the rows that have a target, each counted as much as the
-    /// weight of its class, if there are any.
+    /// weight of its class, if there are any; of several classes at once, each one's loss counts its weight.
     ///
     /// Summed along a dimension, because Burn's sum over everything adds in no fixed order on a GPU.
     ///
@@ -70,7 +74,13 @@ impl Objective {
         class_weights: Option<&[f64]>,
     ) -> Tensor<1> {
         let device = answers.device();
-        let mut losses = self.losses(with_targets_alone(answers, targets), targets);
+        let answers = with_targets_alone(answers, targets);
+        let mut losses = match targets {
+            BatchTargets::ClassSets(sets) if self == Self::MultiLabel => {
+                set_losses(answers, sets, class_weights)
+            }
+            _ => self.losses(answers, targets),
+        };
         if let Some(weights) = row_weights(targets, class_weights) {
             losses = losses * Tensor::from_data(&weights[..], &device);
         }
@@ -101,7 +111,8 @@ impl Objective {
                 let errors = (answers - Tensor::from_data(targets, &device)).square();
                 errors.mean_dim(1).reshape([rows])
             }
-            (_, BatchTargets::Classes(_)) => panic!("classes are no numbers to answer"),
+            (_, BatchTargets::Classes(_)) => panic!("one class is not what is answered"),
+            (_, BatchTargets::ClassSets(_)) => panic!("sets of classes are for multi-label alone"),
             (_, BatchTargets::Values { .. }) => panic!("numbers are no classes"),
         }
     }
@@ -117,6 +128,20 @@ impl Objective {
                 loss: cross_entropy(answer, class),
                 correct: likeliest(answer) == class,
             },
+        }
+    }
+
+    /// How good a row's answer `[C]` is, of any number of classes at once: right if it has exactly `set`.
+    pub fn measure_set(self, answer: &[f32], set: &[u32]) -> RowScore {
+        let labels = (0..).zip(answer).map(|(class, &logit)| {
+            let is_there = set.contains(&class);
+            let loss = binary_cross_entropy(logit, usize::from(is_there));
+            (loss, (logit > 0.0) == is_there)
+        });
+        let (losses, right): (Vec<f64>, Vec<bool>) = labels.unzip();
+        RowScore {
+            loss: losses.iter().sum::<f64>() / answer.len() as f64,
+            correct: right.into_iter().all(|right| right),
         }
     }
 
@@ -146,6 +171,10 @@ impl Objective {
                 let class = likeliest(answer);
                 (class, (f64::from(answer[class]) - log_sum(answer)).exp())
             }
+            Self::MultiLabel => {
+                let class = likeliest(answer);
+                (class, probability(answer[class]))
+            }
             Self::Values => panic!("numbers have no probabilities"),
         }
     }
@@ -158,7 +187,8 @@ impl Objective {
         }
     }
 
-    /// The probability of every class, from a row's answer `[C]`.
+    /// The probability of every class, from a row's answer `[C]`; they sum up to 1 unless several classes may be
+    /// there at once.
     ///
     /// # Panics
     /// If answers are numbers.
@@ -173,20 +203,52 @@ impl Objective {
                 let exp = |logit: &f32| (f64::from(*logit) - logs).exp();
                 answer.iter().map(exp).collect()
             }
+            Self::MultiLabel => answer.iter().map(|&logit| probability(logit)).collect(),
             Self::Values => panic!("numbers have no probabilities"),
         }
     }
 }
 
+/// Each row's mean binary cross-entropy over its classes, `[rows]`, each class counted as much as its weight.
+fn set_losses(
+    answers: Tensor<2>,
+    sets: &[Option<Vec<u32>>],
+    class_weights: Option<&[f64]>,
+) -> Tensor<1> {
+    let [rows, width] = answers.dims();
+    let device = answers.device();
+    let mut labels = vec![0.0_f32; rows * width];
+    for (row, set) in sets.iter().enumerate() {
+        for &class in set.iter().flatten() {
+            labels[row * width + class as usize] = 1.0;
+        }
+    }
+    let labels = Tensor::<2>::from_data(TensorData::new(labels, [rows, width]), &device);
+    let mut losses = (labels.neg() + 1.0) * answers.clone() - log_sigmoid(answers);
+    if let Some(weights) = class_weights {
+        let weights: Vec<f32> = weights.iter().map(|&weight| weight as f32).collect();
+        let weights = Tensor::<2>::from_data(TensorData::new(weights, [1, width]), &device);
+        losses = losses * weights.expand([rows, width]);
+    }
+    losses.mean_dim(1).reshape([rows])
+}
+
+/// Which rows have a target; none where all have.
+fn with_target(targets: &BatchTargets) -> Option<Vec<bool>> {
+    let there: Vec<bool> = match targets {
+        BatchTargets::Classes(classes) => classes.iter().map(|&class| class >= 0).collect(),
+        BatchTargets::ClassSets(sets) => sets.iter().map(Option::is_some).collect(),
+        BatchTargets::Values { .. } => return None,
+    };
+    there.contains(&false).then_some(there)
+}
+
 /// The answers, with zeros in rows without a target: whatever stands there, even what is no number, has no part.
 fn with_targets_alone(answers: Tensor<2>, targets: &BatchTargets) -> Tensor<2> {
-    let BatchTargets::Classes(classes) = targets else {
+    let Some(there) = with_target(targets) else {
         return answers;
     };
-    if classes.iter().all(|&class| class >= 0) {
-        return answers;
-    }
-    let missing: Vec<bool> = classes.iter().map(|&class| class < 0).collect();
+    let missing: Vec<bool> = there.iter().map(|there| !there).collect();
     let missing = Tensor::<1, Bool>::from_data(&missing[..], &answers.device());
     let shape = answers.dims();
     answers.mask_fill(missing.unsqueeze_dim::<2>(1).expand(shape), 0.0)
@@ -195,20 +257,23 @@ fn with_targets_alone(answers: Tensor<2>, targets: &BatchTargets) -> Tensor<2> {
 /// What every row's loss counts, so that the mean over all rows is the one over those with a target; none where
 /// all count alike.
 fn row_weights(targets: &BatchTargets, class_weights: Option<&[f64]>) -> Option<Vec<f32>> {
-    let BatchTargets::Classes(classes) = targets else {
-        return None;
-    };
-    let there = classes.iter().filter(|&&class| class >= 0).count();
-    if there == classes.len() && class_weights.is_none() {
-        return None;
+    let there = with_target(targets);
+    let share = there.as_ref().map_or(1.0, |there| {
+        let count = there.iter().filter(|&&there| there).count();
+        there.len() as f64 / count.max(1) as f64
+    });
+    match (targets, class_weights) {
+        (BatchTargets::Classes(classes), Some(weights)) => {
+            let weight = |&class: &i32| {
+                usize::try_from(class).map_or(0.0, |class| (share * weights[class]) as f32)
+            };
+            Some(classes.iter().map(weight).collect())
+        }
+        _ => there.map(|there| {
+            let weight = |there| if there { share as f32 } else { 0.0 };
+            there.into_iter().map(weight).collect()
+        }),
     }
-    let share = classes.len() as f64 / there.max(1) as f64;
-    let weight = |&class: &i32| match (usize::try_from(class), class_weights) {
-        (Err(_), _) => 0.0,
-        (Ok(_), None) => share as f32,
-        (Ok(class), Some(weights)) => (share * weights[class]) as f32,
-    };
-    Some(classes.iter().map(weight).collect())
 }
 
 /// Binary cross-entropy of a logit, in the form that doesn't overflow:
@@ -338,6 +403,59 @@ mod tests {
         }
         let none = BatchTargets::Classes(vec![-1]);
         assert_eq!(loss(Objective::Binary, &[3.0], 1, &none, None).0, 0.0);
+    }
+
+    #[test]
+    fn sets_of_classes_have_a_binary_loss_a_class() {
+        let answers = [
+            0.5,
+            -1.0,
+            2.0,
+            0.0,
+            3.0,
+            -30.0,
+            f32::NAN,
+            1.0,
+            f32::INFINITY,
+        ];
+        let sets = vec![Some(vec![0, 2]), Some(Vec::new()), None];
+        let targets = BatchTargets::ClassSets(sets.clone());
+        let objective = Objective::MultiLabel;
+        let (found, gradient) = loss(objective, &answers, 3, &targets, None);
+        let measured = [0, 1].map(|row| {
+            let answer = &answers[3 * row..3 * row + 3];
+            objective.measure_set(answer, sets[row].as_ref().unwrap())
+        });
+        let expected = (measured[0].loss + measured[1].loss) / 2.0;
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        assert_eq!(measured.map(|score| score.correct), [true, false]);
+        for (index, gradient) in gradient.iter().enumerate() {
+            let (row, class) = (index / 3, index % 3);
+            let error = match &sets[row] {
+                None => 0.0,
+                Some(set) => {
+                    let there = f64::from(u8::from(set.contains(&(class as u32))));
+                    (objective.probabilities(&answers[index..=index])[0] - there) / 6.0
+                }
+            };
+            assert!((f64::from(*gradient) - error).abs() < 1e-6, "{row} {class}");
+        }
+        // A weight counts its class's losses alone.
+        let weights = [1.0, 4.0, 1.0];
+        let (weighted, _) = loss(
+            objective,
+            &answers[..3],
+            3,
+            &targets_of(&sets[..1]),
+            Some(&weights),
+        );
+        let parts = [(0.5, 1), (-1.0, 0), (2.0, 1)].map(|(x, y)| binary_cross_entropy(x, y));
+        let expected = (parts[0] + 4.0 * parts[1] + parts[2]) / 3.0;
+        assert!((weighted - expected).abs() < 1e-6, "{weighted} {expected}");
+    }
+
+    fn targets_of(sets: &[Option<Vec<u32>>]) -> BatchTargets {
+        BatchTargets::ClassSets(sets.to_vec())
     }
 
     #[test]

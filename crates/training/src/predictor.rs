@@ -30,6 +30,8 @@ pub struct Predictor {
 pub enum Answer {
     /// The probability of every class, in the order of the labels.
     Class(Vec<f64>),
+    /// The probability of every class, each by itself: any number of them may be there at once.
+    ClassSet(Vec<f64>),
     /// Numbers.
     Values(Vec<f64>),
     /// An answer a timestep.
@@ -37,6 +39,14 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// The probability of every class, in the order of the labels; of other answers none.
+    pub fn probabilities(&self) -> &[f64] {
+        match self {
+            Self::Class(probabilities) | Self::ClassSet(probabilities) => probabilities,
+            _ => &[],
+        }
+    }
+
     /// The likeliest class and its probability, if this is an answer of classes.
     pub fn class(&self) -> Option<(usize, f64)> {
         match self {
@@ -247,6 +257,7 @@ impl Predictor {
         let width = self.config.model.output_size;
         let of_row = |row: &[f32]| match self.config.objective() {
             Objective::Values => Answer::Values(row.iter().map(|&x| x.into()).collect()),
+            Objective::MultiLabel => Answer::ClassSet(Objective::MultiLabel.probabilities(row)),
             objective => Answer::Class(objective.probabilities(row)),
         };
         match self.config.model.reading {

@@ -65,9 +65,10 @@ pub(crate) struct ScoreTally {
 }
 
 impl ScoreTally {
-    /// For answers of `objective` that name classes, if they name any.
+    /// For answers of `objective` that name one class, if they do.
     pub fn new(objective: Objective, labels: Option<&Labels>) -> Self {
-        let classes = labels.filter(|_| objective.has_accuracy());
+        let names_one = objective.has_accuracy() && objective != Objective::MultiLabel;
+        let classes = labels.filter(|_| names_one);
         Self {
             classes: classes.map(|labels| ClassTally::new(objective, labels.len())),
         }

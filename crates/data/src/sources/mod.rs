@@ -237,6 +237,7 @@ mod tests {
             label_column: "label".into(),
             labels: None,
             test_fraction: 0.2,
+            validation_fraction: 0.2,
         });
         for source in [
             Source::AclImdbFolder(missing.into()),

@@ -37,6 +37,8 @@ pub struct TableOptions {
     /// The share of the mixed rows that is kept for testing where there is no `test_path`, between
     /// 0 and 1.
     pub test_fraction: f64,
+    /// The share of what is left that is held out to validate, between 0 and 1.
+    pub validation_fraction: f64,
 }
 
 /// Reads the table, or both.
@@ -216,6 +218,7 @@ mod tests {
             label_column,
             labels: None,
             test_fraction: 0.25,
+            validation_fraction: 0.2,
         };
         (root, options)
     }

@@ -37,11 +37,11 @@ pub fn run(args: CompareArgs) -> Result<()> {
         cells.extend(Cell::ALL);
         cells.retain(|cell| !dropped || cell.has_recurrent_weight());
     }
-    config.dataset = found(config.dataset)?;
+    found(&mut config)?;
     let name = config.dataset.name.clone().unwrap_or_default();
     let (selected, device) = device::open(args.device.device)?;
     say!("device: {selected}");
-    let dataset = dataset::load(&config.dataset, None, &mut progress::reading(&name))?;
+    let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
     let data = dataset::encode(&dataset, &mut config)?;
     drop(dataset);
     for &cell in &cells {

@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 use gatefold::progress::{self, Bar};
 use gatefold::{dataset, download, say};
 use gatefold_data::{DatasetInfo, SplitInfo};
-use gatefold_training::config::{DatasetConfig, InputConfig};
+use gatefold_training::RunConfig;
+use gatefold_training::config::InputConfig;
 use itertools::Itertools;
 
 use crate::cli::{DatasetCommand, DatasetCommandArgs, FormatArgs, PlaceArgs};
@@ -22,11 +23,9 @@ pub fn run(args: DatasetCommandArgs) -> Result<()> {
 }
 
 fn info(name: String, place: PlaceArgs, format: FormatArgs) -> Result<()> {
-    let mut config = DatasetConfig {
-        name: Some(name.clone()),
-        ..DatasetConfig::default()
-    };
-    place.apply(&mut config);
+    let mut config = RunConfig::default();
+    config.dataset.name = Some(name.clone());
+    place.apply(&mut config.dataset);
     let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
     let info = DatasetInfo::of(&dataset, InputConfig::default().max_length);
     if format.format == Format::Json {
@@ -43,7 +42,7 @@ fn info(name: String, place: PlaceArgs, format: FormatArgs) -> Result<()> {
     let longer = format!("over {}", info.max_length);
     let header = [
         "split",
-        config.noun(),
+        config.dataset.noun(),
         "shortest",
         "5 %",
         "25 %",

@@ -45,7 +45,7 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
         None => name.clone(),
     };
     let labels = predictor.labels();
-    let data = dataset::load(&config.dataset, labels, &mut progress::reading(&name))?;
+    let data = dataset::load(config, labels, &mut progress::reading(&name))?;
     ensure!(
         data.labels.as_ref() == labels,
         "{tested} has other labels than the run: {} where the run has {}",

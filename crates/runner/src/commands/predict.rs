@@ -8,7 +8,7 @@ use gatefold::memory::ensure_answers_fit;
 use gatefold::run_folder::RunFolder;
 use gatefold::say;
 use gatefold::terminal::within_line;
-use gatefold_data::Content;
+use gatefold_data::{Content, Labels};
 use gatefold_training::{Answer, Predictor};
 use serde_json::{Map, Value, json};
 
@@ -133,11 +133,30 @@ impl Answering {
         }
     }
 
+    /// Of an answer with any number of classes at once, those that are there, with their probabilities.
+    fn classes_there(&self, answer: &Answer) -> Vec<(&str, f64)> {
+        let names = self.predictor.labels().map_or(&[][..], Labels::names);
+        let names = names.iter().map(String::as_str);
+        let there = names.zip(answer.probabilities().iter().copied());
+        there
+            .filter(|(_, probability)| *probability > 0.5)
+            .collect()
+    }
+
     fn as_text(&self, answer: &Answer) -> String {
         match (self.class(answer), answer) {
             (Some((label, probability)), _) => {
                 format!("{probability:.4} {}", within_line(label))
             }
+            (None, Answer::ClassSet(_)) => match &self.classes_there(answer)[..] {
+                [] => "none".to_owned(),
+                there => {
+                    let there = there.iter().map(|(label, probability)| {
+                        format!("{probability:.4} {}", within_line(label))
+                    });
+                    there.collect::<Vec<_>>().join(", ")
+                }
+            },
             (None, Answer::Values(values)) => join(values.iter().map(|value| value.to_string())),
             (None, Answer::Steps(steps)) => join(steps.iter().map(|step| self.as_text(step))),
             (None, _) => String::new(),
@@ -146,14 +165,22 @@ impl Answering {
 
     fn as_json(&self, answer: &Answer) -> Value {
         let labels = self.predictor.labels();
+        let named = |probabilities: &[f64]| -> Value {
+            let names = labels.map_or(&[][..], |labels| labels.names());
+            let all = names.iter().cloned().zip(probabilities.iter().copied());
+            let all: Map<_, _> = all.map(|(name, share)| (name, share.into())).collect();
+            all.into()
+        };
         match (self.class(answer), answer) {
             (Some((label, probability)), Answer::Class(probabilities)) => {
                 let mut object = json!({"probability": probability, "label": label});
-                let names = labels.map_or(&[][..], |labels| labels.names());
-                let all = names.iter().cloned().zip(probabilities.iter().copied());
-                let all: Map<_, _> = all.map(|(name, share)| (name, share.into())).collect();
-                object["probabilities"] = all.into();
+                object["probabilities"] = named(probabilities);
                 object
+            }
+            (_, Answer::ClassSet(probabilities)) => {
+                let there = self.classes_there(answer).into_iter();
+                let there: Vec<&str> = there.map(|(label, _)| label).collect();
+                json!({"labels": there, "probabilities": named(probabilities)})
             }
             (_, Answer::Values(values)) => json!({"values": values}),
             (_, Answer::Steps(steps)) => {

@@ -13,7 +13,6 @@ use gatefold::terminal::word;
 use gatefold::{dataset, device, progress, say};
 use gatefold_lesson::report::RunSection;
 use gatefold_training::checkpoint::Refused;
-use gatefold_training::config::DatasetConfig;
 use gatefold_training::{RunConfig, Scores};
 
 use self::dashboard::Run;
@@ -41,12 +40,12 @@ pub fn run(args: TrainArgs) -> Result<()> {
             say!("reading {}, which the run names", path.display());
         }
     } else {
-        config.dataset = found(config.dataset)?;
+        found(&mut config)?;
     }
     let (selected, device) = device::open(args.device.device)?;
     say!("device: {selected}");
     let name = config.dataset.name.clone().unwrap_or_default();
-    let dataset = dataset::load(&config.dataset, None, &mut progress::reading(&name))?;
+    let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
     let data = dataset::encode(&dataset, &mut config)?;
     drop(dataset);
     say!(
@@ -114,12 +113,12 @@ pub fn say_how_to_go_on(run: &RunFolder, error: &anyhow::Error) {
 }
 
 /// The dataset of a run that begins: one that is there, said by name, with absolute paths.
-pub fn found(dataset: DatasetConfig) -> Result<DatasetConfig> {
-    let named = dataset.name.is_some();
-    let dataset = dataset::with_name(dataset);
-    let name = dataset.name.clone().unwrap_or_default();
-    dataset::source(&dataset, None)?;
-    let dataset = dataset::with_absolute_paths(dataset)?;
+pub fn found(config: &mut RunConfig) -> Result<()> {
+    let named = config.dataset.name.is_some();
+    config.dataset = dataset::with_name(std::mem::take(&mut config.dataset));
+    let name = config.dataset.name.clone().unwrap_or_default();
+    dataset::source(config, None)?;
+    config.dataset = dataset::with_absolute_paths(std::mem::take(&mut config.dataset))?;
     say!("dataset: {name}");
     if !named {
         let other = match name.as_str() {
@@ -131,7 +130,7 @@ pub fn found(dataset: DatasetConfig) -> Result<DatasetConfig> {
         };
         say!("  ({other})");
     }
-    Ok(dataset)
+    Ok(())
 }
 
 /// What a run of this dataset is called after: for a file, its name without folder and ending.
