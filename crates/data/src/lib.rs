@@ -54,6 +54,7 @@ pub mod files;
 pub mod fuzzing;
 mod generators;
 mod labels;
+mod legibility;
 #[cfg(feature = "files")]
 mod limits;
 mod printable;
@@ -77,6 +78,7 @@ pub use error::{DataError, Result};
 pub use example::{Example, Target, TargetKind};
 pub use generators::{MemoryTask, reviews};
 pub use labels::Labels;
+pub use legibility::{Advice, UnknownWords};
 pub use printable::{escaped, printable, steers, within_line};
 pub use scaler::Scaler;
 pub use sequence::Sequence;

@@ -12,7 +12,7 @@ use crate::vocabulary::Vocabulary;
 /// How many words of the vocabulary are shown.
 const FIRST_WORDS: usize = 10;
 
-/// What a data set holds. Words are those of [`Tokenizer::Keras`].
+/// What a data set holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DatasetInfo {
     /// The training split.
@@ -23,6 +23,8 @@ pub struct DatasetInfo {
     pub test: SplitInfo,
     /// The length that sequences are cut to.
     pub max_length: usize,
+    /// What made words of the texts, if there are any.
+    pub tokenizer: Option<Tokenizer>,
     /// Different words in the training split, if it holds texts.
     pub distinct_words: Option<usize>,
     /// The ten most frequent words of the training split, the most frequent first, if it holds texts.
@@ -76,24 +78,33 @@ pub struct Lengths {
 }
 
 impl DatasetInfo {
-    /// Counts a data set whose sequences are to be cut to `max_length`.
-    pub fn of(dataset: &Dataset, max_length: usize) -> Self {
+    /// Counts a data set whose sequences are to be cut to `max_length`, and its words by `tokenizer`; where none is
+    /// given, by the default one, or if that can't read the texts by the one that [can](Tokenizer::advice).
+    pub fn of(dataset: &Dataset, max_length: usize, tokenizer: Option<Tokenizer>) -> Self {
         let texts: Vec<&str> = dataset
             .train
             .iter()
             .filter_map(|record| record.content.text())
             .collect();
+        let usual = Tokenizer::default();
+        let tokenizer = tokenizer.unwrap_or_else(|| {
+            let advice = usual.advice(&texts);
+            advice.map_or(usual, |advice| advice.tokenizer)
+        });
         let vocabulary = (!texts.is_empty()).then(|| {
             let size = Vocabulary::FIRST_WORD as usize + FIRST_WORDS;
-            Vocabulary::build(texts.into_iter(), size, Tokenizer::Keras)
+            Vocabulary::build(texts.into_iter(), size, tokenizer)
         });
-        let split =
-            |records: &[Record]| SplitInfo::of(records, dataset.labels.as_ref(), max_length);
+        let split = |records: &[Record]| {
+            let labels = dataset.labels.as_ref();
+            SplitInfo::of(records, labels, max_length, tokenizer)
+        };
         Self {
             train: split(&dataset.train),
             validation: (!dataset.validation.is_empty()).then(|| split(&dataset.validation)),
             test: split(&dataset.test),
             max_length,
+            tokenizer: vocabulary.as_ref().map(Vocabulary::tokenizer),
             distinct_words: vocabulary.as_ref().map(Vocabulary::distinct),
             first_words: vocabulary.map(|vocabulary| vocabulary.words().to_vec()),
             notes: dataset.notes.clone(),
@@ -102,7 +113,12 @@ impl DatasetInfo {
 }
 
 impl SplitInfo {
-    fn of(records: &[Record], labels: Option<&Labels>, max_length: usize) -> Self {
+    fn of(
+        records: &[Record],
+        labels: Option<&Labels>,
+        max_length: usize,
+        tokenizer: Tokenizer,
+    ) -> Self {
         let names = labels.map_or(&[][..], Labels::names);
         let mut counts = vec![0; names.len()];
         for record in records {
@@ -125,7 +141,13 @@ impl SplitInfo {
         Self {
             examples: records.len(),
             labels: names.iter().zip(counts).map(label).collect(),
-            lengths: Lengths::of(records.par_iter().map(length).collect(), max_length),
+            lengths: Lengths::of(
+                records
+                    .par_iter()
+                    .map(|record| length(record, tokenizer))
+                    .collect(),
+                max_length,
+            ),
         }
     }
 }
@@ -156,13 +178,9 @@ impl Lengths {
     }
 }
 
-fn length(record: &Record) -> usize {
+fn length(record: &Record, tokenizer: Tokenizer) -> usize {
     match &record.content {
-        Content::Text(text) => {
-            let mut words = 0;
-            Tokenizer::Keras.for_each_token(text, |_| words += 1);
-            words
-        }
+        Content::Text(text) => tokenizer.count(text),
         Content::Sequence(sequence) => sequence.len(),
     }
 }
@@ -196,17 +214,37 @@ mod tests {
             test: vec![review(3, 1)],
             notes: vec![Note::doubtful("2 texts are empty")],
         };
-        let info = DatasetInfo::of(&dataset, 256);
+        let info = DatasetInfo::of(&dataset, 256, None);
         assert_eq!((info.train.examples, info.test.examples), (3, 1));
         assert_eq!(counts(&info.train), [("negative", 2), ("positive", 1)]);
         assert_eq!(counts(&info.test), [("negative", 0), ("positive", 1)]);
         assert_eq!((info.validation, info.max_length), (None, 256));
         assert_eq!(info.distinct_words, Some(13));
+        assert_eq!(info.tokenizer, Some(Tokenizer::Keras));
         let first = [
             "a", "film", "mess", "one", "two", "three", "four", "five", "six", "seven",
         ];
         assert_eq!(info.first_words.unwrap(), first);
         assert_eq!(info.notes, dataset.notes);
+    }
+
+    #[test]
+    fn texts_are_counted_by_the_tokenizer_that_can_read_them() {
+        let dataset = Dataset {
+            labels: Some(Labels::negative_positive()),
+            train: vec![
+                Record::text("这家店的汤很好喝", 1),
+                Record::text("面包又硬", 0),
+            ],
+            ..Dataset::default()
+        };
+        let info = DatasetInfo::of(&dataset, 256, None);
+        assert_eq!(info.tokenizer, Some(Tokenizer::Unicode));
+        assert_eq!((info.train.lengths.min, info.train.lengths.max), (4, 8));
+        let info = DatasetInfo::of(&dataset, 256, Some(Tokenizer::Keras));
+        assert_eq!((info.train.lengths.max, info.distinct_words), (1, Some(2)));
+        let info = DatasetInfo::of(&dataset, 256, Some(Tokenizer::Bytes));
+        assert_eq!((info.train.lengths.min, info.train.lengths.max), (12, 24));
     }
 
     #[test]
@@ -223,7 +261,7 @@ mod tests {
             ],
             ..Dataset::default()
         };
-        let info = DatasetInfo::of(&numbers, 2);
+        let info = DatasetInfo::of(&numbers, 2, None);
         assert_eq!((info.distinct_words, info.first_words), (None, None));
         assert_eq!((info.train.lengths.min, info.train.lengths.max), (2, 4));
         assert_eq!(
@@ -235,14 +273,14 @@ mod tests {
             validation: vec![record(3, Target::Classes(vec![1, 0, 1]))],
             ..Dataset::default()
         };
-        let validation = DatasetInfo::of(&steps, 2).validation.unwrap();
+        let validation = DatasetInfo::of(&steps, 2, None).validation.unwrap();
         assert_eq!(counts(&validation), [("negative", 1), ("positive", 2)]);
     }
 
     #[test]
     fn lengths_are_those_of_the_nearest_ranks() {
         let reviews: Vec<Record> = (0..=300).rev().map(|words| review(words, 1)).collect();
-        let lengths = SplitInfo::of(&reviews, None, 256).lengths;
+        let lengths = SplitInfo::of(&reviews, None, 256, Tokenizer::Keras).lengths;
         assert_eq!(
             (lengths.min, lengths.p5, lengths.p25, lengths.median),
             (0, 15, 75, 150)
@@ -256,7 +294,7 @@ mod tests {
 
     #[test]
     fn an_empty_split_has_no_lengths() {
-        let lengths = SplitInfo::of(&[], None, 256).lengths;
+        let lengths = SplitInfo::of(&[], None, 256, Tokenizer::Keras).lengths;
         assert_eq!((lengths.max, lengths.mean, lengths.longer), (0, 0.0, 0.0));
     }
 
@@ -268,7 +306,7 @@ mod tests {
             test: vec![review(1, 0)],
             ..Dataset::default()
         };
-        let json = serde_json::to_value(DatasetInfo::of(&dataset, 256)).unwrap();
+        let json = serde_json::to_value(DatasetInfo::of(&dataset, 256, None)).unwrap();
         assert_eq!(json["train"]["lengths"]["median"], 2);
         assert_eq!(json["train"]["labels"][1]["label"], "positive");
         assert_eq!(json["first_words"][0], "word");

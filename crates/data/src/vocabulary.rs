@@ -277,8 +277,9 @@ impl TryFrom<Saved> for Vocabulary {
         let is_word = |word: &String| tokenizer.token(word).as_ref() == Some(word);
         if let Some(other) = words.iter().find(|word| !is_word(word)) {
             let one = match tokenizer {
-                Tokenizer::Keras => "word in lower case",
+                Tokenizer::Keras | Tokenizer::Unicode => "word in lower case",
                 Tokenizer::Characters => "character",
+                Tokenizer::Bytes => "byte",
             };
             return Err(format!(
                 "`{}` is not one {one}, as texts are split into",

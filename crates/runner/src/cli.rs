@@ -188,6 +188,9 @@ pub enum DatasetCommand {
         name: String,
         #[command(flatten)]
         place: PlaceArgs,
+        /// What texts are cut into [default: keras, or what can read the texts if that can't]
+        #[arg(long, value_name = "keras|unicode|characters|bytes")]
+        tokenizer: Option<Tokenizer>,
         #[command(flatten)]
         format: FormatArgs,
     },
@@ -305,8 +308,9 @@ pub struct PlaceArgs {
 
 #[derive(Debug, Args)]
 pub struct InputArgs {
-    /// What texts are cut into: words as Keras has them, or characters [default: keras]
-    #[arg(long, value_name = "keras|characters")]
+    /// What texts are cut into: words as Keras has them, words of all scripts as Unicode has them, characters, or
+    /// bytes [default: keras]
+    #[arg(long, value_name = "keras|unicode|characters|bytes")]
     pub tokenizer: Option<Tokenizer>,
     /// Sequences are cut to their last timesteps, this many [default: 256]
     #[arg(long, value_name = "N")]

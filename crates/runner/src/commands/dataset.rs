@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use gatefold::progress::{self, Bar};
 use gatefold::{dataset, download, say};
-use gatefold_data::{DatasetInfo, SplitInfo};
+use gatefold_data::{DatasetInfo, SplitInfo, Tokenizer};
 use gatefold_training::RunConfig;
 use gatefold_training::config::InputConfig;
 use itertools::Itertools;
@@ -16,18 +16,32 @@ pub fn run(args: DatasetCommandArgs) -> Result<()> {
         DatasetCommand::Info {
             name,
             place,
+            tokenizer,
             format,
-        } => info(name, place, format),
+        } => info(name, place, tokenizer, format),
         DatasetCommand::Fetch { url, .. } => fetch(url),
     }
 }
 
-fn info(name: String, place: PlaceArgs, format: FormatArgs) -> Result<()> {
+fn info(
+    name: String,
+    place: PlaceArgs,
+    tokenizer: Option<Tokenizer>,
+    format: FormatArgs,
+) -> Result<()> {
     let mut config = RunConfig::default();
     config.dataset.name = Some(name.clone());
     place.apply(&mut config.dataset);
     let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
-    let info = DatasetInfo::of(&dataset, InputConfig::default().max_length);
+    let info = DatasetInfo::of(&dataset, InputConfig::default().max_length, tokenizer);
+    if let (Some(used), None) = (info.tokenizer, tokenizer)
+        && used != Tokenizer::default()
+    {
+        say!(
+            "counted by --tokenizer {used}: {} can't read these texts, and `train` takes it unless told otherwise",
+            Tokenizer::default()
+        );
+    }
     if format.format == Format::Json {
         return output::json(&info);
     }
@@ -61,8 +75,9 @@ fn info(name: String, place: PlaceArgs, format: FormatArgs) -> Result<()> {
         output::table(&header, labels(&splits), 1)?;
     }
     if let Some((distinct, first)) = info.distinct_words.zip(info.first_words) {
+        let noun = info.tokenizer.unwrap_or_default().noun();
         output::line(&format!(
-            "{distinct} distinct words in the training split; the most frequent: {}",
+            "{distinct} distinct {noun} in the training split; the most frequent: {}",
             first.iter().join(", ")
         ))?;
     }

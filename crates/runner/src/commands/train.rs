@@ -47,6 +47,9 @@ pub fn run(args: TrainArgs) -> Result<()> {
     let name = config.dataset.name.clone().unwrap_or_default();
     let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
     let data = dataset::encode(&dataset, &mut config)?;
+    for doubt in data.doubts(&dataset) {
+        say!("warning: {doubt}");
+    }
     drop(dataset);
     say!(
         "{}: {} to train on, {} to validate, {} to test{}",
@@ -55,7 +58,11 @@ pub fn run(args: TrainArgs) -> Result<()> {
         data.validation.len(),
         data.test.len(),
         match data.encoder.vocabulary() {
-            Some(words) => format!("; {} distinct words", words.distinct()),
+            Some(words) => format!(
+                "; {} distinct {}",
+                words.distinct(),
+                words.tokenizer().noun()
+            ),
             None => String::new(),
         }
     );
