@@ -1,6 +1,6 @@
 //! Whether a tokenizer can read texts, and which one can.
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Note};
 use crate::encoded::EncodedDataset;
 use crate::error::shown_names;
 use crate::sequence::Sequence;
@@ -85,7 +85,7 @@ impl Tokenizer {
 impl EncodedDataset {
     /// What is doubtful about how the texts of `dataset` were encoded: that they became one word each, or that most
     /// words of the validation and test parts are unknown.
-    pub fn doubts(&self, dataset: &Dataset) -> Vec<String> {
+    pub fn doubts(&self, dataset: &Dataset) -> Vec<Note> {
         let Some(vocabulary) = self.encoder.vocabulary() else {
             return Vec::new();
         };
@@ -93,7 +93,7 @@ impl EncodedDataset {
         let texts: Vec<&str> = texts.filter_map(|record| record.content.text()).collect();
         let tokenizer = vocabulary.tokenizer();
         if let Some(advice) = tokenizer.advice(&texts) {
-            return vec![advice.reason];
+            return vec![Note::doubtful(advice.reason)];
         }
         let share = self.unknown_share();
         if share <= MOSTLY {
@@ -114,10 +114,10 @@ impl EncodedDataset {
                 _ => "the training part is too small, or in another script".to_owned(),
             }
         };
-        vec![format!(
+        vec![Note::doubtful(format!(
             "{:.0} % of the {noun} of the validation and test parts are unknown, and all alike to the network: {way}",
             100.0 * share
-        )]
+        ))]
     }
 
     /// The share of unknown words in the validation and test parts, from 0 to 1; 0 of numbers.
@@ -280,7 +280,8 @@ mod tests {
             validation_fraction: 0.25,
         };
         let encoded = EncodedDataset::new(&dataset, &encoding).unwrap();
-        encoded.doubts(&dataset)
+        let doubts = encoded.doubts(&dataset).into_iter();
+        doubts.map(|note| note.text).collect()
     }
 
     #[test]

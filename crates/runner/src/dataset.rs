@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use directories::ProjectDirs;
 use gatefold_data::{
-    Dataset, EncodedDataset, Labels, LoadProgress, NoteKind, Source, TableForm, TableFormat,
+    Dataset, EncodedDataset, Labels, LoadProgress, Note, NoteKind, Source, TableForm, TableFormat,
     TableOptions,
 };
 use gatefold_training::RunConfig;
@@ -252,13 +252,17 @@ pub fn load(
     progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
     let dataset = source(config, labels)?.load(progress)?;
-    for note in &dataset.notes {
+    say_notes(&dataset.notes);
+    Ok(dataset)
+}
+
+fn say_notes(notes: &[Note]) {
+    for note in notes {
         match note.kind {
             NoteKind::Understood => say!("{}", note.text),
             NoteKind::Doubtful => say!("warning: {}", note.text),
         }
     }
-    Ok(dataset)
 }
 
 /// Reads the dataset that a configuration means and encodes it, and settles in the configuration what follows from
@@ -290,6 +294,7 @@ pub fn prepare(config: &mut RunConfig) -> Result<EncodedDataset> {
 /// If the dataset is too small, or if the configuration doesn't fit it.
 pub fn encode(dataset: &Dataset, config: &mut RunConfig) -> Result<EncodedDataset> {
     let data = EncodedDataset::new(dataset, &config.encoding())?;
+    say_notes(&data.doubts(dataset));
     config.settle(&data)?;
     Ok(data)
 }

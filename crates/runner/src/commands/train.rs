@@ -47,9 +47,6 @@ pub fn run(args: TrainArgs) -> Result<()> {
     let name = config.dataset.name.clone().unwrap_or_default();
     let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
     let data = dataset::encode(&dataset, &mut config)?;
-    for doubt in data.doubts(&dataset) {
-        say!("warning: {doubt}");
-    }
     drop(dataset);
     say!(
         "{}: {} to train on, {} to validate, {} to test{}",
