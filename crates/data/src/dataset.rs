@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::example::Target;
 use crate::labels::Labels;
 use crate::sequence::Sequence;
+use crate::series::RecognisedSeries;
 
 /// What an encoder makes a sequence of.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +76,13 @@ pub struct Dataset {
     pub test: Vec<Record>,
     /// What was recognised in the source, and what is doubtful there.
     pub notes: Vec<Note>,
+    /// Whether numbers may be missing: the first half of each timestep are numbers, NaN where one is missing, the
+    /// second half says of each whether it is, with 1.
+    pub missing: bool,
+    /// Whether targets that are numbers are scaled, as those are that are read.
+    pub scale_targets: bool,
+    /// Of series of numbers, what was recognised of their file.
+    pub series: Option<RecognisedSeries>,
 }
 
 /// Something that whoever named the source should know.

@@ -100,18 +100,36 @@ impl EncodedDataset {
                 };
                 let encoder = Encoder::Values {
                     width,
-                    scaler: None,
+                    scaler: dataset.missing.then(|| Scaler::blank(width)),
+                    targets: None,
                 };
-                let mut examples = reading.encode(&encoder, "training example", train)?;
-                let learnt = train[..train.len() - held_out].iter();
-                let learnt = learnt.filter_map(|record| record.content.sequence());
                 let scale = encoding.scale.unwrap_or(true);
-                let scaler = scale.then(|| Scaler::fit(learnt, width)).transpose()?;
-                if let Some(scaler) = &scaler {
+                if dataset.missing && !scale {
+                    return Err(DataError::MissingUnscaled);
+                }
+                let mut examples = reading.encode(&encoder, "training example", train)?;
+                let learnt = &train[..train.len() - held_out];
+                let contents = learnt.iter();
+                let contents = contents.filter_map(|record| record.content.sequence());
+                let encoder = Encoder::Values {
+                    width,
+                    scaler: match (scale, dataset.missing) {
+                        (false, _) => None,
+                        (true, false) => Some(Scaler::fit(contents, width)?),
+                        (true, true) => Some(Scaler::fit_with_missing(contents, width)?),
+                    },
+                    targets: match scale && dataset.scale_targets {
+                        true => target_scaler(learnt)?,
+                        false => None,
+                    },
+                };
+                if dataset.missing || encoder.target_scaler().is_some() {
+                    examples = reading.encode(&encoder, "training example", train)?;
+                } else if let Some(scaler) = encoder.scaler() {
                     let examples = examples.par_iter_mut();
                     examples.for_each(|example| scaler.apply(&mut example.input));
                 }
-                (Encoder::Values { width, scaler }, examples)
+                (encoder, examples)
             }
         };
         let validation = match dataset.validation.is_empty() {
@@ -145,10 +163,13 @@ impl EncodedDataset {
     /// Gives `hash` all that is trained and validated on, and what it means: the vocabulary or the scaler, the
     /// labels, and the examples in their order. Other data give other bytes.
     pub fn feed(&self, hash: &mut dyn FnMut(&[u8])) {
-        for text in [
-            self.encoder.to_json(),
-            self.labels.as_ref().map(Labels::to_json),
-        ] {
+        let targets = self.encoder.target_scaler().map(Scaler::to_json);
+        let texts = [
+            Some(self.encoder.to_json()),
+            Some(self.labels.as_ref().map(Labels::to_json)),
+            targets.map(Some),
+        ];
+        for text in texts.into_iter().flatten() {
             let text = text.unwrap_or_default();
             hash(&(text.len() as u64).to_le_bytes());
             hash(text.as_bytes());
@@ -163,6 +184,22 @@ impl EncodedDataset {
             }
         }
     }
+}
+
+/// A scaler of the targets of records, where they are numbers.
+fn target_scaler(records: &[Record]) -> Result<Option<Scaler>> {
+    let targets = records.iter().filter_map(|record| match &record.target {
+        Target::Values(values) => Some(Sequence::Values {
+            width: values.len(),
+            values: values.clone(),
+        }),
+        _ => None,
+    });
+    let targets: Vec<Sequence> = targets.collect();
+    let Some(Sequence::Values { width, .. }) = targets.first() else {
+        return Ok(None);
+    };
+    Scaler::fit(targets.iter(), *width).map(Some)
 }
 
 /// An example in bytes: a kind and the number of what follows before each of its parts.
@@ -351,6 +388,18 @@ impl Reading {
                 }
                 if values.is_empty() {
                     return Err("its target holds no number".to_owned());
+                }
+                if let Some(scaler) = encoder.target_scaler() {
+                    let mut values = values.clone();
+                    if values.len() != scaler.width() {
+                        return Err(format!(
+                            "its target holds {} numbers, where {} are answered",
+                            values.len(),
+                            scaler.width()
+                        ));
+                    }
+                    scaler.apply_to(&mut values);
+                    return Ok(Target::Values(values));
                 }
             }
         }
@@ -773,6 +822,7 @@ mod tests {
             other.encoder = Encoder::Values {
                 width: 1,
                 scaler: None,
+                targets: None,
             };
             assert!(seen.insert(bytes(&other)));
             // What is tested on is no part of it.

@@ -18,6 +18,8 @@ pub enum Encoder {
         width: usize,
         /// What makes them alike in size, if anything does.
         scaler: Option<Scaler>,
+        /// What does so with the numbers of targets; answers are brought back by it.
+        targets: Option<Scaler>,
     },
 }
 
@@ -48,8 +50,9 @@ impl Encoder {
             (Self::Values { .. }, Content::Text(_)) => {
                 Err("it is a text, where numbers are read".to_owned())
             }
-            (Self::Values { width, scaler }, Content::Sequence(sequence)) => {
-                let values = sequence.check_values(*width)?;
+            (Self::Values { width, scaler, .. }, Content::Sequence(sequence)) => {
+                let missing = scaler.as_ref().is_some_and(Scaler::reads_missing);
+                let values = sequence.check_values(*width, missing)?;
                 let most = max_length.saturating_mul(*width);
                 let mut kept = Sequence::Values {
                     width: *width,
@@ -84,6 +87,14 @@ impl Encoder {
         match self {
             Self::Text(vocabulary) => Some(vocabulary),
             Self::Values { .. } => None,
+        }
+    }
+
+    /// The scaler of targets, where they are numbers that are scaled.
+    pub fn target_scaler(&self) -> Option<&Scaler> {
+        match self {
+            Self::Text(_) => None,
+            Self::Values { targets, .. } => targets.as_ref(),
         }
     }
 
@@ -136,15 +147,23 @@ mod tests {
         let encode = |scaler: &Option<Scaler>, most| {
             let scaler = scaler.clone();
             Content::Sequence(
-                Encoder::Values { width: 1, scaler }
-                    .encode(&content, most)
-                    .unwrap(),
+                Encoder::Values {
+                    width: 1,
+                    scaler,
+                    targets: None,
+                }
+                .encode(&content, most)
+                .unwrap(),
             )
         };
         assert_eq!(encode(&scaler, 2), values(1, &[-1.0, 1.0]));
         assert_eq!(encode(&scaler, 1), values(1, &[1.0]));
         assert_eq!(encode(&None, 1), values(1, &[5.0]));
-        let encoder = Encoder::Values { width: 1, scaler };
+        let encoder = Encoder::Values {
+            width: 1,
+            scaler,
+            targets: None,
+        };
         assert!(encoder.vocabulary().is_none() && encoder.scaler().is_some());
     }
 
@@ -153,6 +172,7 @@ mod tests {
         let numbers = Encoder::Values {
             width: 2,
             scaler: None,
+            targets: None,
         };
         let tokens = Content::Sequence(Sequence::Tokens(vec![1]));
         for (encoder, content, reason) in [

@@ -212,6 +212,15 @@ pub enum DataError {
         reason: String,
     },
 
+    /// Series of numbers are not what was asked for of them.
+    #[error("{path}: {reason}")]
+    Series {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+
     /// The test fraction leaves one of the splits without a meaning.
     #[error(
         "the test fraction {fraction} is not between 0 and 1; \
@@ -277,6 +286,13 @@ pub enum DataError {
     /// A scale was asked for where there are no numbers.
     #[error("texts hold no numbers to scale: leave `scale`, or --no-scale, out")]
     Scale,
+
+    /// Numbers may be missing and are not scaled.
+    #[error(
+        "a missing number is read as the mean, which is 0 of scaled numbers: leave `scale = false`, or --no-scale, \
+         out"
+    )]
+    MissingUnscaled,
 
     /// Sequences are too short to remember something over, or longer than memory should hold.
     #[error("the {task} needs a length of at least {shortest} and at most {longest}, not {length}")]

@@ -40,6 +40,8 @@ fn limits() -> Limits {
         rows: 1000,
         row: 16 << 10,
         label: 100,
+        numbers: 1 << 16,
+        array: 1 << 16,
     }
 }
 

@@ -61,6 +61,7 @@ mod printable;
 pub mod random;
 mod scaler;
 mod sequence;
+mod series;
 #[cfg(feature = "files")]
 mod sources;
 #[cfg(feature = "files")]
@@ -82,8 +83,12 @@ pub use legibility::{Advice, UnknownWords};
 pub use printable::{escaped, printable, steers, within_line};
 pub use scaler::Scaler;
 pub use sequence::Sequence;
+pub use series::{Missing, RecognisedSeries, SeriesTask};
 #[cfg(feature = "files")]
-pub use sources::{LoadProgress, Source, TableForm, TableFormat, TableOptions, Unit};
-pub use statistics::{DatasetInfo, LabelCount, Lengths, SplitInfo};
+pub use sources::{
+    LoadProgress, SeriesHint, SeriesItem, SeriesOptions, Source, TableForm, TableFormat,
+    TableOptions, Unit,
+};
+pub use statistics::{ColumnInfo, DatasetInfo, LabelCount, Lengths, SplitInfo};
 pub use tokenizer::Tokenizer;
 pub use vocabulary::Vocabulary;

@@ -36,6 +36,10 @@ pub(crate) struct Limits {
     pub(crate) row: u64,
     /// Bytes of a label in it.
     pub(crate) label: usize,
+    /// Numbers of series, and of all sequences that are cut out of them; a gigabyte has twice as many.
+    pub(crate) numbers: usize,
+    /// Bytes of an array of numbers.
+    pub(crate) array: u64,
 }
 
 impl Default for Limits {
@@ -53,6 +57,8 @@ impl Default for Limits {
             rows: 1 << 25,
             row: 64 << 20,
             label: 1 << 10,
+            numbers: 1 << 27,
+            array: 1 << 30,
         }
     }
 }

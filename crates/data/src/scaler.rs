@@ -12,6 +12,8 @@ use crate::sequence::Sequence;
 /// Means and deviations are those over all timesteps of what it was fitted on. The deviation of a number that
 /// never changes there is 1. Its serialised form is readable: `{"mean": [0.5, 20.0], "deviation": [0.1, 4.0]}`.
 ///
+/// One that reads [missing](Self::fit_with_missing) numbers, NaN, makes their mean of them, which is 0.
+///
 /// ```
 /// use gatefold_data::{Scaler, Sequence};
 ///
@@ -28,6 +30,8 @@ use crate::sequence::Sequence;
 pub struct Scaler {
     mean: Vec<f32>,
     deviation: Vec<f32>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    missing: bool,
 }
 
 impl Scaler {
@@ -37,24 +41,47 @@ impl Scaler {
     /// # Errors
     /// [`DataError::Content`] if a sequence has another width, no timestep, or a number that is not finite.
     pub fn fit<'a>(sequences: impl Iterator<Item = &'a Sequence>, width: usize) -> Result<Self> {
-        let mut count = 0.0;
+        Self::fit_to(sequences, width, false)
+    }
+
+    /// Fits one to sequences in which numbers may be missing: the first half of each timestep are numbers, NaN
+    /// where one is missing, the second half says of each whether it is, with 1, and stays as it is. Means and
+    /// deviations are those of the numbers that are there.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit), but for NaN.
+    pub fn fit_with_missing<'a>(
+        sequences: impl Iterator<Item = &'a Sequence>,
+        width: usize,
+    ) -> Result<Self> {
+        Self::fit_to(sequences, width, true)
+    }
+
+    fn fit_to<'a>(
+        sequences: impl Iterator<Item = &'a Sequence>,
+        width: usize,
+        missing: bool,
+    ) -> Result<Self> {
+        let scaled = if missing { width / 2 } else { width };
+        let mut count = vec![0.0; width];
         let mut mean = vec![0.0; width];
         let mut squares = vec![0.0; width];
         for sequence in sequences {
             let values = sequence
-                .check_values(width)
+                .check_values(width, missing)
                 .map_err(|reason| DataError::Content { reason })?;
             for timestep in values.chunks(width) {
-                count += 1.0;
                 // Welford's update: exact where a number never changes, whatever its size.
-                for (place, &value) in timestep.iter().enumerate() {
+                let there = timestep[..scaled].iter().enumerate();
+                for (place, &value) in there.filter(|(_, value)| !value.is_nan()) {
+                    count[place] += 1.0;
                     let before = f64::from(value) - mean[place];
-                    mean[place] += before / count;
+                    mean[place] += before / count[place];
                     squares[place] += before * (f64::from(value) - mean[place]);
                 }
             }
         }
-        let deviation = squares.into_iter().map(|squares| {
+        let deviation = squares.into_iter().zip(count).map(|(squares, count)| {
             match (squares / f64::max(count, 1.0)).sqrt() as f32 {
                 0.0 => 1.0,
                 deviation => deviation,
@@ -63,7 +90,41 @@ impl Scaler {
         Ok(Self {
             deviation: deviation.collect(),
             mean: mean.into_iter().map(|mean| mean as f32).collect(),
+            missing,
         })
+    }
+
+    /// One that changes nothing but missing numbers.
+    pub(crate) fn blank(width: usize) -> Self {
+        Self {
+            mean: vec![0.0; width],
+            deviation: vec![1.0; width],
+            missing: true,
+        }
+    }
+
+    /// Whether numbers may be missing.
+    pub fn reads_missing(&self) -> bool {
+        self.missing
+    }
+
+    /// The number at `place` of a timestep whose standard score is `score`.
+    ///
+    /// # Panics
+    /// If there is no such place.
+    pub fn number(&self, score: f32, place: usize) -> f64 {
+        f64::from(score) * f64::from(self.deviation[place]) + f64::from(self.mean[place])
+    }
+
+    /// Puts standard scores in the place of `numbers`, one timestep's.
+    pub(crate) fn apply_to(&self, numbers: &mut [f32]) {
+        let of_training = self.mean.iter().zip(&self.deviation);
+        for (value, (mean, deviation)) in numbers.iter_mut().zip(of_training) {
+            *value = match value.is_nan() && self.missing {
+                true => 0.0,
+                false => ((f64::from(*value) - f64::from(*mean)) / f64::from(*deviation)) as f32,
+            };
+        }
     }
 
     /// Puts standard scores in the place of a sequence's numbers.
@@ -73,14 +134,8 @@ impl Scaler {
     pub fn apply(&self, sequence: &mut Sequence) {
         match sequence {
             Sequence::Values { width, values } if *width == self.width() => {
-                for timestep in values.chunks_mut(*width) {
-                    for ((value, mean), deviation) in
-                        timestep.iter_mut().zip(&self.mean).zip(&self.deviation)
-                    {
-                        *value =
-                            ((f64::from(*value) - f64::from(*mean)) / f64::from(*deviation)) as f32;
-                    }
-                }
+                let timesteps = values.chunks_mut(*width);
+                timesteps.for_each(|timestep| self.apply_to(timestep));
             }
             _ => panic!(
                 "a scaler of {} numbers a timestep scales no others",
@@ -114,12 +169,19 @@ impl Scaler {
 struct Saved {
     mean: Vec<f32>,
     deviation: Vec<f32>,
+    #[serde(default)]
+    missing: bool,
 }
 
 impl TryFrom<Saved> for Scaler {
     type Error = String;
 
-    fn try_from(Saved { mean, deviation }: Saved) -> std::result::Result<Self, String> {
+    fn try_from(saved: Saved) -> std::result::Result<Self, String> {
+        let Saved {
+            mean,
+            deviation,
+            missing,
+        } = saved;
         if mean.len() != deviation.len() || mean.is_empty() {
             return Err(format!(
                 "{} means do not go with {} deviations",
@@ -133,7 +195,11 @@ impl TryFrom<Saved> for Scaler {
         }
         match deviation.iter().find(|deviation| **deviation <= 0.0) {
             Some(deviation) => Err(format!("{deviation} is no deviation")),
-            None => Ok(Self { mean, deviation }),
+            None => Ok(Self {
+                mean,
+                deviation,
+                missing,
+            }),
         }
     }
 }

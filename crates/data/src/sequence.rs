@@ -29,12 +29,13 @@ impl Sequence {
     }
 
     /// Its numbers, `[timesteps, expected]`; refuses what are no finite numbers, `expected` a timestep, of one
-    /// timestep at least.
-    pub(crate) fn check_values(&self, expected: usize) -> Result<&[f32], String> {
+    /// timestep at least. NaN stands for a number that is missing, where one may be.
+    pub(crate) fn check_values(&self, expected: usize, missing: bool) -> Result<&[f32], String> {
         let Self::Values { width, values } = self else {
             return Err("it holds token ids: give the text that they stand for".to_owned());
         };
-        let infinite = values.iter().position(|value| !value.is_finite());
+        let is_bad = |value: &f32| !(value.is_finite() || missing && value.is_nan());
+        let infinite = values.iter().position(is_bad);
         if *width != expected || expected == 0 {
             Err(format!(
                 "its timesteps hold {width} numbers, where {expected} are read"

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::dataset::{Content, Dataset, Note, Record};
 use crate::example::Target;
 use crate::labels::Labels;
+use crate::sequence::Sequence;
 use crate::tokenizer::Tokenizer;
 use crate::vocabulary::Vocabulary;
 
@@ -29,6 +30,9 @@ pub struct DatasetInfo {
     pub distinct_words: Option<usize>,
     /// The ten most frequent words of the training split, the most frequent first, if it holds texts.
     pub first_words: Option<Vec<String>>,
+    /// The columns of series of numbers, over all splits; a number that is in several windows counts in each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<ColumnInfo>,
     /// What was recognised, and what is doubtful.
     pub notes: Vec<Note>,
 }
@@ -42,6 +46,71 @@ pub struct SplitInfo {
     pub labels: Vec<LabelCount>,
     /// How long they are.
     pub lengths: Lengths,
+}
+
+/// What a column of numbers holds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ColumnInfo {
+    /// Its name; of sequences a row, `values`.
+    pub column: String,
+    /// The least number.
+    pub min: f32,
+    /// The mean.
+    pub mean: f64,
+    /// The largest number.
+    pub max: f32,
+    /// How many are missing.
+    pub missing: usize,
+}
+
+impl ColumnInfo {
+    fn of(dataset: &Dataset) -> Vec<Self> {
+        let Some(series) = &dataset.series else {
+            return Vec::new();
+        };
+        let all = [&dataset.train, &dataset.validation, &dataset.test];
+        let sequences = all
+            .into_iter()
+            .flatten()
+            .filter_map(|record| record.content.sequence());
+        let mut columns: Vec<Self> = Vec::new();
+        let mut counts = Vec::new();
+        for sequence in sequences {
+            let Sequence::Values { width, values } = sequence else {
+                continue;
+            };
+            let read = if dataset.missing { width / 2 } else { *width };
+            if columns.is_empty() {
+                let name = |place: usize| match series.value_columns.get(place) {
+                    Some(name) => name.clone(),
+                    None if read == 1 => "values".to_owned(),
+                    None => (place + 1).to_string(),
+                };
+                columns.extend((0..read).map(|place| Self {
+                    column: name(place),
+                    min: f32::INFINITY,
+                    mean: 0.0,
+                    max: f32::NEG_INFINITY,
+                    missing: 0,
+                }));
+                counts = vec![0.0; read];
+            }
+            for timestep in values.chunks(*width) {
+                for ((&number, column), count) in timestep.iter().zip(&mut columns).zip(&mut counts)
+                {
+                    if number.is_nan() {
+                        column.missing += 1;
+                        continue;
+                    }
+                    *count += 1.0;
+                    column.mean += (f64::from(number) - column.mean) / *count;
+                    column.min = column.min.min(number);
+                    column.max = column.max.max(number);
+                }
+            }
+        }
+        columns
+    }
 }
 
 /// How often a label is the target.
@@ -107,6 +176,7 @@ impl DatasetInfo {
             tokenizer: vocabulary.as_ref().map(Vocabulary::tokenizer),
             distinct_words: vocabulary.as_ref().map(Vocabulary::distinct),
             first_words: vocabulary.map(|vocabulary| vocabulary.words().to_vec()),
+            columns: ColumnInfo::of(dataset),
             notes: dataset.notes.clone(),
         }
     }
@@ -188,7 +258,6 @@ fn length(record: &Record, tokenizer: Tokenizer) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sequence::Sequence;
 
     fn review(words: usize, class: u32) -> Record {
         Record::text("word ".repeat(words), class)
@@ -213,6 +282,7 @@ mod tests {
             validation: Vec::new(),
             test: vec![review(3, 1)],
             notes: vec![Note::doubtful("2 texts are empty")],
+            ..Dataset::default()
         };
         let info = DatasetInfo::of(&dataset, 256, None);
         assert_eq!((info.train.examples, info.test.examples), (3, 1));

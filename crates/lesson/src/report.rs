@@ -1,6 +1,7 @@
 //! What a run or a comparison of runs shows people: one page of HTML that loads nothing and runs nothing, with
 //! its plots in it, for light and dark screens.
 
+mod forecast;
 pub(crate) mod page;
 pub(crate) mod plots;
 mod reach;
@@ -11,10 +12,12 @@ use burn::tensor::Device;
 use gatefold_data::EncodedDataset;
 use gatefold_model::{Cell, Network};
 use gatefold_training::config::Keep;
+use gatefold_training::forecast::Stretch;
 use gatefold_training::{ConfigError, EpochMetrics, RunConfig, RunSummary, Scores};
 use itertools::Itertools;
 use minijinja::{Value, context};
 
+pub use self::forecast::rounded;
 use self::page::{Table, figures, page, render, table, tables};
 use self::plots::{Line, Plot, Scale};
 use crate::error::Result;
@@ -36,6 +39,8 @@ pub struct RunSection {
     pub scores: Option<Scores>,
     /// How far back its gradient reached, for each length before and after training.
     pub reach: Vec<ReachCurve>,
+    /// Of a network that forecasts, what it forecast of the test part's beginning.
+    pub forecast: Option<Stretch>,
 }
 
 /// Timesteps of the sequences that the gradient's reach is measured on, and how many sequences.
@@ -166,6 +171,12 @@ pub fn run_page(section: &RunSection) -> Result<String> {
             ],
         });
     }
+    curves.extend(
+        section
+            .forecast
+            .as_ref()
+            .map(|stretch| forecast::plot(stretch, color)),
+    );
     let accuracy = summary.test_accuracy.map(|share| format!("{share:.4}"));
     let tested = format!("test {noun}");
     let facts = [
@@ -189,7 +200,8 @@ pub fn run_page(section: &RunSection) -> Result<String> {
         .into_iter()
         .filter_map(|(name, value)| Some(Value::from_iter([name, &value?])));
     let tested = grouped(summary.test_examples);
-    let result = match summary.test_accuracy {
+    let result = summary.forecast.as_ref().and_then(forecast::lead);
+    let result = result.unwrap_or_else(|| match summary.test_accuracy {
         Some(accuracy) => format!(
             "{} of {tested} test {noun} answered rightly",
             percent(accuracy)
@@ -198,7 +210,7 @@ pub fn run_page(section: &RunSection) -> Result<String> {
             "{loss} of {:.4} over {tested} test {noun}",
             summary.test_loss
         ),
-    };
+    });
     let body = render(
         "run.html",
         context! {
@@ -216,6 +228,7 @@ pub fn run_page(section: &RunSection) -> Result<String> {
             curves => figures(curves)?,
             kept => config.training.keep.best(),
             scores => scores::part(section)?,
+            forecast => summary.forecast.as_ref().map(forecast::errors).transpose()?,
             reach => reach::part(sections)?,
             config => config.to_toml()?,
         },

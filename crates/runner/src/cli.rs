@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use gatefold::bench::{Implementation, Workload};
 use gatefold::device::DeviceChoice;
 use gatefold::files;
-use gatefold_data::Tokenizer;
+use gatefold_data::{Missing, SeriesTask, Tokenizer};
 use gatefold_model::{Cell, Initializers, NetworkConfig, Reading};
 use gatefold_training::RunConfig;
 use gatefold_training::config::{DatasetConfig, InputConfig, Keep, Schedule, TrainingConfig};
@@ -94,11 +94,12 @@ pub struct SettingsArgs {
 }
 
 /// The flags and groups of flags that a resumed run has in its configuration.
-const RUN_SETTINGS: [&str; 7] = [
+const RUN_SETTINGS: [&str; 8] = [
     "config",
     "run",
     "dataset",
     "PlaceArgs",
+    "SeriesArgs",
     "InputArgs",
     "ModelArgs",
     "TrainingArgs",
@@ -143,6 +144,10 @@ pub struct PredictArgs {
     pub run: PathBuf,
     /// Texts; without any, standard input is read, a text a line
     pub texts: Vec<String>,
+    /// A file of series of numbers, as the run has read them: every sequence is answered, and what comes after the
+    /// end of each series forecast
+    #[arg(long, value_name = "FILE")]
+    pub dataset: Option<String>,
     #[command(flatten)]
     pub device: DeviceArgs,
     #[command(flatten)]
@@ -187,12 +192,24 @@ pub enum DatasetCommand {
         #[arg(value_name = "DATASET")]
         name: String,
         #[command(flatten)]
-        place: PlaceArgs,
+        place: Box<PlaceArgs>,
         /// What texts are cut into [default: keras, or what can read the texts if that can't]
         #[arg(long, value_name = "keras|unicode|characters|bytes")]
         tokenizer: Option<Tokenizer>,
         #[command(flatten)]
         format: FormatArgs,
+    },
+    /// Write a table of series to try things with, a CSV file: one to forecast, to classify, or to tag
+    Generate {
+        /// For what
+        #[arg(value_name = "classify|tag|forecast")]
+        task: SeriesTask,
+        /// The file; one that is there is replaced
+        #[arg(value_name = "FILE.csv", value_parser = parse_new_file)]
+        file: PathBuf,
+        /// The same seed writes the same table
+        #[arg(long, value_name = "N", default_value = "42")]
+        seed: u64,
     },
     /// Download a published dataset into the data directory
     Fetch {
@@ -304,6 +321,46 @@ pub struct PlaceArgs {
     /// Timesteps of the longest sequences of adding and recall [default: 100]
     #[arg(long, value_name = "N")]
     pub length: Option<usize>,
+    /// A table's column that says which rows belong together: of series of numbers, to one sequence
+    #[arg(long, value_name = "NAME")]
+    pub group_column: Option<String>,
+    #[command(flatten)]
+    pub series: SeriesArgs,
+}
+
+/// Series of numbers in a file.
+#[derive(Debug, Args)]
+pub struct SeriesArgs {
+    /// What is learnt from series of numbers: a class a sequence, a class a timestep, or the numbers that come next
+    #[arg(long, value_name = "classify|tag|forecast")]
+    pub task: Option<SeriesTask>,
+    /// The columns of numbers that are read [default: all that are left; to forecast, what is forecast]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub value_columns: Option<Vec<String>>,
+    /// The column of classes, or those to forecast
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub target_column: Option<Vec<String>>,
+    /// Timesteps of the windows that a series is cut into [default: 48 to forecast]
+    #[arg(long, value_name = "N")]
+    pub window: Option<usize>,
+    /// Timesteps from one window's start to that of the next [default: 1 to forecast, else a window]
+    #[arg(long, value_name = "N")]
+    pub stride: Option<usize>,
+    /// Timesteps to forecast [default: 1]
+    #[arg(long, value_name = "N")]
+    pub horizon: Option<usize>,
+    /// What becomes of missing numbers: an error, or their column's mean, with a mark beside it [default: refuse]
+    #[arg(long, value_name = "refuse|mask")]
+    pub missing: Option<Missing>,
+    /// Numbers have a decimal comma
+    #[arg(long)]
+    pub decimal_comma: bool,
+    /// The targets of an array of sequences, an array too
+    #[arg(long, value_name = "FILE.npy")]
+    pub target_data: Option<PathBuf>,
+    /// The targets of the test part's array
+    #[arg(long, value_name = "FILE.npy")]
+    pub test_target_data: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -511,6 +568,23 @@ impl PlaceArgs {
         set(&mut config.label_column, self.label_column);
         set(&mut config.test_fraction, self.test_fraction);
         config.length = self.length.or(config.length);
+        config.group_column = self.group_column.or(config.group_column.take());
+        self.series.apply(config);
+    }
+}
+
+impl SeriesArgs {
+    pub fn apply(self, config: &mut DatasetConfig) {
+        config.task = self.task.or(config.task);
+        set(&mut config.value_columns, self.value_columns);
+        set(&mut config.target_columns, self.target_column);
+        config.window = self.window.or(config.window);
+        config.stride = self.stride.or(config.stride);
+        config.horizon = self.horizon.or(config.horizon);
+        set(&mut config.missing, self.missing);
+        config.decimal_comma |= self.decimal_comma;
+        config.target_path = self.target_data.or(config.target_path.take());
+        config.test_target_path = self.test_target_data.or(config.test_target_path.take());
     }
 }
 

@@ -7,6 +7,7 @@ pub mod devices;
 pub mod evaluate;
 pub mod explain;
 pub mod predict;
+pub mod predict_series;
 pub mod runs;
 pub mod summary;
 pub mod train;

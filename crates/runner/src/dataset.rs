@@ -11,7 +11,7 @@ use gatefold_data::{
 use gatefold_training::RunConfig;
 use gatefold_training::config::DatasetConfig;
 
-use crate::say;
+use crate::{say, series};
 
 /// The generators' seed: the built-in datasets are the same ones in every run.
 const SEED: u64 = 42;
@@ -54,14 +54,17 @@ pub fn with_absolute_paths(mut config: DatasetConfig) -> Result<DatasetConfig> {
             )
         })
     };
-    if let Some(name) = config
-        .name
-        .as_mut()
-        .filter(|name| table_format(name).is_some())
-    {
+    if let Some(name) = config.name.as_mut().filter(|name| is_file(name)) {
         *name = absolute(Path::new(name.as_str()))?;
     }
-    for path in [&mut config.path, &mut config.test_path]
+    let DatasetConfig {
+        path,
+        test_path,
+        target_path,
+        test_target_path,
+        ..
+    } = &mut config;
+    for path in [path, test_path, target_path, test_target_path]
         .into_iter()
         .flatten()
     {
@@ -77,11 +80,14 @@ pub fn with_absolute_paths(mut config: DatasetConfig) -> Result<DatasetConfig> {
 /// If one lies on another host: on Windows, even looking at it would send that host the user's name
 /// and the answer to its question for the password. `config` leaves out what a flag names instead.
 pub fn paths_of_run(config: &DatasetConfig) -> Result<Vec<PathBuf>> {
-    let table = config
-        .name
-        .as_deref()
-        .filter(|name| table_format(name).is_some());
-    let paths = [&config.path, &config.test_path].into_iter().flatten();
+    let table = config.name.as_deref().filter(|name| is_file(name));
+    let paths = [
+        &config.path,
+        &config.test_path,
+        &config.target_path,
+        &config.test_target_path,
+    ];
+    let paths = paths.into_iter().flatten();
     let paths: Vec<PathBuf> = table
         .map(PathBuf::from)
         .into_iter()
@@ -114,10 +120,25 @@ fn names_a_host(path: &str) -> bool {
 /// # Errors
 /// If the name stands for nothing, or nothing is there.
 pub fn source(config: &RunConfig, labels: Option<&Labels>) -> Result<Source> {
+    let all = config;
     let validation_fraction = config.training.validation_fraction;
     let config = &config.dataset;
     let name = config.name.as_deref().unwrap_or("reviews");
     let task = config.memory_task();
+    if let Some(learnt) = config.task.filter(|_| is_file(name)) {
+        refuse(
+            "a file is named by --dataset",
+            "--data",
+            config.path.is_some(),
+        )?;
+        let form = match series::is_array(name) {
+            true => TableForm::default(),
+            false => form(name)?,
+        };
+        let options = series::options(name, learnt, all, form, labels);
+        return Ok(Source::Series(options));
+    }
+    series::refuse_settings(config)?;
     if task.is_none() {
         let why = format!("{name} has sequences of their own length");
         refuse(&why, "--length", config.length.is_some())?;
@@ -181,12 +202,64 @@ pub fn all_of(name: &str, of_run: &DatasetConfig) -> DatasetConfig {
     if config.memory_task().is_some() {
         config.length = of_run.length;
     }
+    if of_run.task.is_some() && is_file(name) {
+        return DatasetConfig {
+            name: Some(name.into()),
+            path: None,
+            test_path: Some(name.into()),
+            target_path: None,
+            test_target_path: None,
+            ..of_run.clone()
+        };
+    }
     if table_format(name).is_some() {
         config.test_path = Some(name.into());
         config.text_column = of_run.text_column.clone();
         config.label_column = of_run.label_column.clone();
     }
     config
+}
+
+/// Whether a name is that of a file of one's own.
+fn is_file(name: &str) -> bool {
+    table_format(name).is_some() || series::is_array(name)
+}
+
+/// How a table is written.
+fn form(name: &str) -> Result<TableForm> {
+    let format = table_format(name).with_context(|| {
+        format!(
+            "`{name}` is no dataset: give reviews, imdb, adding, recall, or a file that ends in .csv, .tsv, .jsonl or .npy"
+        )
+    })?;
+    Ok(TableForm {
+        format: Some(format),
+        ..TableForm::default()
+    })
+}
+
+/// Settles of a file of which nothing is said what it unmistakably is, and says so.
+///
+/// # Errors
+/// If it holds series of numbers, with commands that say what to learn from them.
+pub fn recognise(config: &mut DatasetConfig, program: &str) -> Result<()> {
+    let Some(name) = config.name.clone().filter(|name| is_file(name)) else {
+        return Ok(());
+    };
+    let default = DatasetConfig::default();
+    let named = [&config.text_column, &config.label_column];
+    let is_said = named != [&default.text_column, &default.label_column];
+    if config.task.is_some() || is_said && !series::is_array(&name) {
+        return Ok(());
+    }
+    let form = match series::is_array(&name) {
+        true => TableForm::default(),
+        false => form(&name)?,
+    };
+    if let Some(note) = series::recognise(config, &form, program)? {
+        say!("{note}");
+    }
+    Ok(())
 }
 
 fn table_format(name: &str) -> Option<TableFormat> {
@@ -217,11 +290,7 @@ fn file(
     validation_fraction: f64,
     labels: Option<&Labels>,
 ) -> Result<Source> {
-    let format = table_format(name).with_context(|| {
-        format!(
-            "`{name}` is no dataset: give reviews, imdb, adding, recall, or a file that ends in .csv, .tsv or .jsonl"
-        )
-    })?;
+    let form = form(name)?;
     refuse(
         "a table is named by --dataset",
         "--data",
@@ -230,10 +299,7 @@ fn file(
     Ok(Source::Table(TableOptions {
         path: name.into(),
         test_path: config.test_path.clone(),
-        form: TableForm {
-            format: Some(format),
-            ..TableForm::default()
-        },
+        form,
         text_column: config.text_column.clone(),
         label_column: config.label_column.clone(),
         test_fraction: config.test_fraction,
@@ -253,6 +319,10 @@ pub fn load(
 ) -> Result<Dataset> {
     let dataset = source(config, labels)?.load(progress)?;
     say_notes(&dataset.notes);
+    let noun = config.dataset.noun();
+    if let Some(longer) = series::longer(&dataset, config.input.max_length, noun) {
+        say!("warning: {longer}");
+    }
     Ok(dataset)
 }
 
@@ -296,6 +366,7 @@ pub fn encode(dataset: &Dataset, config: &mut RunConfig) -> Result<EncodedDatase
     let data = EncodedDataset::new(dataset, &config.encoding())?;
     say_notes(&data.doubts(dataset));
     config.settle(&data)?;
+    series::settle(&mut config.dataset, dataset);
     Ok(data)
 }
 

@@ -12,6 +12,7 @@
 //! | [`run_folder`] | what a run leaves behind, and reading it again |
 //! | [`checkpoints`] | the checkpoints in a run's folder |
 //! | [`mod@bench`] | how fast a network runs, with our layers and with Burn's |
+//! | [`series`] | what a configuration says of series of numbers |
 //! | [`tensorboard`] | the files that TensorBoard draws a run's curves from |
 //! | [`interrupt`] | signals that let work come to a good end |
 //! | [`files`] | files that are there as a whole or not at all |
@@ -37,6 +38,7 @@ pub mod memory;
 pub mod progress;
 pub mod run;
 pub mod run_folder;
+pub mod series;
 pub mod tensorboard;
 pub mod terminal;
 

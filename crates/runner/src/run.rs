@@ -3,12 +3,12 @@
 use anyhow::{Context, Result, ensure};
 use burn::module::Module;
 use burn::tensor::Device;
-use gatefold_data::EncodedDataset;
+use gatefold_data::{EncodedDataset, SeriesTask};
 use gatefold_lesson::report::{self, RunSection};
 use gatefold_model::{Network, Weights, release_memory};
 use gatefold_training::bundle::{fingerprint, most_weights};
 use gatefold_training::{
-    EpochMetrics, Event, OnEvent, RunConfig, RunSummary, Session, Store, test,
+    EpochMetrics, Event, OnEvent, RunConfig, RunSummary, Session, Store, forecast, test,
 };
 
 use crate::checkpoints::Checkpoints;
@@ -119,7 +119,20 @@ pub fn train(
         let _ = on_event(Event::Evaluated { batch, batches });
     };
     let labels = data.labels.as_ref();
-    let mut tested = test(&network, config, labels, &data.test, device, &mut done)?;
+    let (mut tested, stretch) = match config.dataset.task {
+        Some(SeriesTask::Forecast) => forecast::test(
+            &network,
+            config,
+            &data.encoder,
+            &data.test,
+            device,
+            &mut done,
+        )?,
+        _ => {
+            let tested = test(&network, config, labels, &data.test, device, &mut done)?;
+            (tested, None)
+        }
+    };
     tested.quote(&data.test_beginnings);
     let evaluation = tested.evaluation;
     let summary = RunSummary {
@@ -131,6 +144,7 @@ pub fn train(
         test_loss: evaluation.loss,
         test_accuracy: evaluation.accuracy,
         test_examples: evaluation.examples,
+        forecast: tested.forecast().cloned(),
         training_seconds: progress.seconds,
         milliseconds_per_step: 1e3 * progress.step_seconds / steps as f64,
     };
@@ -144,6 +158,7 @@ pub fn train(
         summary,
         scores: tested.scores,
         reach: report::reach(config, &network, data, device)?,
+        forecast: stretch,
     };
     folder.write_report(&report::run_page(&section)?)?;
     Ok(Outcome::Finished(Box::new(section)))

@@ -507,6 +507,7 @@ mod tests {
             test_loss: 0.5,
             test_accuracy: None,
             test_examples: 2,
+            forecast: None,
             training_seconds: 3.0,
             milliseconds_per_step: 4.0,
         };

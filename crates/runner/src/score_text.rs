@@ -2,8 +2,10 @@
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use gatefold::terminal::within_line;
-use gatefold_training::TestResult;
+use gatefold_lesson::report::rounded;
+use gatefold_training::forecast::{ColumnScores, Errors};
 use gatefold_training::scores::{ClassMeans, ClassScore, ClassScores, Mistake};
+use gatefold_training::{ForecastScores, TestResult};
 
 use crate::output::{accuracy, render_table};
 
@@ -25,6 +27,31 @@ pub fn line(tested: &TestResult) -> String {
         evaluation.loss,
         accuracy(evaluation.accuracy)
     )
+}
+
+/// Errors of forecasts in the unit of the data, a line a column and one more where a forecast without a network is
+/// better.
+pub fn forecast(scores: &ForecastScores) -> Vec<String> {
+    let line = |column: &ColumnScores| {
+        let errors =
+            |errors: &Errors| format!("{} and {}", rounded(errors.mae), rounded(errors.rmse));
+        let name = within_line(&column.column);
+        let line = format!(
+            "`{name}`: mean absolute error and root mean square error {}; of the last value {}, of the window's mean {}",
+            errors(&column.network),
+            errors(&column.last_value),
+            errors(&column.window_mean)
+        );
+        let worse = (!column.beats_baselines()).then(|| {
+            format!(
+                "warning: of `{name}`, {} is a better forecast than the network's; try more epochs, a longer window, or a \
+                 higher learning rate",
+                column.baseline().0
+            )
+        });
+        std::iter::once(line).chain(worse)
+    };
+    scores.columns.iter().flat_map(line).collect()
 }
 
 /// What to hold the accuracy against: that of whoever always answers the largest class, and the macro F1.

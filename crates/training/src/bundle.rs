@@ -15,6 +15,8 @@ pub const CONFIG: &str = "config.toml";
 pub const VOCABULARY: &str = "vocabulary.json";
 /// The scaler of a network that reads numbers, if they are scaled.
 pub const SCALER: &str = "scaler.json";
+/// The scaler of the numbers that a network answers, if they are scaled.
+pub const TARGET_SCALER: &str = "target_scaler.json";
 /// The names of the classes, where they are others than negative and positive.
 pub const LABELS: &str = "labels.json";
 /// The weights.
@@ -99,6 +101,17 @@ impl Bundle {
                 )
             })?;
         }
+        if let Some(scaler) = self.encoder.target_scaler() {
+            let (found, width) = (scaler.width(), model.output_size);
+            refuse(
+                found == width && self.config.objective() == Objective::Values,
+                &|| {
+                    format!(
+                        "{TARGET_SCALER} has {found} numbers where the network of {CONFIG} beside it answers {width}"
+                    )
+                },
+            )?;
+        }
         let classes = match self.config.objective() {
             Objective::Binary => Some(2),
             Objective::Classes | Objective::MultiLabel => Some(model.output_size),
@@ -138,6 +151,7 @@ impl Bundle {
             Some(width) => Encoder::Values {
                 width,
                 scaler: scaler(config, width, read)?,
+                targets: target_scaler(config, read)?,
             },
         };
         let labels = match config.objective() {
@@ -184,9 +198,11 @@ pub fn encoder_files(encoder: &Encoder, labels: Option<&Labels>) -> Vec<(&'stati
         Encoder::Values { .. } => SCALER,
     };
     let labels = labels.filter(|labels| **labels != Labels::negative_positive());
+    let targets = encoder.target_scaler();
+    let targets = targets.map(|scaler| (TARGET_SCALER, scaler.to_json()));
     let encoder = encoder.to_json().map(|json| (name, json));
     let labels = labels.map(|labels| (LABELS, labels.to_json()));
-    encoder.into_iter().chain(labels).collect()
+    [encoder, targets, labels].into_iter().flatten().collect()
 }
 
 /// A hash of what a network's ids, numbers and classes stand for: its weights are of no use with others.
@@ -221,6 +237,19 @@ fn scaler(config: &RunConfig, width: usize, read: ReadFile) -> Result<Option<Sca
     let most = (width as u64 + HEADERS) * LONGEST_WORD;
     let scaler = text(read, SCALER, most)?;
     Ok(Some(Scaler::from_json(&scaler, SCALER.as_ref())?))
+}
+
+/// Runs of memory tasks, and of before targets were scaled, have none.
+fn target_scaler(config: &RunConfig, read: ReadFile) -> Result<Option<Scaler>> {
+    if config.objective() != Objective::Values || config.input.scale == Some(false) {
+        return Ok(None);
+    }
+    let most = (config.model.output_size as u64 + HEADERS) * LONGEST_WORD;
+    let Some(bytes) = read(TARGET_SCALER, most).map_err(TrainingError::Store)? else {
+        return Ok(None);
+    };
+    let scaler = utf8(bytes, TARGET_SCALER)?;
+    Ok(Some(Scaler::from_json(&scaler, TARGET_SCALER.as_ref())?))
 }
 
 fn labels(read: ReadFile) -> Result<Labels> {

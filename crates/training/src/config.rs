@@ -5,7 +5,8 @@ mod hint;
 use std::path::PathBuf;
 
 use gatefold_data::{
-    Batching, EncodedDataset, Encoding, MemoryTask, Padding, TargetKind, Tokenizer,
+    Batching, EncodedDataset, Encoding, MemoryTask, Missing, Padding, SeriesTask, TargetKind,
+    Tokenizer,
 };
 use gatefold_model::{NetworkConfig, Reading};
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,39 @@ pub struct DatasetConfig {
     pub test_fraction: f64,
     /// Timesteps of the longest sequences of `adding` and `recall`.
     pub length: Option<usize>,
+    /// What is learnt from series of numbers; where it is set, the file holds some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<SeriesTask>,
+    /// A table's column that says which rows belong together: of a series of numbers, to one sequence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_column: Option<String>,
+    /// A series' columns that are read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub value_columns: Vec<String>,
+    /// A series' column of classes, or its columns that are forecast.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub target_columns: Vec<String>,
+    /// Timesteps of the windows that are cut out of a series.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<usize>,
+    /// Timesteps from one window's start to that of the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stride: Option<usize>,
+    /// Timesteps that are forecast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub horizon: Option<usize>,
+    /// What becomes of numbers that are missing.
+    #[serde(skip_serializing_if = "Missing::is_refused")]
+    pub missing: Missing,
+    /// Whether a series' numbers have a decimal comma.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub decimal_comma: bool,
+    /// The array of targets of a series that is an array.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_path: Option<PathBuf>,
+    /// The array of targets of a series' test part that is an array.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_target_path: Option<PathBuf>,
 }
 
 impl Default for DatasetConfig {
@@ -93,6 +127,17 @@ impl Default for DatasetConfig {
             label_column: "label".into(),
             test_fraction: 0.2,
             length: None,
+            task: None,
+            group_column: None,
+            value_columns: Vec::new(),
+            target_columns: Vec::new(),
+            window: None,
+            stride: None,
+            horizon: None,
+            missing: Missing::Refuse,
+            decimal_comma: false,
+            target_path: None,
+            test_target_path: None,
         }
     }
 }
@@ -112,6 +157,9 @@ impl DatasetConfig {
     /// What its examples are called, in the plural.
     pub fn noun(&self) -> &'static str {
         match self.name.as_deref() {
+            _ if self.task == Some(SeriesTask::Forecast) => "windows",
+            _ if self.task.is_some() && self.window.is_some() => "windows",
+            _ if self.task.is_some() => "sequences",
             None | Some("reviews" | "imdb") => "reviews",
             Some(_) if self.memory_task().is_some() => "sequences",
             Some(_) => "texts",

@@ -10,6 +10,7 @@
 //! | [`session`] | [`Session`] and [`fit`]: the training loop, seeded, and resumed where it stopped |
 //! | [`checkpoint`] | what an interrupted training needs to go on, as bytes |
 //! | [`evaluation`] | answers to many examples, and how good they are |
+//! | [`forecast`] | how far forecasts are from what came, in the unit of the data |
 //! | [`metrics`] | what a run measures |
 //! | [`scores`] | what a test measures beside the loss: precision, recall, confusions, ROC, calibration, mistakes |
 //! | [`bundle`] | [`Bundle`]: a trained network and all that it needs, from bytes |
@@ -62,6 +63,7 @@ mod clipping;
 pub mod config;
 pub mod error;
 pub mod evaluation;
+pub mod forecast;
 mod hash;
 pub mod metrics;
 pub mod objective;
@@ -80,6 +82,7 @@ pub use checkpoint::Checkpoint;
 pub use config::{ConfigError, RunConfig};
 pub use error::{Result, TrainingError};
 pub use evaluation::{evaluate, evaluate_async, score, score_async, test, test_async};
+pub use forecast::ForecastScores;
 pub use hash::hash;
 pub use metrics::{EpochMetrics, Evaluation, Progress, RunSummary};
 pub use objective::Objective;

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Keep;
+use crate::forecast::ForecastScores;
 
 /// How well a network answers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -100,6 +101,9 @@ pub struct RunSummary {
     pub test_accuracy: Option<f64>,
     /// How many answers were measured.
     pub test_examples: usize,
+    /// How good forecasts are, beside simple ones, where a series is forecast.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<ForecastScores>,
     /// How long training took, without loading data and testing.
     pub training_seconds: f64,
     /// A training step, on average.

@@ -10,6 +10,7 @@ use crate::bundle::{Bundle, unfit};
 use crate::config::{ConfigError, RunConfig};
 use crate::error::Result;
 use crate::evaluation::{ensure_finite, evaluate_async, read, test_async};
+use crate::forecast;
 use crate::metrics::Evaluation;
 use crate::objective::{Objective, likeliest};
 use crate::scores::TestResult;
@@ -32,7 +33,7 @@ pub enum Answer {
     Class(Vec<f64>),
     /// The probability of every class, each by itself: any number of them may be there at once.
     ClassSet(Vec<f64>),
-    /// Numbers.
+    /// Numbers, in the unit of the targets that the network was trained with.
     Values(Vec<f64>),
     /// An answer a timestep.
     Steps(Vec<Answer>),
@@ -217,6 +218,21 @@ impl Predictor {
         block_on(self.test_async(examples, done))
     }
 
+    /// How good forecasts are, beside simple ones, in the unit of the data.
+    ///
+    /// # Errors
+    /// As [`answer_async`](Self::answer_async).
+    pub fn test_forecasts(
+        &self,
+        examples: &[Example],
+        done: &mut dyn FnMut(usize, usize),
+    ) -> Result<TestResult> {
+        self.check_all(examples)?;
+        let (network, device) = (&self.network, &self.device);
+        let tested = forecast::test(network, &self.config, &self.encoder, examples, device, done);
+        tested.map(|(tested, _)| tested)
+    }
+
     fn check_all(&self, examples: &[Example]) -> Result<()> {
         let mut inputs = examples.iter().map(|example| &example.input);
         inputs.try_for_each(|input| self.check(input))
@@ -256,8 +272,11 @@ impl Predictor {
     fn meaning(&self, output: &[f32]) -> Answer {
         let width = self.config.model.output_size;
         let of_row = |row: &[f32]| match self.config.objective() {
-            Objective::Values => Answer::Values(row.iter().map(|&x| x.into()).collect()),
             Objective::MultiLabel => Answer::ClassSet(Objective::MultiLabel.probabilities(row)),
+            Objective::Values => Answer::Values(match self.encoder.target_scaler() {
+                Some(scaler) => (0..).zip(row).map(|(i, &x)| scaler.number(x, i)).collect(),
+                None => row.iter().map(|&x| x.into()).collect(),
+            }),
             objective => Answer::Class(objective.probabilities(row)),
         };
         match self.config.model.reading {

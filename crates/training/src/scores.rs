@@ -11,6 +11,7 @@ use gatefold_data::{BatchTargets, Labels};
 use serde::Serialize;
 
 use crate::evaluation::BatchAnswers;
+use crate::forecast::ForecastScores;
 use crate::metrics::Evaluation;
 use crate::objective::Objective;
 
@@ -37,6 +38,8 @@ pub struct TestResult {
 pub enum Scores {
     /// Of answers that name classes.
     Classes(ClassScores),
+    /// Of forecasts.
+    Forecast(ForecastScores),
 }
 
 impl TestResult {
@@ -44,7 +47,15 @@ impl TestResult {
     pub fn classes(&self) -> Option<&ClassScores> {
         match &self.scores {
             Some(Scores::Classes(scores)) => Some(scores),
-            None => None,
+            _ => None,
+        }
+    }
+
+    /// The scores of forecasts, if they are.
+    pub fn forecast(&self) -> Option<&ForecastScores> {
+        match &self.scores {
+            Some(Scores::Forecast(scores)) => Some(scores),
+            _ => None,
         }
     }
 

@@ -398,6 +398,7 @@ fn a_bundle_whose_files_do_not_belong_together_is_refused() {
     wrong.encoder = Encoder::Values {
         width: 9,
         scaler: None,
+        targets: None,
     };
     let error = Predictor::new(wrong, &Device::flex())
         .unwrap_err()

@@ -73,7 +73,7 @@ impl MemoryTask {
             train: draw(1, TRAIN, SHORTEST..=length),
             validation: draw(0, VALIDATION, length..=length),
             test: draw(2, TEST, length..=length),
-            notes: Vec::new(),
+            ..Dataset::default()
         })
     }
 

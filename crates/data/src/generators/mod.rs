@@ -2,6 +2,7 @@
 
 mod memory_task;
 mod reviews;
+mod series;
 
 pub use memory_task::MemoryTask;
 pub use reviews::reviews;

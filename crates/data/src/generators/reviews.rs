@@ -600,6 +600,7 @@ mod tests {
             validation,
             test,
             notes,
+            ..
         } = &*REVIEWS;
         assert_eq!(
             (train.len(), test.len(), notes.len()),

@@ -5,6 +5,7 @@ pub(crate) mod keras_npz;
 pub(crate) mod npy;
 pub(crate) mod pickle;
 pub(crate) mod progress;
+pub(crate) mod series;
 pub(crate) mod table;
 pub(crate) mod texts;
 
@@ -16,6 +17,7 @@ use crate::generators::{MemoryTask, reviews};
 use crate::limits::Limits;
 
 pub use progress::{LoadProgress, Unit};
+pub use series::{SeriesHint, SeriesItem, SeriesOptions};
 pub use table::{TableForm, TableFormat};
 pub use texts::TableOptions;
 
@@ -43,6 +45,8 @@ const PUBLISHED_ARCHIVE: &str = "aclImdb_v1.tar.gz";
 /// | `imdb_word_index.json`, and a word in it | 16 MiB, 1 KiB |
 /// | a table | 4 GiB, 2^25 rows |
 /// | a row of a table, and the label in it | 64 MiB, 1 KiB |
+/// | numbers of series, and of all windows together | 2^27 |
+/// | an array of numbers | 1 GiB |
 ///
 /// The published data set stays far below its limits. A table's texts are kept in memory, beside
 /// them each label once and a row at a time.
@@ -66,6 +70,8 @@ pub enum Source {
     },
     /// A table with a text and its label a row.
     Table(TableOptions),
+    /// Series of numbers in a file of one's own.
+    Series(SeriesOptions),
     /// The generator of a memory task's sequences.
     MemoryTask {
         /// The task.
@@ -147,6 +153,7 @@ impl Source {
             Self::KerasNpz { npz, word_index } => {
                 return keras_npz::load(npz, word_index, limits, progress);
             }
+            Self::Series(options) => return series::load(options, limits, progress),
             Self::Table(options) => return texts::load(options, limits, progress),
         };
         let total = (dataset.train.len() + dataset.validation.len() + dataset.test.len()) as u64;

@@ -1,4 +1,4 @@
-//! One array of NumPy's `.npy` format, as it lies in a `.npz`.
+//! Arrays of NumPy's `.npy` format, alone or as they lie in a `.npz`.
 //!
 //! The format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>
 
@@ -22,7 +22,7 @@ pub(crate) struct Npy<'a> {
 impl<'a> Npy<'a> {
     /// Reads the header, or says what is wrong with it.
     pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, String> {
-        check_header(bytes)?;
+        check_header(bytes, 1)?;
         let mut body = bytes;
         let header = NpyHeader::from_reader(&mut body)
             .map_err(|error| shown(&error.to_string(), SHOWN_REASON))?;
@@ -82,11 +82,101 @@ impl<'a> Npy<'a> {
     }
 }
 
+/// An array of numbers, of up to three dimensions, that is still in its bytes.
+#[derive(Debug)]
+pub(crate) struct Array<'a> {
+    /// Its dimensions; rows come one after the other.
+    pub(crate) shape: Vec<usize>,
+    element: TypeStr,
+    bytes: usize,
+    body: &'a [u8],
+}
+
+impl<'a> Array<'a> {
+    /// Reads the header, or says what is wrong with it.
+    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, String> {
+        check_header(bytes, 3).map_err(|reason| match reason == NO_PLAIN_LIST {
+            true => "its header describes something other than an array of up to three dimensions"
+                .to_owned(),
+            false => reason,
+        })?;
+        let mut body = bytes;
+        let header = NpyHeader::from_reader(&mut body)
+            .map_err(|error| shown(&error.to_string(), SHOWN_REASON))?;
+        let DType::Plain(element) = header.dtype() else {
+            return Err("its elements are no plain numbers".to_owned());
+        };
+        let bytes = match (element.type_char(), element.num_bytes()) {
+            (TypeChar::Float, Some(bytes @ (4 | 8))) => bytes,
+            (TypeChar::Bool | TypeChar::Int | TypeChar::Uint, Some(bytes @ (1 | 2 | 4 | 8))) => {
+                bytes
+            }
+            _ => {
+                return Err(format!(
+                    "its elements are of type {}; save floats of 32 or 64 bits, or whole numbers",
+                    shown(&element.to_string(), SHOWN_NAME)
+                ));
+            }
+        };
+        if header.order() != npyz::Order::C && header.shape().len() > 1 {
+            return Err(
+                "its columns come one after the other; save np.ascontiguousarray of it".to_owned(),
+            );
+        }
+        let sizes = header
+            .shape()
+            .iter()
+            .map(|&size| usize::try_from(size).ok());
+        let shape: Option<Vec<usize>> = sizes.collect();
+        let shape = shape.ok_or("its header claims more than any memory holds")?;
+        let count = shape
+            .iter()
+            .try_fold(bytes, |count, &size| count.checked_mul(size));
+        if count != Some(body.len()) {
+            return Err(format!(
+                "its {} bytes are not those of {shape:?} numbers",
+                body.len()
+            ));
+        }
+        Ok(Self {
+            shape,
+            element,
+            bytes,
+            body,
+        })
+    }
+
+    /// How many numbers there are.
+    pub(crate) fn count(&self) -> usize {
+        self.body.len() / self.bytes
+    }
+
+    /// The numbers, row by row.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = f64> {
+        let is_big = self.element.endianness() == Endianness::Big;
+        let kind = self.element.type_char();
+        self.body.chunks(self.bytes).map(move |element| {
+            let digits = element.iter().map(|&byte| u64::from(byte));
+            let bits = match is_big {
+                true => digits.fold(0, |high, low| (high << 8) | low),
+                false => digits.rfold(0, |high, low| (high << 8) | low),
+            };
+            let unused = 64 - 8 * element.len() as u32;
+            match (kind, element.len()) {
+                (TypeChar::Float, 4) => f64::from(f32::from_bits(bits as u32)),
+                (TypeChar::Float, _) => f64::from_bits(bits),
+                (TypeChar::Int, _) => ((bits << unused) as i64 >> unused) as f64,
+                _ => bits as f64,
+            }
+        })
+    }
+}
+
 const NO_PLAIN_LIST: &str = "its header describes something other than a one-dimensional array";
 
 /// Refuses headers that npyz should not see: its parser allocates what a header claims, takes time
 /// exponential in the depth of brackets, and multiplies dimensions without a check.
-fn check_header(bytes: &[u8]) -> Result<(), String> {
+fn check_header(bytes: &[u8], dimensions: usize) -> Result<(), String> {
     let rest = bytes
         .strip_prefix(b"\x93NUMPY")
         .ok_or("it does not begin as a NumPy array does")?;
@@ -113,7 +203,11 @@ fn check_header(bytes: &[u8]) -> Result<(), String> {
         .iter()
         .filter(|&&byte| byte == b',')
         .count();
-    if count(b'{') == 1 && count(b'(') == 1 && count(b'[') == 0 && commas == 1 {
+    if count(b'{') == 1
+        && count(b'(') == 1
+        && count(b'[') == 0
+        && (1..=2.max(dimensions) - 1).contains(&commas)
+    {
         Ok(())
     } else {
         Err(NO_PLAIN_LIST.to_owned())
@@ -121,16 +215,16 @@ fn check_header(bytes: &[u8]) -> Result<(), String> {
 }
 
 #[cfg(test)]
-pub(super) mod sample {
+pub(crate) mod sample {
     /// The bytes of an array as NumPy writes them; `kind` is a type such as `<i8`.
-    pub(in crate::sources) fn npy(kind: &str, shape: &str, body: &[u8]) -> Vec<u8> {
+    pub(crate) fn npy(kind: &str, shape: &str, body: &[u8]) -> Vec<u8> {
         with_header(
             &format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}"),
             body,
         )
     }
 
-    pub(in crate::sources) fn with_header(header: &str, body: &[u8]) -> Vec<u8> {
+    pub(crate) fn with_header(header: &str, body: &[u8]) -> Vec<u8> {
         let padded = format!("{header:<117}\n");
         let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
         bytes.extend((padded.len() as u16).to_le_bytes());

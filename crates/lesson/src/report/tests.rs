@@ -41,12 +41,14 @@ fn section(name: &str, cell: Cell, epochs: usize, lengths: &[usize]) -> RunSecti
             test_loss: 0.345_67,
             test_accuracy: Some(0.8604),
             test_examples: 25_000,
+            forecast: None,
             training_seconds: 55.12,
             milliseconds_per_step: 44.25,
         },
         epochs,
         scores: None,
         reach: reach.collect(),
+        forecast: None,
     }
 }
 

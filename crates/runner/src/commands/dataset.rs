@@ -1,13 +1,18 @@
 //! `gatefold dataset`
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use gatefold::progress::{self, Bar};
-use gatefold::{dataset, download, say};
-use gatefold_data::{DatasetInfo, SplitInfo, Tokenizer};
+use gatefold::terminal::word;
+use gatefold::{dataset, download, files, say};
+use gatefold_data::{ColumnInfo, DatasetInfo, SeriesTask, SplitInfo, Tokenizer};
+use gatefold_lesson::report::rounded;
 use gatefold_training::RunConfig;
 use gatefold_training::config::InputConfig;
 use itertools::Itertools;
 
+use super::train::program;
 use crate::cli::{DatasetCommand, DatasetCommandArgs, FormatArgs, PlaceArgs};
 use crate::output::{self, Format};
 
@@ -18,7 +23,8 @@ pub fn run(args: DatasetCommandArgs) -> Result<()> {
             place,
             tokenizer,
             format,
-        } => info(name, place, tokenizer, format),
+        } => info(name, *place, tokenizer, format),
+        DatasetCommand::Generate { task, file, seed } => generate(task, &file, seed),
         DatasetCommand::Fetch { url, .. } => fetch(url),
     }
 }
@@ -32,6 +38,7 @@ fn info(
     let mut config = RunConfig::default();
     config.dataset.name = Some(name.clone());
     place.apply(&mut config.dataset);
+    dataset::recognise(&mut config.dataset, &program())?;
     let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
     let info = DatasetInfo::of(&dataset, InputConfig::default().max_length, tokenizer);
     if let (Some(used), None) = (info.tokenizer, tokenizer)
@@ -74,6 +81,17 @@ fn info(
         let splits: Vec<&SplitInfo> = splits.map(|(_, split)| split).collect();
         output::table(&header, labels(&splits), 1)?;
     }
+    if !info.columns.is_empty() {
+        let header = ["column", "min", "mean", "max", "missing"];
+        let row = |of: &ColumnInfo| {
+            let numbers = [f64::from(of.min), of.mean, f64::from(of.max)];
+            let mut row = vec![of.column.clone()];
+            row.extend(numbers.map(rounded));
+            row.push(of.missing.to_string());
+            row
+        };
+        output::table(&header, info.columns.iter().map(row).collect(), 1)?;
+    }
     if let Some((distinct, first)) = info.distinct_words.zip(info.first_words) {
         let noun = info.tokenizer.unwrap_or_default().noun();
         output::line(&format!(
@@ -115,6 +133,23 @@ fn labels(splits: &[&SplitInfo]) -> Vec<Vec<String>> {
             std::iter::once(name).chain(counts).collect()
         })
         .collect()
+}
+
+fn generate(task: SeriesTask, file: &Path, seed: u64) -> Result<()> {
+    files::replace(file, task.table(seed).as_bytes())?;
+    let columns = match task {
+        SeriesTask::Forecast => {
+            "--task forecast --target-column load --value-columns load,temperature"
+        }
+        SeriesTask::Classify => "--task classify --target-column gesture --group-column recording",
+        SeriesTask::Tag => "--task tag --target-column state --group-column recording",
+    };
+    let (program, path) = (program(), word(file));
+    say!(
+        "{} is written; to learn from it: {program} train --dataset {path} {columns}",
+        file.display()
+    );
+    Ok(())
 }
 
 fn fetch(url: Option<String>) -> Result<()> {

@@ -5,7 +5,7 @@ use gatefold::memory::ensure_answers_fit;
 use gatefold::progress::{self, Bar};
 use gatefold::run_folder::RunFolder;
 use gatefold::{dataset, device, say};
-use gatefold_data::{Labels, beginnings, encode_all};
+use gatefold_data::{Labels, SeriesTask, beginnings, encode_all};
 use gatefold_training::config::DatasetConfig;
 use gatefold_training::{Predictor, RunConfig};
 
@@ -59,9 +59,11 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     let sequences = examples.iter().map(|example| &example.input);
     ensure_answers_fit(config, sequences, &selected)?;
     let mut bar = Bar::new("testing", "batches");
-    let mut result = predictor.test(&examples, &mut |done, all| {
-        bar.update(done as u64, all as u64)
-    })?;
+    let mut done = |done, all| bar.update(done as u64, all as u64);
+    let mut result = match config.dataset.task {
+        Some(SeriesTask::Forecast) => predictor.test_forecasts(&examples, &mut done)?,
+        _ => predictor.test(&examples, &mut done)?,
+    };
     bar.finish();
     result.quote(&texts);
     match args.format.format {
@@ -73,6 +75,9 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
                 result.evaluation.examples,
                 config.dataset.noun()
             ))?;
+            if let Some(scores) = result.forecast() {
+                output::line(&score_text::forecast(scores).join("\n"))?;
+            }
             let Some(scores) = result.classes() else {
                 return Ok(());
             };

@@ -12,6 +12,7 @@ use gatefold_data::{Content, Labels};
 use gatefold_training::{Answer, Predictor};
 use serde_json::{Map, Value, json};
 
+use super::predict_series;
 use crate::cli::PredictArgs;
 use crate::output::{self, Format};
 
@@ -24,10 +25,31 @@ const AT_ONCE: usize = 1 << 20;
 pub fn run(args: PredictArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let bundle = folder.bundle()?;
+    if bundle.encoder.vocabulary().is_none() {
+        let file = args
+            .dataset
+            .filter(|_| bundle.config.dataset.task.is_some());
+        let file = file.with_context(|| {
+            format!(
+                "{} reads numbers, and predict gives it texts: name a file of series with --dataset, ask it through the \
+                 library (gatefold_training::Predictor), or test it with evaluate",
+                args.run.display()
+            )
+        })?;
+        ensure!(
+            args.texts.is_empty(),
+            "{} reads numbers: leave the texts out",
+            args.run.display()
+        );
+        let batch = bundle.config.training.batch_size;
+        let (selected, device) =
+            device::open_for_answers(args.device.device, &bundle.config, batch)?;
+        let predictor = Predictor::new(bundle, &device)?;
+        return predict_series::answer(&predictor, &selected, &file, args.format.format);
+    }
     ensure!(
-        bundle.encoder.vocabulary().is_some(),
-        "{} reads numbers, and predict gives it texts: ask it through the library (gatefold_training::Predictor), \
-         or test it with evaluate",
+        args.dataset.is_none(),
+        "{} reads texts: --dataset names files of series of numbers",
         args.run.display()
     );
     // Nobody knows how much standard input will bring: a batch of it is the least that is worth a GPU.

@@ -121,6 +121,7 @@ pub fn found(config: &mut RunConfig) -> Result<()> {
     let named = config.dataset.name.is_some();
     config.dataset = dataset::with_name(std::mem::take(&mut config.dataset));
     let name = config.dataset.name.clone().unwrap_or_default();
+    dataset::recognise(&mut config.dataset, &program())?;
     dataset::source(config, None)?;
     config.dataset = dataset::with_absolute_paths(std::mem::take(&mut config.dataset))?;
     say!("dataset: {name}");
@@ -160,7 +161,23 @@ fn report(section: &RunSection, folder: &RunFolder) {
     if let Some(Scores::Classes(scores)) = &section.scores {
         say!("  ({})", score_text::beside_accuracy(scores));
     }
+    if let Some(scores) = &summary.forecast {
+        score_text::forecast(scores)
+            .iter()
+            .for_each(|line| say!("{line}"));
+    }
     say!("report: {}", folder.report().display());
+    if config.dataset.task.is_some() {
+        let (run, file) = (
+            word(folder.path()),
+            config.dataset.name.clone().unwrap_or_default(),
+        );
+        say!(
+            "try it: {} predict {run} --dataset {}",
+            program(),
+            word(Path::new(&file))
+        );
+    }
     if config.model.input_size.is_none() {
         let text = match config.dataset.noun() {
             "reviews" => "Not once dull.",
