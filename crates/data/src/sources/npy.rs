@@ -264,6 +264,39 @@ mod tests {
     }
 
     #[test]
+    fn reads_numbers_of_every_plain_type() {
+        for (kind, body) in [
+            ("<f4", [1.0_f32, -2.0].map(f32::to_le_bytes).concat()),
+            (">f8", [1.0_f64, -2.0].map(f64::to_be_bytes).concat()),
+            ("<i8", [1_i64, -2].map(i64::to_le_bytes).concat()),
+            (">i2", vec![0, 1, 255, 254]),
+            ("|i1", vec![1, 254]),
+        ] {
+            let bytes = npy(kind, "(1, 2)", &body);
+            let array = Array::new(&bytes).unwrap();
+            assert_eq!(array.shape, [1, 2]);
+            assert_eq!(array.numbers().collect::<Vec<_>>(), [1.0, -2.0], "{kind}");
+        }
+        let fortran = "{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2), }";
+        for (bytes, reason) in [
+            (
+                npy("<f4", "(1, 1, 1, 1)", &[0; 4]),
+                "up to three dimensions",
+            ),
+            (npy("<f4", "(2,)", &[0; 4]), "its 4 bytes are not those"),
+            (
+                npy("<f4", "(18446744073709551615, 2)", &[0; 4]),
+                "its 4 bytes are not those",
+            ),
+            (npy("<f2", "(2,)", &[0; 4]), "of type <f2"),
+            (with_header(fortran, &[0; 8]), "np.ascontiguousarray"),
+        ] {
+            let message = Array::new(&bytes).unwrap_err();
+            assert!(message.contains(reason), "{message}");
+        }
+    }
+
+    #[test]
     fn says_what_is_wrong() {
         let long_header = [
             b"\x93NUMPY\x02\x00".as_slice(),
@@ -328,9 +361,11 @@ mod tests {
             byte: u8,
         ) {
             let _ = labels(&bytes);
+            let _ = Array::new(&bytes).map(|array| array.numbers().count());
             let mut damaged = npy("<i8", "(2,)", &[0; 16]);
             damaged[position] = byte;
             let _ = labels(&damaged);
+            let _ = Array::new(&damaged).map(|array| array.numbers().count());
         }
 
         #[test]

@@ -308,6 +308,13 @@ pub(super) fn load(
             "split by time: the end is tested, what stands before it validated{left_out}"
         )));
     }
+    let by_chance = options.group_column.is_none() && !options.is_split_by_time(&shape);
+    if shape.window.is_some() && by_chance {
+        notes.push(Note::understood(
+            "windows are split by chance, so that neighbours come into different parts: a column that says which ones \
+             belong together, --group-column, tests more strictly",
+        ));
+    }
     let mut dataset = Dataset {
         missing: options.missing == Missing::Mask,
         scale_targets: is_forecast,

@@ -214,13 +214,14 @@ impl Look {
         Some(self.columns[column].clone())
     }
 
-    /// Whether a column has few values that come again: what labels do.
+    /// Whether a column has few values of one word that come again: what labels do, and texts don't.
     fn repeats(&self, column: usize) -> bool {
         let cells = &self.cells[column];
-        let mut distinct: Vec<&String> = cells.iter().collect();
+        let mut distinct: Vec<&str> = cells.iter().map(|cell| cell.trim()).collect();
         distinct.sort_unstable();
         distinct.dedup();
-        (2..=cells.len() / 2).contains(&distinct.len())
+        let is_text = |cell: &&str| cell.contains(char::is_whitespace);
+        (2..=cells.len() / 2).contains(&distinct.len()) && !distinct.iter().any(is_text)
     }
 
     fn is_of_whole_numbers(&self, column: usize) -> bool {
@@ -291,7 +292,10 @@ impl SeriesHint {
             }
             _ => {}
         }
-        let is_text = |&column: &usize| !look.is_of_times(column) && !look.repeats(column);
+        let is_text = |&column: &usize| {
+            let is_called_so = look.columns[column].eq_ignore_ascii_case("text");
+            is_called_so || !look.is_of_times(column) && !look.repeats(column)
+        };
         if numbers.is_empty() || others.iter().any(is_text) {
             return Ok(Self::Other);
         }

@@ -582,6 +582,11 @@ fn a_table_shows_what_it_is() {
     assert!(
         matches!(gestures, SeriesHint::Numbers { labels, .. } if labels.contains(&"gesture".to_owned()))
     );
+    let few = format!("text,label\n{}", "good,1\nbad,0\n".repeat(20));
+    assert_eq!(look("few.csv", &few, true), SeriesHint::Other);
+    let films = "a good film,5\na bad one,1\n".repeat(20);
+    let stars = format!("review,stars\n{films}");
+    assert_eq!(look("stars.csv", &stars, true), SeriesHint::Other);
     let texts: String = (0..40)
         .map(|at| format!("text {at} is here,{}\n", at % 2))
         .collect();
