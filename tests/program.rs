@@ -888,7 +888,7 @@ fn wrong_datasets_are_named() {
     };
     fails(
         &["--dataset", "films"],
-        "`films` is no dataset: give reviews, imdb, adding, recall, or a file",
+        "films: there is no such file or folder, nor a dataset of that name",
     );
     fails(&["--dataset", "missing.csv"], "missing.csv");
     fails(&["--dataset", "imdb"], "gatefold dataset fetch imdb");

@@ -153,7 +153,7 @@ pub enum DataError {
     /// A table lacks a column that was asked for.
     #[error(
         "{path}, line {line}: there is no column `{column}`; \
-         the columns here are {columns}: name one of them"
+         the columns here are {columns}: name one of them{hint}"
     )]
     MissingColumn {
         /// The table.
@@ -164,6 +164,8 @@ pub enum DataError {
         column: String,
         /// The columns that are there.
         columns: String,
+        /// What else may be meant.
+        hint: String,
     },
 
     /// A label is none of the known ones.
@@ -185,6 +187,15 @@ pub enum DataError {
         /// The table.
         path: PathBuf,
         /// What is wrong with them and what to do.
+        reason: String,
+    },
+
+    /// A file is no table, or not written in one way.
+    #[error("{path}: {reason}")]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
         reason: String,
     },
 

@@ -19,7 +19,8 @@ use crate::sources::pickle::read_lists;
 use crate::sources::table::Table;
 use crate::sources::texts::{Classes, Reader};
 use crate::{
-    DataError, LoadProgress, TableForm, TableFormat, TableOptions, Target, Tokenizer, Vocabulary,
+    DataError, LoadProgress, Quoting, TableForm, TableFormat, TableOptions, Target, Tokenizer,
+    Vocabulary,
 };
 
 /// Bytes of a message, its causes included.
@@ -39,6 +40,7 @@ fn limits() -> Limits {
         table: 64 << 10,
         rows: 1000,
         row: 16 << 10,
+        columns: 1000,
         label: 100,
         numbers: 1 << 16,
         array: 1 << 16,
@@ -160,28 +162,73 @@ pub fn npz(data: &[u8]) {
 
 /// A table separated by commas.
 pub fn csv(data: &[u8]) {
-    table(data, TableFormat::Csv);
+    table(data, separated(','));
 }
 
 /// A table separated by tabs.
 pub fn tsv(data: &[u8]) {
-    table(data, TableFormat::Tsv);
+    table(data, separated('\t'));
 }
 
 /// A table of JSON lines.
 pub fn json_lines(data: &[u8]) {
-    table(data, TableFormat::JsonLines);
+    table(data, of_format(TableFormat::JsonLines));
 }
 
-fn table(data: &[u8], format: TableFormat) {
+/// A JSON array.
+pub fn json_array(data: &[u8]) {
+    table(data, of_format(TableFormat::JsonArray));
+}
+
+/// A table of which nothing is known.
+pub fn any_table(data: &[u8]) {
+    table(data, TableForm::default());
+}
+
+/// A table in the encoding, with the separator and the quoting that the first bytes say.
+pub fn form(data: &[u8]) {
+    let Some((&[encoding, separator, quoting], data)) = data.split_first_chunk() else {
+        return;
+    };
+    let encodings = [
+        "utf-8",
+        "utf-16le",
+        "utf-16be",
+        "windows-1252",
+        "shift_jis",
+        "gb18030",
+    ];
+    let encoding = encodings[usize::from(encoding) % encodings.len()];
+    table(
+        data,
+        TableForm {
+            encoding: Some(encoding.into()),
+            quoting: Some(Quoting::ALL[usize::from(quoting) % Quoting::ALL.len()]),
+            ..separated(separator.into())
+        },
+    );
+}
+
+fn of_format(format: TableFormat) -> TableForm {
+    TableForm {
+        format: Some(format),
+        ..TableForm::default()
+    }
+}
+
+fn separated(separator: char) -> TableForm {
+    TableForm {
+        separator: Some(separator),
+        ..of_format(TableFormat::Separated)
+    }
+}
+
+fn table(data: &[u8], form: TableForm) {
     let limits = limits();
     let options = TableOptions {
         path: "films".into(),
         test_path: None,
-        form: TableForm {
-            format: Some(format),
-            ..TableForm::default()
-        },
+        form,
         text_column: "text".into(),
         label_column: "label".into(),
         labels: None,
@@ -189,6 +236,10 @@ fn table(data: &[u8], format: TableFormat) {
         validation_fraction: 0.2,
     };
     let total = data.len() as u64;
+    let packed = match data {
+        [0x1f, 0x8b, ..] => limits.table as usize,
+        _ => 0,
+    };
     let mut done = 0;
     let mut reader = Reader {
         options: &options,
@@ -211,9 +262,9 @@ fn table(data: &[u8], format: TableFormat) {
     match rows {
         Ok(rows) => {
             assert!(rows.len() <= limits.rows);
-            // UTF-16 may become half as long again.
+            // A byte may become the three of a character, and of a compressed table many.
             let text: usize = rows.iter().map(|row| row.expect_review().0.len()).sum();
-            assert!(text <= 3 * data.len(), "{text} bytes of text");
+            assert!(text <= 3 * data.len().max(packed), "{text} bytes of text");
             let labels = reader.classes.into_labels();
             assert_eq!(labels.is_none(), rows.is_empty());
             let classes = labels.map_or(0, |labels| labels.len() as u32);
@@ -303,9 +354,12 @@ mod tests {
 
     #[test]
     fn the_corpus_of_every_target_is_kept_to() {
-        let targets: [(&str, Target); 11] = [
+        let targets: [(&str, Target); 14] = [
+            ("any_table", any_table),
             ("csv", csv),
+            ("form", form),
             ("gz", gz),
+            ("json_array", json_array),
             ("json_lines", json_lines),
             ("npy", npy),
             ("npz", npz),

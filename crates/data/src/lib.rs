@@ -49,6 +49,7 @@ mod error;
 mod example;
 #[cfg(feature = "files")]
 pub mod files;
+mod form;
 #[cfg(all(feature = "files", any(test, fuzzing)))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -77,6 +78,7 @@ pub use encoded::{EncodedDataset, Encoding, beginnings, encode_all};
 pub use encoder::Encoder;
 pub use error::{DataError, Result};
 pub use example::{Example, Target, TargetKind};
+pub use form::{Quoting, TableForm, TableFormat};
 pub use generators::{MemoryTask, reviews};
 pub use labels::Labels;
 pub use legibility::{Advice, UnknownWords};
@@ -86,9 +88,9 @@ pub use sequence::Sequence;
 pub use series::{Missing, RecognisedSeries, SeriesTask};
 #[cfg(feature = "files")]
 pub use sources::{
-    LoadProgress, SeriesHint, SeriesItem, SeriesOptions, Source, TableForm, TableFormat,
-    TableOptions, Unit,
+    FolderOptions, LoadProgress, SeriesHint, SeriesItem, SeriesOptions, Source, TableOptions, Unit,
+    encoding_name,
 };
-pub use statistics::{ColumnInfo, DatasetInfo, LabelCount, Lengths, SplitInfo};
+pub use statistics::{ColumnInfo, DatasetInfo, ExampleInfo, LabelCount, Lengths, SplitInfo};
 pub use tokenizer::Tokenizer;
 pub use vocabulary::Vocabulary;

@@ -34,6 +34,8 @@ pub(crate) struct Limits {
     pub(crate) rows: usize,
     /// Bytes of a row of a table.
     pub(crate) row: u64,
+    /// Columns of a table.
+    pub(crate) columns: usize,
     /// Bytes of a label in it.
     pub(crate) label: usize,
     /// Numbers of series, and of all sequences that are cut out of them; a gigabyte has twice as many.
@@ -56,6 +58,7 @@ impl Default for Limits {
             table: 4 << 30,
             rows: 1 << 25,
             row: 64 << 20,
+            columns: 1 << 20,
             label: 1 << 10,
             numbers: 1 << 27,
             array: 1 << 30,

@@ -15,7 +15,7 @@ use crate::labels::Labels;
 use crate::random::{generator, shuffle};
 
 /// A part of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
     Train,
     Validation,

@@ -13,6 +13,13 @@ use crate::vocabulary::Vocabulary;
 /// How many words of the vocabulary are shown.
 const FIRST_WORDS: usize = 10;
 
+/// The size of a run's vocabulary unless it says otherwise.
+const VOCABULARY_SIZE: usize = 10_000;
+
+/// How many texts are shown, and how many characters of each.
+const ROWS: usize = 10;
+const SHOWN: usize = 200;
+
 /// What a data set holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DatasetInfo {
@@ -33,8 +40,21 @@ pub struct DatasetInfo {
     /// The columns of series of numbers, over all splits; a number that is in several windows counts in each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<ColumnInfo>,
+    /// The share of the test split's words, or other tokens, that a vocabulary of the default size doesn't know, if it holds texts.
+    pub unknown: Option<f64>,
+    /// The first ten texts of the training split, with their labels.
+    pub rows: Vec<ExampleInfo>,
     /// What was recognised, and what is doubtful.
     pub notes: Vec<Note>,
+}
+
+/// A text and its label.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExampleInfo {
+    /// The text.
+    pub text: String,
+    /// The label, if it has one.
+    pub label: Option<String>,
 }
 
 /// What a split holds.
@@ -160,10 +180,8 @@ impl DatasetInfo {
             let advice = usual.advice(&texts);
             advice.map_or(usual, |advice| advice.tokenizer)
         });
-        let vocabulary = (!texts.is_empty()).then(|| {
-            let size = Vocabulary::FIRST_WORD as usize + FIRST_WORDS;
-            Vocabulary::build(texts.into_iter(), size, tokenizer)
-        });
+        let vocabulary = (!texts.is_empty())
+            .then(|| Vocabulary::build(texts.into_iter(), VOCABULARY_SIZE, tokenizer));
         let split = |records: &[Record]| {
             let labels = dataset.labels.as_ref();
             SplitInfo::of(records, labels, max_length, tokenizer)
@@ -175,11 +193,56 @@ impl DatasetInfo {
             max_length,
             tokenizer: vocabulary.as_ref().map(Vocabulary::tokenizer),
             distinct_words: vocabulary.as_ref().map(Vocabulary::distinct),
-            first_words: vocabulary.map(|vocabulary| vocabulary.words().to_vec()),
+            unknown: vocabulary
+                .as_ref()
+                .and_then(|vocabulary| unknown(&dataset.test, vocabulary)),
+            first_words: vocabulary.map(|vocabulary| {
+                vocabulary
+                    .words()
+                    .iter()
+                    .take(FIRST_WORDS)
+                    .cloned()
+                    .collect()
+            }),
+            rows: rows(dataset),
             columns: ColumnInfo::of(dataset),
             notes: dataset.notes.clone(),
         }
     }
+}
+
+/// The share of words that a vocabulary doesn't know, if there are words.
+fn unknown(records: &[Record], vocabulary: &Vocabulary) -> Option<f64> {
+    let texts = records
+        .par_iter()
+        .filter_map(|record| record.content.text());
+    let (unknown, all) = texts
+        .map(|text| {
+            let (mut unknown, mut all) = (0_usize, 0_usize);
+            vocabulary.tokenizer().for_each_token(text, |word| {
+                all += 1;
+                unknown += usize::from(vocabulary.id(word) == Vocabulary::UNKNOWN);
+            });
+            (unknown, all)
+        })
+        .reduce(|| (0, 0), |one, other| (one.0 + other.0, one.1 + other.1));
+    (all > 0).then(|| unknown as f64 / all as f64)
+}
+
+/// The first texts, shortened.
+fn rows(dataset: &Dataset) -> Vec<ExampleInfo> {
+    let label = |target: &Target| match target {
+        Target::Class(class) => dataset.labels.as_ref()?.name(*class as usize),
+        _ => None,
+    };
+    let texts = dataset.train.iter().filter_map(|record| {
+        let text = record.content.text()?;
+        Some(ExampleInfo {
+            text: text.chars().take(SHOWN).collect(),
+            label: label(&record.target).map(str::to_owned),
+        })
+    });
+    texts.take(ROWS).collect()
 }
 
 impl SplitInfo {
@@ -296,6 +359,12 @@ mod tests {
         ];
         assert_eq!(info.first_words.unwrap(), first);
         assert_eq!(info.notes, dataset.notes);
+        // The only text of the test part holds a word that none to train on has.
+        assert_eq!(info.unknown, Some(1.0));
+        assert_eq!(
+            (info.rows[1].text.as_str(), info.rows[1].label.as_deref()),
+            ("a mess", Some("negative"))
+        );
     }
 
     #[test]

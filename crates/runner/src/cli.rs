@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use gatefold::bench::{Implementation, Workload};
 use gatefold::device::DeviceChoice;
 use gatefold::files;
-use gatefold_data::{Missing, SeriesTask, Tokenizer};
+use gatefold_data::{Missing, Quoting, SeriesTask, Tokenizer, encoding_name};
 use gatefold_model::{Cell, Initializers, NetworkConfig, Reading};
 use gatefold_training::RunConfig;
 use gatefold_training::config::{DatasetConfig, InputConfig, Keep, Schedule, TrainingConfig};
@@ -34,7 +34,7 @@ pub enum Command {
     /// Train the same network with each cell, on the same data and seed, and report what each learned
     Compare(Box<CompareArgs>),
     /// Test a trained network
-    Evaluate(EvaluateArgs),
+    Evaluate(Box<EvaluateArgs>),
     /// Answer texts: which class, and how probable
     Predict(PredictArgs),
     /// List runs with their key figures
@@ -188,7 +188,7 @@ pub struct DatasetCommandArgs {
 pub enum DatasetCommand {
     /// Count examples, labels, words and lengths
     Info {
-        /// reviews, imdb, adding, recall, or a file that ends in .csv, .tsv or .jsonl
+        /// reviews, imdb, adding, recall, a table, or a folder of texts
         #[arg(value_name = "DATASET")]
         name: String,
         #[command(flatten)]
@@ -293,7 +293,7 @@ pub struct DeviceArgs {
 
 #[derive(Debug, Args)]
 pub struct DatasetArgs {
-    /// reviews, imdb, adding, recall, or a file that ends in .csv, .tsv or .jsonl [default: imdb if it is in the
+    /// reviews, imdb, adding, recall, a table, or a folder of texts [default: imdb if it is in the
     /// data directory, else reviews]
     #[arg(long, value_name = "NAME")]
     pub dataset: Option<String>,
@@ -306,6 +306,19 @@ pub struct PlaceArgs {
     /// Where IMDB lies: the aclImdb folder, its archive, Keras's imdb.npz, or a folder with one of them
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
+    /// What separates a table's values: a character, or `tab` [default: recognised]
+    #[arg(long, value_parser = parse_separator, value_name = "CHARACTER")]
+    pub separator: Option<char>,
+    /// A table's first line is a row: its columns are called 1, 2, …
+    #[arg(long)]
+    pub no_header: bool,
+    /// A table's encoding, or that of a folder's texts, such as windows-1252 [default: recognised]
+    #[arg(long, value_parser = parse_encoding, value_name = "NAME")]
+    pub encoding: Option<String>,
+    /// How a table's texts are quoted: with doubled quotation marks within, with backslashes before them, or not at
+    /// all [default: recognised]
+    #[arg(long, value_name = "double|backslash|none")]
+    pub quoting: Option<Quoting>,
     /// A table's test part [default: a share of the table]
     #[arg(long, value_name = "FILE")]
     pub test_data: Option<PathBuf>,
@@ -564,6 +577,10 @@ impl PlaceArgs {
         if self.test_data.is_some() {
             config.test_path = self.test_data;
         }
+        config.separator = self.separator.or(config.separator);
+        config.header &= !self.no_header;
+        config.encoding = self.encoding.or(config.encoding.take());
+        config.quoting = self.quoting.or(config.quoting);
         set(&mut config.text_column, self.text_column);
         set(&mut config.label_column, self.label_column);
         set(&mut config.test_fraction, self.test_fraction);
@@ -665,6 +682,25 @@ fn cell() -> impl TypedValueParser<Value = Cell> {
     let named = |name: String| Cell::ALL.into_iter().find(|cell| cell.name() == name);
     PossibleValuesParser::new(Cell::ALL.map(Cell::name))
         .map(move |name| named(name).expect("the parser takes no other name"))
+}
+
+fn parse_separator(name: &str) -> Result<char, String> {
+    let mut characters = name.chars();
+    match (name, characters.next(), characters.next()) {
+        ("tab" | "\\t", ..) => Ok('\t'),
+        ("space", ..) => Ok(' '),
+        (_, Some(one), None) if one.is_ascii() && !matches!(one, '"' | '\n' | '\r') => Ok(one),
+        _ => Err("a separator is one ASCII character, such as `;`, or `tab`".into()),
+    }
+}
+
+fn parse_encoding(name: &str) -> Result<String, String> {
+    let known = encoding_name(name).map(str::to_lowercase);
+    known.ok_or_else(|| {
+        "no such encoding; utf-8, utf-16le, utf-16be, windows-1252, latin-1, shift_jis, gb18030, big5 and euc-kr are \
+         some"
+            .into()
+    })
 }
 
 fn parse_schedule(name: &str) -> Result<Schedule, String> {

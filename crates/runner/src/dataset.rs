@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use directories::ProjectDirs;
 use gatefold_data::{
-    Dataset, EncodedDataset, Labels, LoadProgress, Note, NoteKind, Source, TableForm, TableFormat,
-    TableOptions,
+    Dataset, EncodedDataset, FolderOptions, Labels, LoadProgress, Note, NoteKind, Source,
+    TableForm, TableOptions,
 };
 use gatefold_training::RunConfig;
 use gatefold_training::config::DatasetConfig;
@@ -54,7 +54,12 @@ pub fn with_absolute_paths(mut config: DatasetConfig) -> Result<DatasetConfig> {
             )
         })
     };
-    if let Some(name) = config.name.as_mut().filter(|name| is_file(name)) {
+    // Of a name that stands for nothing, the message is about the name.
+    if let Some(name) = config
+        .name
+        .as_mut()
+        .filter(|name| is_path(name) && Path::new(name).exists())
+    {
         *name = absolute(Path::new(name.as_str()))?;
     }
     let DatasetConfig {
@@ -80,7 +85,7 @@ pub fn with_absolute_paths(mut config: DatasetConfig) -> Result<DatasetConfig> {
 /// If one lies on another host: on Windows, even looking at it would send that host the user's name
 /// and the answer to its question for the password. `config` leaves out what a flag names instead.
 pub fn paths_of_run(config: &DatasetConfig) -> Result<Vec<PathBuf>> {
-    let table = config.name.as_deref().filter(|name| is_file(name));
+    let table = config.name.as_deref().filter(|name| is_path(name));
     let paths = [
         &config.path,
         &config.test_path,
@@ -125,17 +130,13 @@ pub fn source(config: &RunConfig, labels: Option<&Labels>) -> Result<Source> {
     let config = &config.dataset;
     let name = config.name.as_deref().unwrap_or("reviews");
     let task = config.memory_task();
-    if let Some(learnt) = config.task.filter(|_| is_file(name)) {
+    if let Some(learnt) = config.task.filter(|_| is_path(name)) {
         refuse(
             "a file is named by --dataset",
             "--data",
             config.path.is_some(),
         )?;
-        let form = match series::is_array(name) {
-            true => TableForm::default(),
-            false => form(name)?,
-        };
-        let options = series::options(name, learnt, all, form, labels);
+        let options = series::options(name, learnt, all, table_form(config), labels);
         return Ok(Source::Series(options));
     }
     series::refuse_settings(config)?;
@@ -175,6 +176,14 @@ fn refuse(why: &str, flag: &str, given: bool) -> Result<()> {
 fn refuse_table_flags(why: &str, config: &DatasetConfig) -> Result<()> {
     let default = DatasetConfig::default();
     refuse(why, "--test-data", config.test_path.is_some())?;
+    for (flag, given) in [
+        ("--separator", config.separator.is_some()),
+        ("--no-header", !config.header),
+        ("--encoding", config.encoding.is_some()),
+        ("--quoting", config.quoting.is_some()),
+    ] {
+        refuse(why, flag, given)?;
+    }
     refuse(
         why,
         "--text-column",
@@ -202,7 +211,7 @@ pub fn all_of(name: &str, of_run: &DatasetConfig) -> DatasetConfig {
     if config.memory_task().is_some() {
         config.length = of_run.length;
     }
-    if of_run.task.is_some() && is_file(name) {
+    if of_run.task.is_some() && is_path(name) {
         return DatasetConfig {
             name: Some(name.into()),
             path: None,
@@ -212,30 +221,48 @@ pub fn all_of(name: &str, of_run: &DatasetConfig) -> DatasetConfig {
             ..of_run.clone()
         };
     }
-    if table_format(name).is_some() {
+    if is_path(name) && !Path::new(name).is_dir() {
         config.test_path = Some(name.into());
+        config.separator = of_run.separator;
+        config.header = of_run.header;
+        config.encoding = of_run.encoding.clone();
+        config.quoting = of_run.quoting;
         config.text_column = of_run.text_column.clone();
         config.label_column = of_run.label_column.clone();
     }
     config
 }
 
-/// Whether a name is that of a file of one's own.
-fn is_file(name: &str) -> bool {
-    table_format(name).is_some() || series::is_array(name)
+/// The datasets that have a name.
+const NAMES: [&str; 4] = ["reviews", "imdb", "adding", "recall"];
+
+/// How alike a name must be to be taken for another, by Jaro and Winkler's measure: 1 is the same.
+const ALIKE: f64 = 0.8;
+
+/// Whether a dataset's name is the path of a table or a folder.
+fn is_path(name: &str) -> bool {
+    !NAMES.contains(&name)
 }
 
-/// How a table is written.
-fn form(name: &str) -> Result<TableForm> {
-    let format = table_format(name).with_context(|| {
-        format!(
-            "`{name}` is no dataset: give reviews, imdb, adding, recall, or a file that ends in .csv, .tsv, .jsonl or .npy"
-        )
-    })?;
-    Ok(TableForm {
-        format: Some(format),
-        ..TableForm::default()
-    })
+/// Whether it is that of a file which is a table, or an array of numbers.
+fn is_table(name: &str) -> bool {
+    is_path(name) && !is_archive(name) && Path::new(name).is_file()
+}
+
+fn is_archive(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.ends_with(".tar.gz") || name.ends_with(".tgz")
+}
+
+/// How the table is written, as far as the configuration says.
+fn table_form(config: &DatasetConfig) -> TableForm {
+    TableForm {
+        format: None,
+        separator: config.separator,
+        header: config.header,
+        encoding: config.encoding.clone(),
+        quoting: config.quoting,
+    }
 }
 
 /// Settles of a file of which nothing is said what it unmistakably is, and says so.
@@ -243,7 +270,7 @@ fn form(name: &str) -> Result<TableForm> {
 /// # Errors
 /// If it holds series of numbers, with commands that say what to learn from them.
 pub fn recognise(config: &mut DatasetConfig, program: &str) -> Result<()> {
-    let Some(name) = config.name.clone().filter(|name| is_file(name)) else {
+    let Some(name) = config.name.clone().filter(|name| is_table(name)) else {
         return Ok(());
     };
     let default = DatasetConfig::default();
@@ -252,22 +279,25 @@ pub fn recognise(config: &mut DatasetConfig, program: &str) -> Result<()> {
     if config.task.is_some() || is_said && !series::is_array(&name) {
         return Ok(());
     }
-    let form = match series::is_array(&name) {
-        true => TableForm::default(),
-        false => form(&name)?,
-    };
+    let form = table_form(config);
     if let Some(note) = series::recognise(config, &form, program)? {
         say!("{note}");
     }
     Ok(())
 }
 
-fn table_format(name: &str) -> Option<TableFormat> {
-    match name.to_lowercase().rsplit('.').next() {
-        Some("csv") => Some(TableFormat::Csv),
-        Some("tsv") => Some(TableFormat::Tsv),
-        Some("jsonl" | "ndjson") => Some(TableFormat::JsonLines),
-        _ => None,
+/// What to say of a name that is none, and no path of anything.
+fn no_dataset(name: &str) -> anyhow::Error {
+    let likeness = |known: &&str| strsim::jaro_winkler(&name.to_lowercase(), known);
+    let nearest = NAMES
+        .into_iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match nearest.filter(|known| likeness(known) >= ALIKE) {
+        Some(known) => anyhow!("there is no dataset or file `{name}`; did you mean `{known}`?"),
+        None => anyhow!(
+            "{name}: there is no such file or folder, nor a dataset of that name; give a table, a folder of texts, \
+             reviews, imdb, adding or recall"
+        ),
     }
 }
 
@@ -290,16 +320,36 @@ fn file(
     validation_fraction: f64,
     labels: Option<&Labels>,
 ) -> Result<Source> {
-    let form = form(name)?;
     refuse(
         "a table is named by --dataset",
         "--data",
         config.path.is_some(),
     )?;
+    let path = Path::new(name);
+    let metadata = path.metadata().map_err(|_| no_dataset(name))?;
+    let imdb = match metadata.is_dir() || is_archive(name) {
+        true => Source::imdb(path).ok(),
+        false => None,
+    };
+    if let Some(imdb) = imdb {
+        refuse_table_flags("these are IMDB's reviews", config)?;
+        return Ok(imdb);
+    }
+    if metadata.is_dir() {
+        let why = "a folder is no table";
+        refuse(why, "--test-data", config.test_path.is_some())?;
+        return Ok(Source::Folder(FolderOptions {
+            path: path.into(),
+            encoding: config.encoding.clone(),
+            labels: labels.cloned(),
+            test_fraction: config.test_fraction,
+            validation_fraction,
+        }));
+    }
     Ok(Source::Table(TableOptions {
         path: name.into(),
         test_path: config.test_path.clone(),
-        form,
+        form: table_form(config),
         text_column: config.text_column.clone(),
         label_column: config.label_column.clone(),
         test_fraction: config.test_fraction,

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let done = simd().map_err(Into::into).and_then(|_| match cli.command {
         Command::Train(args) => commands::train::run(*args),
         Command::Compare(args) => commands::compare::run(*args),
-        Command::Evaluate(args) => commands::evaluate::run(args),
+        Command::Evaluate(args) => commands::evaluate::run(*args),
         Command::Predict(args) => commands::predict::run(args),
         Command::Runs(args) => commands::runs::run(args),
         Command::Explain(args) => commands::explain::run(args),

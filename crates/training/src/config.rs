@@ -5,8 +5,8 @@ mod hint;
 use std::path::PathBuf;
 
 use gatefold_data::{
-    Batching, EncodedDataset, Encoding, MemoryTask, Missing, Padding, SeriesTask, TargetKind,
-    Tokenizer,
+    Batching, EncodedDataset, Encoding, MemoryTask, Missing, Padding, Quoting, SeriesTask,
+    TargetKind, Tokenizer,
 };
 use gatefold_model::{NetworkConfig, Reading};
 use serde::{Deserialize, Serialize};
@@ -67,13 +67,25 @@ pub struct RunConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatasetConfig {
-    /// `reviews`, `imdb`, `adding`, `recall`, or the path of a CSV, TSV or JSON lines file. Without a name: IMDB if
+    /// `reviews`, `imdb`, `adding`, `recall`, or the path of a table or of a folder of texts. Without a name: IMDB if
     /// it is in the data directory, else `reviews`.
     pub name: Option<String>,
     /// Where IMDB lies: the `aclImdb` folder, its archive, `imdb.npz`, or a folder with one of them.
     pub path: Option<PathBuf>,
     /// A table's test part; without it, a share of the table.
     pub test_path: Option<PathBuf>,
+    /// What separates a table's values; without it, and without the next three, what is recognised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub separator: Option<char>,
+    /// Whether a table's first line names its columns.
+    #[serde(skip_serializing_if = "is_true")]
+    pub header: bool,
+    /// A table's encoding, such as `windows-1252`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// How a table's texts are quoted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quoting: Option<Quoting>,
     /// A table's column of texts.
     pub text_column: String,
     /// A table's column of labels.
@@ -117,12 +129,20 @@ pub struct DatasetConfig {
     pub test_target_path: Option<PathBuf>,
 }
 
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
 impl Default for DatasetConfig {
     fn default() -> Self {
         Self {
             name: None,
             path: None,
             test_path: None,
+            separator: None,
+            header: true,
+            encoding: None,
+            quoting: None,
             text_column: "text".into(),
             label_column: "label".into(),
             test_fraction: 0.2,

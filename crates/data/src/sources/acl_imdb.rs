@@ -23,8 +23,11 @@ use crate::random::mix;
 /// The folders that hold the reviews.
 pub(super) const FOLDERS: [&str; 4] = ["train/neg", "train/pos", "test/neg", "test/pos"];
 
+/// The folder of the reviews without a verdict.
+const UNLABELLED: &str = "train/unsup";
+
 /// Files or archive entries between two reports of progress.
-const REPORT_EVERY: usize = 512;
+pub(super) const REPORT_EVERY: usize = 512;
 
 /// What an entry's content is padded to in a tar archive.
 const TAR_BLOCK: u64 = 512;
@@ -82,15 +85,19 @@ pub(super) fn load_folder(
             unit: Unit::Files,
         });
     }
-    dataset(
+    let mut dataset = dataset(
         root,
         files,
         "unpack the archive again, or give the archive itself",
-    )
+    )?;
+    if root.join(UNLABELLED).is_dir() {
+        dataset.notes.push(left_out());
+    }
+    Ok(dataset)
 }
 
 /// Reads a file of a folder, in which a link is no review: it could lead to any file.
-fn read_review(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
+pub(super) fn read_review(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
     check(
         path,
         &path.symlink_metadata().map_err(DataError::reading(path))?,
@@ -177,22 +184,31 @@ pub(crate) fn read_archive(
     limits: &Limits,
     report: impl FnMut(),
 ) -> Result<Dataset> {
-    let files = stream(path, archive, limits, report)?;
-    dataset(
+    let (files, unlabelled) = stream(path, archive, limits, report)?;
+    let mut dataset = dataset(
         path,
         files,
         "this is not the published archive, or not all of it: fetch it again",
-    )
+    )?;
+    if unlabelled {
+        dataset.notes.push(left_out());
+    }
+    Ok(dataset)
+}
+
+fn left_out() -> Note {
+    Note::understood("`train/unsup`, reviews without a verdict, is left out")
 }
 
 /// Reads the reviews out of an archive to its very end, where the checksum of the whole is
-/// compared.
+/// compared, and tells whether there are some without a verdict.
 fn stream(
     path: &Path,
     archive: impl Read,
     limits: &Limits,
     mut report: impl FnMut(),
-) -> Result<Vec<ReviewFile>> {
+) -> Result<(Vec<ReviewFile>, bool)> {
+    let mut unlabelled = false;
     let too_much = |reason| too_much(path, reason);
     let allowance = Allowance::new(limits.archive);
     let failed = |place: &str, source: io::Error| match allowance.exceeded() {
@@ -230,6 +246,7 @@ fn stream(
         .map_err(|error| failed(&place, error))?;
         allowance.allow(bytes.saturating_add(TAR_BLOCK + limits.header));
         let entry_path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        unlabelled |= entry_path.contains(UNLABELLED);
         if let Some((folder, name)) = review_path(&entry_path).filter(|_| kind.is_file()) {
             if bytes > limits.review {
                 return Err(too_much(format!(
@@ -260,7 +277,7 @@ fn stream(
     allowance.allow(u64::MAX);
     io::copy(&mut archive, &mut io::sink()).map_err(|error| failed(&place, error))?;
     report();
-    Ok(files)
+    Ok((files, unlabelled))
 }
 
 /// The folder and the name of a review, whatever lies above the folder; nothing for any other file.

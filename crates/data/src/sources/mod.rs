@@ -1,6 +1,7 @@
 //! Where data come from.
 
 pub(crate) mod acl_imdb;
+pub(crate) mod folder;
 pub(crate) mod keras_npz;
 pub(crate) mod npy;
 pub(crate) mod pickle;
@@ -16,9 +17,10 @@ use crate::error::{DataError, Result};
 use crate::generators::{MemoryTask, reviews};
 use crate::limits::Limits;
 
+pub use folder::FolderOptions;
 pub use progress::{LoadProgress, Unit};
 pub use series::{SeriesHint, SeriesItem, SeriesOptions};
-pub use table::{TableForm, TableFormat};
+pub use table::encoding_name;
 pub use texts::TableOptions;
 
 /// The name under which the reviews are published.
@@ -39,14 +41,15 @@ const PUBLISHED_ARCHIVE: &str = "aclImdb_v1.tar.gz";
 /// | an archive, unpacked | 2 GiB |
 /// | entries of an archive, files of a folder, reviews of an array | 200 000 |
 /// | the names and records that describe an entry | 64 KiB |
-/// | a review that is a file or an entry | 1 MiB |
-/// | all reviews of IMDB together | 512 MiB |
+/// | a text that is a file or an entry | 1 MiB |
+/// | all reviews of IMDB, all texts of a folder | 512 MiB |
 /// | an `.npz`, and each of its arrays unpacked | 64 MiB |
 /// | `imdb_word_index.json`, and a word in it | 16 MiB, 1 KiB |
 /// | a table | 4 GiB, 2^25 rows |
 /// | a row of a table, and the label in it | 64 MiB, 1 KiB |
 /// | numbers of series, and of all windows together | 2^27 |
 /// | an array of numbers | 1 GiB |
+/// | columns of a table | 2^20 |
 ///
 /// The published data set stays far below its limits. A table's texts are kept in memory, beside
 /// them each label once and a row at a time.
@@ -72,6 +75,8 @@ pub enum Source {
     Table(TableOptions),
     /// Series of numbers in a file of one's own.
     Series(SeriesOptions),
+    /// A folder of texts, a folder a class.
+    Folder(FolderOptions),
     /// The generator of a memory task's sequences.
     MemoryTask {
         /// The task.
@@ -112,6 +117,9 @@ impl Source {
             Some(Self::AclImdbFolder(folder.into()))
         } else if is_reviews(&nested) {
             Some(Self::AclImdbFolder(nested))
+        } else if is_reviews(&nested.join("aclImdb")) {
+            // Where it was unpacked into a folder of its name.
+            Some(Self::AclImdbFolder(nested.join("aclImdb")))
         } else if archive.is_file() {
             Some(Self::AclImdbArchive(archive))
         } else if npz.is_file() {
@@ -154,6 +162,7 @@ impl Source {
                 return keras_npz::load(npz, word_index, limits, progress);
             }
             Self::Series(options) => return series::load(options, limits, progress),
+            Self::Folder(options) => return folder::load(options, limits, progress),
             Self::Table(options) => return texts::load(options, limits, progress),
         };
         let total = (dataset.train.len() + dataset.validation.len() + dataset.test.len()) as u64;
@@ -169,6 +178,7 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::form::TableForm;
     use std::fs;
 
     #[test]

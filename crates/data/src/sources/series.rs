@@ -13,10 +13,11 @@ use self::columns::Columns;
 use self::names::ClassNames;
 use self::windows::{Piece, Shape};
 use super::progress::LoadProgress;
-use super::table::TableForm;
+
 use crate::dataset::{Content, Dataset, Note, Record};
 use crate::error::{DataError, Result, SHOWN_NAME, shown};
 use crate::example::Target;
+use crate::form::TableForm;
 use crate::labels::Labels;
 use crate::limits::Limits;
 use crate::sequence::Sequence;

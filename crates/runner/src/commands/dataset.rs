@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use gatefold::progress::{self, Bar};
 use gatefold::terminal::word;
 use gatefold::{dataset, download, files, say};
-use gatefold_data::{ColumnInfo, DatasetInfo, SeriesTask, SplitInfo, Tokenizer};
+use gatefold_data::{ColumnInfo, DatasetInfo, ExampleInfo, SeriesTask, SplitInfo, Tokenizer};
 use gatefold_lesson::report::rounded;
 use gatefold_training::RunConfig;
 use gatefold_training::config::InputConfig;
@@ -15,6 +15,9 @@ use itertools::Itertools;
 use super::train::program;
 use crate::cli::{DatasetCommand, DatasetCommandArgs, FormatArgs, PlaceArgs};
 use crate::output::{self, Format};
+
+/// Characters of a text that a table shows.
+const SHOWN: usize = 60;
 
 pub fn run(args: DatasetCommandArgs) -> Result<()> {
     match args.command {
@@ -92,6 +95,16 @@ fn info(
         };
         output::table(&header, info.columns.iter().map(row).collect(), 1)?;
     }
+    if !info.rows.is_empty() {
+        let row = |row: &ExampleInfo| {
+            let text = row.text.split_whitespace().join(" ");
+            vec![
+                row.label.clone().unwrap_or_default(),
+                shortened(&text, SHOWN),
+            ]
+        };
+        output::table(&["label", "text"], info.rows.iter().map(row).collect(), 2)?;
+    }
     if let Some((distinct, first)) = info.distinct_words.zip(info.first_words) {
         let noun = info.tokenizer.unwrap_or_default().noun();
         output::line(&format!(
@@ -99,7 +112,22 @@ fn info(
             first.iter().join(", ")
         ))?;
     }
+    if let Some(unknown) = info.unknown {
+        output::line(&format!(
+            "{:.1} % of the {} of the test split are unknown to the default vocabulary",
+            100.0 * unknown,
+            info.tokenizer.unwrap_or_default().noun()
+        ))?;
+    }
     Ok(())
+}
+
+/// The beginning of a text.
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 fn lengths((name, info): (&str, &SplitInfo)) -> Vec<String> {

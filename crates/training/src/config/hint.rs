@@ -221,7 +221,7 @@ mod tests {
             ),
             (
                 "[dataset]\n\"\" = 3",
-                "line 2: [dataset] has no key ``; the keys are name, path, test_path, text_column, \
+                "line 2: [dataset] has no key ``; the keys are name, path, test_path, separator, header, encoding, quoting, text_column, \
                  label_column, test_fraction, length",
             ),
         ] {

@@ -5,9 +5,10 @@ use std::path::Path;
 use super::{SeriesOptions, is_missing, number};
 use crate::dataset::Note;
 use crate::error::{DataError, Result, SHOWN_NAME, shown, shown_names};
+use crate::form::TableForm;
 use crate::limits::Limits;
 use crate::series::SeriesTask;
-use crate::sources::table::{Cell, Table, TableForm};
+use crate::sources::table::{Cell, Table};
 
 /// Rows by which columns are recognised.
 const LOOKED_AT: usize = 200;

@@ -3,7 +3,6 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::sources::TableFormat;
 use crate::sources::npy::sample::npy;
 
 fn options(
@@ -14,19 +13,12 @@ fn options(
 ) -> SeriesOptions {
     let path = folder.path().join(name);
     fs::write(&path, bytes).unwrap();
-    let format = match name.ends_with(".tsv") {
-        true => TableFormat::Tsv,
-        false => TableFormat::Csv,
-    };
     SeriesOptions {
         path,
         test_path: None,
         target_path: None,
         test_target_path: None,
-        form: TableForm {
-            format: Some(format),
-            ..TableForm::default()
-        },
+        form: TableForm::default(),
         task,
         value_columns: Vec::new(),
         target_columns: Vec::new(),
@@ -557,12 +549,8 @@ fn a_table_shows_what_it_is() {
         let path = folder.path().join(name);
         fs::write(&path, table).unwrap();
         let form = TableForm {
-            format: Some(if name.ends_with(".tsv") {
-                TableFormat::Tsv
-            } else {
-                TableFormat::Csv
-            }),
             header,
+            ..TableForm::default()
         };
         SeriesHint::of(&path, &form).unwrap()
     };

@@ -1,6 +1,6 @@
 //! A table's lines, as text of any encoding, numbered.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, WINDOWS_1252};
@@ -18,10 +18,12 @@ const TAIL: usize = 4;
 /// What to do about a table that is too large.
 pub(super) const SPLIT: &str = "keep a part of its rows";
 
-/// A reader of lines, of which one is in memory at a time.
+/// A reader of lines, of which no more than a row's is in memory at a time.
 pub(super) struct Lines<'a> {
     path: PathBuf,
     source: Box<dyn Read + 'a>,
+    /// Whether the source unpacks what it reads.
+    packed: bool,
     limits: Limits,
     encoding: &'static Encoding,
     decoder: Decoder,
@@ -36,21 +38,23 @@ pub(super) struct Lines<'a> {
     ended: bool,
     /// What follows `text`, where it is nothing of the encoding.
     damaged: Option<Vec<u8>>,
+    /// The line of the part that was given last, the characters of it that were given, and how it ends.
     line: u64,
-    /// The line on which the row begins.
-    row: u64,
+    characters: usize,
+    last: char,
 }
 
 impl<'a> Lines<'a> {
     pub(super) fn new(
         path: &Path,
-        source: Box<dyn Read + 'a>,
+        (source, packed): (Box<dyn Read + 'a>, bool),
         encoding: &'static Encoding,
         limits: &Limits,
     ) -> Self {
         Self {
             path: path.into(),
             source,
+            packed,
             limits: *limits,
             encoding,
             decoder: encoding.new_decoder_with_bom_removal(),
@@ -60,12 +64,13 @@ impl<'a> Lines<'a> {
             given: 0,
             ended: false,
             damaged: None,
-            line: 0,
-            row: 0,
+            line: 1,
+            characters: 0,
+            last: ' ',
         }
     }
 
-    /// The number of the line that was given last, from 1.
+    /// The number of the line of which a part was given last, from 1.
     pub(super) fn line(&self) -> u64 {
         self.line
     }
@@ -73,75 +78,93 @@ impl<'a> Lines<'a> {
     /// Appends the next line to a row, with its end, which is `\n`, `\r\n` or `\r`; tells whether there was one.
     ///
     /// # Errors
-    /// If the row, or the table, has more bytes than its limit, or bytes that are nothing of the encoding.
-    pub(super) fn append_to(&mut self, row: &mut String) -> Result<bool> {
+    /// Those of [`append_part`](Self::append_part).
+    pub(super) fn append_line(&mut self, row: &mut String, begun: Option<u64>) -> Result<bool> {
         let start = row.len();
-        self.line += 1;
-        if start == 0 {
-            self.row = self.line;
-        }
-        loop {
-            if self.given == self.text.len() && !self.fill()? {
+        let mut begun = begun;
+        while self.append_part(row, begun)? {
+            begun = begun.or(Some(self.line));
+            if row.ends_with('\n') || (row.ends_with('\r') && !self.is_pair()?) {
                 break;
             }
-            let rest = &self.text[self.given..];
-            if row[start..].ends_with('\r') {
-                let pair = rest.starts_with('\n');
-                row.push_str(if pair { "\n" } else { "" });
-                self.given += usize::from(pair);
-                break;
-            }
-            let end = rest.bytes().position(|byte| matches!(byte, b'\n' | b'\r'));
-            let line = &rest[..end.map_or(rest.len(), |end| end + 1)];
-            row.push_str(line);
-            self.given += line.len();
-            if row.len() as u64 > self.limits.row {
-                let most = size(self.limits.row);
-                let reason = format!(
-                    "the row is longer than {most}; look for a quotation mark that is not closed, or a line end \
-                     that is missing"
-                );
-                return Err(row_error(&self.path, self.row, reason));
-            }
-            if line.ends_with('\n') {
-                break;
-            }
-        }
-        if let Some(damaged) = self.damaged.take_if(|_| self.given == self.text.len())
-            && !row[start..].ends_with(['\n', '\r'])
-        {
-            return Err(self.undecodable(&row[start..], &damaged));
-        }
-        if row[start..].contains('\0') {
-            let reason =
-                "a NUL byte, which no text has; save the table as UTF-8 (in Excel as `CSV UTF-8`)";
-            return Err(row_error(&self.path, self.line, reason.into()));
-        }
-        if row.len() == start {
-            self.line -= 1;
         }
         Ok(row.len() > start)
     }
 
+    /// Whether what comes next belongs to the line's end before it.
+    fn is_pair(&mut self) -> Result<bool> {
+        Ok(self.fill()? && self.text[self.given..].starts_with('\n'))
+    }
+
+    /// Appends a part of a line to a row that has `begun` on some line, or begins here; tells whether there was one.
+    ///
+    /// # Errors
+    /// If the row, or the table, has more bytes than its limit, or bytes that are nothing of the encoding, or NUL.
+    pub(super) fn append_part(&mut self, row: &mut String, begun: Option<u64>) -> Result<bool> {
+        if !self.fill()? {
+            return match self.damaged.take() {
+                Some(damaged) => {
+                    self.next_line('\0');
+                    Err(self.undecodable(row, &damaged))
+                }
+                None => Ok(false),
+            };
+        }
+        let rest = &self.text[self.given..];
+        self.next_line(if rest.starts_with('\n') { '\n' } else { '\0' });
+        let rest = &self.text[self.given..];
+        let end = rest
+            .bytes()
+            .position(|byte| matches!(byte, b'\n' | b'\r'))
+            .map_or(rest.len(), |end| end + 1);
+        let part = &rest[..end];
+        if part.contains('\0') {
+            let reason =
+                "a NUL byte, which no text has; save the table as UTF-8 (in Excel as `CSV UTF-8`)";
+            return Err(row_error(&self.path, self.line, reason.into()));
+        }
+        if (row.len() + part.len()) as u64 > self.limits.row {
+            let most = size(self.limits.row);
+            let reason = format!(
+                "the row is longer than {most}; look for a quotation mark that is not closed, or a line end that is \
+                 missing"
+            );
+            return Err(row_error(&self.path, begun.unwrap_or(self.line), reason));
+        }
+        row.push_str(part);
+        self.characters += part.chars().count();
+        self.last = part.chars().next_back().unwrap_or(self.last);
+        self.given += end;
+        Ok(true)
+    }
+
+    /// Begins a new line, if the last one has ended before a character.
+    fn next_line(&mut self, next: char) {
+        if self.last == '\n' || (self.last == '\r' && next != '\n') {
+            self.line += 1;
+            self.characters = 0;
+            self.last = ' ';
+        }
+    }
+
     /// Decodes the next chunk, once the last one is given; tells whether there is more text.
     fn fill(&mut self) -> Result<bool> {
+        if self.given < self.text.len() {
+            return Ok(true);
+        }
         self.text.clear();
         self.given = 0;
         while self.text.is_empty() && !self.ended {
             self.bytes.drain(..self.bytes.len().saturating_sub(TAIL));
             let tail = self.bytes.len();
-            (&mut self.source)
+            let read = (&mut self.source)
                 .take(CHUNK as u64)
-                .read_to_end(&mut self.bytes)
-                .map_err(DataError::reading(&self.path))?;
+                .read_to_end(&mut self.bytes);
+            read.map_err(|error| self.unreadable(error))?;
             let chunk = &self.bytes[tail..];
             self.read += chunk.len() as u64;
             if self.read > self.limits.table {
-                return Err(DataError::TooMuch {
-                    path: self.path.clone(),
-                    reason: format!("it has more than {}", size(self.limits.table)),
-                    remedy: SPLIT,
-                });
+                return Err(too_much(&self.path, &self.limits));
             }
             self.ended = chunk.len() < CHUNK;
             let most = self
@@ -163,9 +186,19 @@ impl<'a> Lines<'a> {
         Ok(!self.text.is_empty())
     }
 
-    /// `damaged` follows `before` in the line.
-    fn undecodable(&self, before: &str, damaged: &[u8]) -> DataError {
-        let column = before.chars().count() + 1;
+    fn unreadable(&self, source: io::Error) -> DataError {
+        match self.packed {
+            true => DataError::Archive {
+                path: self.path.clone(),
+                place: format!("after line {}", self.line),
+                source,
+            },
+            false => DataError::reading(&self.path)(source),
+        }
+    }
+
+    /// `damaged` follows a row as far as it could be read.
+    fn undecodable(&self, row: &str, damaged: &[u8]) -> DataError {
         let mut reason = format!(
             "a byte {:#04x} that is no {}",
             damaged.first().copied().unwrap_or_default(),
@@ -173,21 +206,31 @@ impl<'a> Lines<'a> {
         );
         if self.encoding == UTF_8 {
             let ends = |character: char| character.is_ascii() && !character.is_alphanumeric();
-            let start = before.rfind(ends).map_or(0, |end| end + 1);
-            let (after, _) =
-                WINDOWS_1252.decode_without_bom_handling(&damaged[..damaged.len().min(SHOWN_NAME)]);
+            let start = row.rfind(ends).map_or(0, |end| end + 1);
+            let damaged = &damaged[..damaged.len().min(SHOWN_NAME)];
+            let (after, _) = WINDOWS_1252.decode_without_bom_handling(damaged);
             let after = after.split(ends).next().unwrap_or_default();
-            let word = format!("{}{after}", &before[start..]);
+            let word = shown(&format!("{}{after}", &row[start..]), SHOWN_NAME);
             reason += &format!(
-                "; if the table is in Windows-1252, the word is \"{}\"",
-                shown(&word, SHOWN_NAME)
+                "; in Windows-1252 the word here is \"{word}\": if that is right, `--encoding windows-1252`; else \
+                 name the table's encoding"
             );
+        } else {
+            reason += "; is that its encoding? `--encoding` names another";
         }
         DataError::Place {
             path: self.path.clone(),
             line: self.line,
-            column,
+            column: self.characters + 1,
             reason,
         }
+    }
+}
+
+pub(super) fn too_much(path: &Path, limits: &Limits) -> DataError {
+    DataError::TooMuch {
+        path: path.into(),
+        reason: format!("it has more than {}", size(limits.table)),
+        remedy: SPLIT,
     }
 }

@@ -1,0 +1,468 @@
+//! Texts in folders, a folder a class: `neg/`, `pos/`, or of any other name, within `train` and `test` or without.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use encoding_rs::UTF_8;
+use rayon::prelude::*;
+
+use super::acl_imdb::{REPORT_EVERY, read_review};
+use super::progress::{LoadProgress, Unit};
+use super::table;
+use crate::dataset::{Dataset, Note, Record};
+use crate::error::{DataError, Result, SHOWN_NAME, shown, shown_names};
+use crate::labels::Labels;
+use crate::limits::{Limits, size};
+use crate::random::mix;
+use crate::split::{Fractions, Groups, Part, parts, shared_out};
+
+/// What the folders of the parts may be called.
+const PARTS: [(&str, Part); 6] = [
+    ("train", Part::Train),
+    ("training", Part::Train),
+    ("valid", Part::Validation),
+    ("validation", Part::Validation),
+    ("dev", Part::Validation),
+    ("test", Part::Test),
+];
+
+/// IMDB's texts without a label.
+const UNLABELLED: &str = "unsup";
+
+/// Where texts are in folders.
+///
+/// A text is a file that ends in `.txt`; the name of its folder is its label. The folders of the classes lie in
+/// folders called `train`, `test` and, if there is one, `validation`, `valid` or `dev`; or all in one, of which a share
+/// is kept for testing, and one to validate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FolderOptions {
+    /// The folder.
+    pub path: PathBuf,
+    /// The encoding of all texts; UTF-8 where there is none.
+    pub encoding: Option<String>,
+    /// The labels there may be; else the names of the folders, in their order as numbers if all are numbers, and as
+    /// texts if not.
+    pub labels: Option<Labels>,
+    /// The share of each class that is kept for testing where there is no folder for it, between 0 and 1.
+    pub test_fraction: f64,
+    /// The share of each class of what is left that is held out to validate where there is no folder for it.
+    pub validation_fraction: f64,
+}
+
+/// A text's part, class and file.
+type Place = (Part, String, PathBuf);
+
+/// Reads all texts of a folder.
+pub(super) fn load(
+    options: &FolderOptions,
+    limits: &Limits,
+    progress: &mut dyn FnMut(LoadProgress),
+) -> Result<Dataset> {
+    let refused = |reason: String| DataError::Table {
+        path: options.path.clone(),
+        reason,
+    };
+    let fraction = options.test_fraction;
+    let mut found = Found::default();
+    found.find(&options.path, limits)?;
+    let Found {
+        mut files, notes, ..
+    } = found;
+    files.sort_unstable();
+    let classes: BTreeSet<&str> = files.iter().map(|(_, class, _)| class.as_str()).collect();
+    if classes.is_empty() {
+        return Err(refused(
+            "no texts are here; a folder of texts has a folder for each class, such as `neg` and `pos`, with files \
+             that end in .txt"
+                .into(),
+        ));
+    }
+    let labels = match &options.labels {
+        Some(labels) => labels.clone(),
+        None => labels_of(&classes).map_err(|error| refused(error.to_string()))?,
+    };
+    for class in &classes {
+        if labels.class(class).is_none() {
+            return Err(refused(format!(
+                "the folder `{}` is no label of these: {}",
+                shown(class, SHOWN_NAME),
+                labels.shown()
+            )));
+        }
+    }
+    let present: BTreeSet<Part> = files.iter().map(|(part, ..)| *part).collect();
+    for part in &present {
+        let here = files.iter().filter(|(of, ..)| of == part);
+        let here: BTreeSet<&str> = here.map(|(_, class, _)| class.as_str()).collect();
+        let missing = classes
+            .iter()
+            .filter(|class| !here.contains(*class))
+            .copied();
+        if here.len() < classes.len() {
+            return Err(refused(format!(
+                "{part} has no texts of {}",
+                shown_names(missing)
+            )));
+        }
+    }
+    let is_cut = !present.contains(&Part::Test);
+    if is_cut && !(fraction > 0.0 && fraction < 1.0) {
+        return Err(DataError::TestFraction { fraction });
+    }
+
+    let encoding = match &options.encoding {
+        Some(name) => table::encoding(name).ok_or_else(|| {
+            refused(format!(
+                "no encoding is called `{}`",
+                shown(name, SHOWN_NAME)
+            ))
+        })?,
+        None => UTF_8,
+    };
+    let mut dataset = Dataset {
+        notes,
+        ..Dataset::default()
+    };
+    let total = files.len() as u64;
+    let (mut done, mut bytes) = (0, 0);
+    for some in files.chunks(REPORT_EVERY) {
+        let texts = some.par_iter().map(|(_, _, path)| {
+            let bytes = read_review(path, limits)?;
+            let (text, _, damaged) = encoding.decode(&bytes);
+            match damaged {
+                true => Err(DataError::Table {
+                    path: path.clone(),
+                    reason: format!(
+                        "it is not all {}; `--encoding` names another encoding, such as windows-1252",
+                        encoding.name()
+                    ),
+                }),
+                false => Ok(text.into_owned()),
+            }
+        });
+        for ((part, class, _), text) in some.iter().zip(texts.collect::<Result<Vec<_>>>()?) {
+            bytes += text.len() as u64;
+            let class = labels.class(class).expect("every folder is a label");
+            match part {
+                Part::Train => &mut dataset.train,
+                Part::Validation => &mut dataset.validation,
+                Part::Test => &mut dataset.test,
+            }
+            .push(Record::text(text, class));
+        }
+        if bytes > limits.reviews {
+            return Err(DataError::TooMuch {
+                path: options.path.clone(),
+                reason: format!("its texts have more than {} together", size(limits.reviews)),
+                remedy: "keep a part of them",
+            });
+        }
+        done += some.len() as u64;
+        progress(LoadProgress {
+            done,
+            total,
+            unit: Unit::Files,
+        });
+    }
+    mix(&mut dataset.train);
+    mix(&mut dataset.validation);
+    mix(&mut dataset.test);
+    let held = Fractions {
+        test: is_cut.then_some(fraction),
+        validation: (!present.contains(&Part::Validation)).then_some(options.validation_fraction),
+    };
+    let targets: Vec<_> = dataset.train.iter().map(|record| &record.target).collect();
+    let of = parts(&targets, Groups::new(targets.len()), held)
+        .map_err(|lacking| lacking.error(&options.path, Some(&labels)))?;
+    let [train, validation, test] = shared_out(dataset.train, &of);
+    dataset.train = train;
+    dataset.validation.extend(validation);
+    dataset.test.extend(test);
+    let name = options.path.file_name().unwrap_or(options.path.as_os_str());
+    dataset.notes.insert(
+        0,
+        Note::understood(format!(
+            "{}: texts in folders, a class each: {}",
+            shown(&name.to_string_lossy(), SHOWN_NAME),
+            labels.shown()
+        )),
+    );
+    dataset.labels = Some(labels);
+    Ok(dataset)
+}
+
+/// The names of the folders as labels, in their order as numbers if all are numbers.
+fn labels_of(classes: &BTreeSet<&str>) -> Result<Labels> {
+    let mut names: Vec<&str> = classes.iter().copied().collect();
+    let number = |name: &str| name.parse().ok().filter(|number: &f64| number.is_finite());
+    if names.iter().all(|name| number(name).is_some()) {
+        names.sort_by(|one, other| {
+            f64::total_cmp(&number(one).unwrap_or(0.0), &number(other).unwrap_or(0.0))
+        });
+    }
+    Labels::new(names.into_iter().map(str::to_owned).collect())
+}
+
+/// What lies in a folder of texts.
+#[derive(Default)]
+struct Found {
+    files: Vec<Place>,
+    entries: u64,
+    notes: Vec<Note>,
+    /// Files that are no texts.
+    others: usize,
+}
+
+/// A folder's folders and its files that hold texts, by name.
+#[derive(Default)]
+struct Content {
+    folders: BTreeMap<String, PathBuf>,
+    texts: Vec<PathBuf>,
+}
+
+impl Found {
+    fn find(&mut self, root: &Path, limits: &Limits) -> Result<()> {
+        let mut content = self.content(root, limits)?;
+        if content.folders.len() == 1 && content.texts.is_empty() {
+            // Archives unpack into a folder of their name.
+            let (name, only) = content.folders.first_key_value().expect("there is one");
+            let below = self.content(only, limits)?;
+            if part_of(name).is_none() && !below.folders.is_empty() {
+                content = below;
+            }
+        }
+        let parts: Vec<(Part, PathBuf)> = content
+            .folders
+            .iter()
+            .filter_map(|(name, path)| Some((part_of(name)?, path.clone())))
+            .collect();
+        if parts.iter().any(|(part, _)| *part == Part::Train) {
+            for (part, path) in parts {
+                let folders = self.content(&path, limits)?.folders;
+                self.classes(part, folders, limits)?;
+            }
+        } else {
+            self.classes(Part::Train, content.folders, limits)?;
+        }
+        if self.others > 0 {
+            self.notes.push(Note::doubtful(format!(
+                "{} files are left out: texts end in .txt",
+                self.others
+            )));
+        }
+        Ok(())
+    }
+
+    fn classes(
+        &mut self,
+        part: Part,
+        folders: BTreeMap<String, PathBuf>,
+        limits: &Limits,
+    ) -> Result<()> {
+        for (class, path) in folders {
+            if class == UNLABELLED {
+                self.notes.push(Note::understood(format!(
+                    "`{UNLABELLED}`, texts without a label, is left out"
+                )));
+                continue;
+            }
+            let texts = self.content(&path, limits)?.texts;
+            if texts.is_empty() {
+                return Err(DataError::Table {
+                    path,
+                    reason: "no file here ends in .txt; put the texts of the class here, or take the folder away"
+                        .into(),
+                });
+            }
+            let places = texts.into_iter().map(|path| (part, class.clone(), path));
+            self.files.extend(places);
+        }
+        Ok(())
+    }
+
+    /// What a folder holds; hidden files and folders, those of macOS among them, count for nothing.
+    fn content(&mut self, folder: &Path, limits: &Limits) -> Result<Content> {
+        let mut content = Content::default();
+        for entry in fs::read_dir(folder).map_err(DataError::reading(folder))? {
+            let entry = entry.map_err(DataError::reading(folder))?;
+            self.entries += 1;
+            if self.entries > limits.entries {
+                return Err(DataError::TooMuch {
+                    path: folder.into(),
+                    reason: format!("more than {} files are here", limits.entries),
+                    remedy: "keep a part of them",
+                });
+            }
+            let path = entry.path();
+            let name = entry
+                .file_name()
+                .into_string()
+                .map_err(|name| DataError::Table {
+                    path: folder.into(),
+                    reason: format!(
+                        "the name {} is not UTF-8; rename it",
+                        shown(&format!("{name:?}"), SHOWN_NAME)
+                    ),
+                })?;
+            if name.starts_with('.') {
+                continue;
+            }
+            // Not followed: a link could lead anywhere, and is refused where it would be read.
+            let kind = entry.file_type().map_err(DataError::reading(&path))?;
+            if kind.is_dir() {
+                content.folders.insert(name, path);
+            } else if name.ends_with(".txt") {
+                content.texts.push(path);
+            } else {
+                self.others += 1;
+            }
+        }
+        Ok(content)
+    }
+}
+
+fn part_of(name: &str) -> Option<Part> {
+    let known = PARTS
+        .into_iter()
+        .find(|(known, _)| name.eq_ignore_ascii_case(known));
+    known.map(|(_, part)| part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn folder_of(files: &[&str]) -> (TempDir, FolderOptions) {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, format!("the text of {file}")).unwrap();
+        }
+        let options = FolderOptions {
+            path: root.path().into(),
+            encoding: None,
+            labels: None,
+            test_fraction: 0.25,
+            validation_fraction: 0.2,
+        };
+        (root, options)
+    }
+
+    fn read(options: &FolderOptions) -> Result<Dataset> {
+        load(options, &Limits::default(), &mut |_| {})
+    }
+
+    fn message(files: &[&str]) -> String {
+        let (_root, options) = folder_of(files);
+        read(&options).unwrap_err().to_string()
+    }
+
+    fn texts(records: &[Record]) -> Vec<(&str, bool)> {
+        let mut texts: Vec<_> = records.iter().map(Record::expect_review).collect();
+        texts.sort_unstable();
+        texts
+    }
+
+    #[test]
+    fn folders_are_classes_and_parts() {
+        let (_root, options) = folder_of(&[
+            "top/train/spam/1.txt",
+            "top/train/ham/1.txt",
+            "top/train/ham/._1.txt",
+            "top/train/unsup/1.txt",
+            "top/test/spam/2.txt",
+            "top/test/ham/2.txt",
+            "top/dev/spam/3.txt",
+            "top/dev/ham/3.txt",
+            "top/train/ham/urls.csv",
+            "top/README.txt",
+        ]);
+        let dataset = read(&options).unwrap();
+        assert_eq!(dataset.labels.as_ref().unwrap().names(), ["ham", "spam"]);
+        assert_eq!(
+            texts(&dataset.train),
+            [
+                ("the text of top/train/ham/1.txt", false),
+                ("the text of top/train/spam/1.txt", true)
+            ]
+        );
+        assert_eq!((dataset.validation.len(), dataset.test.len()), (2, 2));
+        let notes: Vec<&str> = dataset
+            .notes
+            .iter()
+            .map(|note| note.text.as_str())
+            .collect();
+        assert!(notes[0].ends_with("texts in folders, a class each: `ham`, `spam`"));
+        assert_eq!(
+            notes[1..],
+            [
+                "`unsup`, texts without a label, is left out",
+                "1 files are left out: texts end in .txt"
+            ]
+        );
+    }
+
+    #[test]
+    fn folders_without_parts_are_cut() {
+        let files: Vec<String> = (0..20)
+            .flat_map(|text| ["10", "9"].map(|class| format!("{class}/{text}.txt")))
+            .collect();
+        let (_root, options) = folder_of(&files.iter().map(String::as_str).collect::<Vec<_>>());
+        let dataset = read(&options).unwrap();
+        let parts = [&dataset.train, &dataset.validation, &dataset.test];
+        assert_eq!(parts.map(Vec::len), [24, 6, 10]);
+        assert_eq!(dataset.labels.as_ref().unwrap().names(), ["9", "10"]);
+        assert_eq!(read(&options).unwrap(), dataset);
+    }
+
+    #[test]
+    fn what_is_no_folder_of_texts_is_refused() {
+        assert!(message(&["a.txt"]).contains("no texts are here"));
+        assert!(message(&["one/a.txt"]).contains("a classifier needs from 2"));
+        let missing = message(&["train/a/1.txt", "train/b/1.txt", "test/a/1.txt"]);
+        assert!(
+            missing.contains("the test part has no texts of `b`"),
+            "{missing}"
+        );
+        let (_root, mut options) = folder_of(&["a/1.txt", "b/1.txt", "c/1.txt"]);
+        options.labels = Some(Labels::new(["a", "b"].map(String::from).to_vec()).unwrap());
+        let unknown = read(&options).unwrap_err().to_string();
+        assert!(
+            unknown.contains("the folder `c` is no label of these: `a`, `b`"),
+            "{unknown}"
+        );
+    }
+
+    #[test]
+    fn texts_are_decoded_or_refused() {
+        let (root, mut options) = folder_of(&[
+            "a/1.txt", "b/1.txt", "a/2.txt", "b/2.txt", "a/3.txt", "b/3.txt",
+        ]);
+        fs::write(root.path().join("a/1.txt"), b"caf\xe9").unwrap();
+        let damaged = read(&options).unwrap_err().to_string();
+        assert!(
+            damaged.contains("1.txt: it is not all UTF-8; `--encoding`"),
+            "{damaged}"
+        );
+        options.encoding = Some("latin-1".into());
+        let dataset = read(&options).unwrap();
+        let all = [dataset.train, dataset.validation, dataset.test].concat();
+        assert!(texts(&all).contains(&("café", false)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_no_text() {
+        let (root, options) = folder_of(&["a/1.txt", "b/1.txt"]);
+        std::os::unix::fs::symlink("/dev/zero", root.path().join("a/2.txt")).unwrap();
+        assert!(
+            read(&options)
+                .unwrap_err()
+                .to_string()
+                .contains("2.txt: it is a link")
+        );
+    }
+}
