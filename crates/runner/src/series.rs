@@ -116,18 +116,29 @@ pub fn recognise(
         SeriesHint::Wide {
             target_column,
             values,
+            header,
         } => {
             let note = format!(
                 "a sequence of {values} numbers a row, with its class in the column `{}`, as if called with --task \
-                 classify --target-column {}",
+                 classify{} --target-column {}",
                 within_line(&target_column),
+                if header { "" } else { " --no-header" },
                 word(Path::new(&target_column))
             );
+            config.header = header;
             config.task = Some(SeriesTask::Classify);
             config.target_columns = vec![target_column];
             Ok(Some(note))
         }
-        SeriesHint::Numbers { numbers, labels } => {
+        SeriesHint::Numbers {
+            numbers,
+            labels,
+            header,
+        } => {
+            let command = match header {
+                true => command,
+                false => format!("{command} --no-header"),
+            };
             ensure!(
                 !numbers.is_empty(),
                 "{name} holds neither texts nor numbers"

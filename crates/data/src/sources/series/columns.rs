@@ -44,6 +44,7 @@ impl Columns {
             })
         };
         let look = Look::at(path, &options.form, options.decimal_comma, limits)?;
+        check_names(&look.columns, options.form.header, path)?;
         if options.task == SeriesTask::Forecast {
             let columns = Self::forecast(options, path, &look.numbers())?;
             let time = look.time().filter(|name| !columns.values.contains(name));
@@ -143,6 +144,25 @@ impl Columns {
     }
 }
 
+/// Refuses a first line of numbers where it should name the columns; 0, 1, 2, … may be names.
+pub(super) fn check_names(names: &[String], header: bool, path: &Path) -> Result<()> {
+    let counts = |first: usize| {
+        (first..)
+            .zip(names)
+            .all(|(count, name)| *name == count.to_string())
+    };
+    let is_number = |name: &String| number(name, false).is_ok();
+    if header && names.iter().all(is_number) && !counts(0) && !counts(1) {
+        return Err(DataError::Series {
+            path: path.into(),
+            reason: "its first line holds numbers, and no names of columns: read it too, with --no-header, and call \
+                     the columns 1, 2, …"
+                .to_owned(),
+        });
+    }
+    Ok(())
+}
+
 /// Refuses columns of values that are there twice, or are something else too.
 fn one_use_each(options: &SeriesOptions, path: &Path, values: &[String]) -> Result<()> {
     let is_forecast = options.task == SeriesTask::Forecast;
@@ -188,6 +208,20 @@ impl Look {
             cells,
             decimal_comma,
         })
+    }
+
+    /// Whether the first row of a table that is read without names holds numbers alone, and so names nothing.
+    fn begins_with_numbers(&self) -> bool {
+        let names = (1..).zip(&self.columns);
+        let is_unnamed = names
+            .into_iter()
+            .all(|(place, name): (usize, _)| *name == place.to_string());
+        let mut first = self
+            .cells
+            .iter()
+            .map(|column| column.first().map_or("", String::as_str));
+        let has_first = first.clone().next().is_some_and(|cell| !is_missing(cell));
+        is_unnamed && has_first && first.all(|cell| number(cell, self.decimal_comma).is_ok())
     }
 
     fn is_of_numbers(&self, column: usize) -> bool {
@@ -249,6 +283,8 @@ pub enum SeriesHint {
         target_column: String,
         /// Columns of numbers.
         values: usize,
+        /// Whether its first line names them.
+        header: bool,
     },
     /// Columns of numbers, and none of texts.
     Numbers {
@@ -256,6 +292,8 @@ pub enum SeriesHint {
         numbers: Vec<String>,
         /// Columns of few values that come again, which may be labels or groups.
         labels: Vec<String>,
+        /// Whether the first line names the columns.
+        header: bool,
     },
     /// Something else.
     Other,
@@ -267,7 +305,14 @@ impl SeriesHint {
     /// # Errors
     /// If it can't be read.
     pub fn of(path: &Path, form: &TableForm) -> Result<Self> {
-        let look = Look::at(path, form, false, &Limits::default())?;
+        let limits = &Limits::default();
+        let mut form = form.clone();
+        if form.header {
+            form.header = false;
+            let look = Look::at(path, &form, false, limits)?;
+            form.header = !look.begins_with_numbers();
+        }
+        let look = Look::at(path, &form, false, limits)?;
         let all = || 0..look.columns.len();
         let numbers: Vec<usize> = all().filter(|&column| look.is_of_numbers(column)).collect();
         let others: Vec<usize> = all().filter(|column| !numbers.contains(column)).collect();
@@ -275,6 +320,7 @@ impl SeriesHint {
         let wide = |column: usize| Self::Wide {
             target_column: named(column),
             values: look.columns.len() - 1,
+            header: form.header,
         };
         let ends = [0, look.columns.len().saturating_sub(1)];
         match others[..] {
@@ -308,6 +354,7 @@ impl SeriesHint {
                 .filter(|name| !values.contains(name) || values.len() > 1)
                 .collect(),
             numbers: values,
+            header: form.header,
         })
     }
 }

@@ -282,6 +282,10 @@ fn a_row_may_be_a_sequence() {
         message.contains("line 2") && message.contains("\"2\" is not known"),
         "{message}"
     );
+    options.form.header = true;
+    let message = refused(&options);
+    assert!(message.contains("--no-header"), "{message}");
+    options.form.header = false;
     // In the middle, a number may not be missing.
     fs::write(&options.path, "1\t0.5\t?\t1\n").unwrap();
     let message = refused(&options);
@@ -559,11 +563,14 @@ fn a_table_shows_what_it_is() {
     let expected = SeriesHint::Wide {
         target_column: "1".into(),
         values: 9,
+        header: false,
     };
     assert_eq!(look("ucr.tsv", &wide, false), expected);
+    assert_eq!(look("ucr.tsv", &wide, true), expected);
     let numbers = SeriesHint::Numbers {
         numbers: names(&["load", "weather"]),
         labels: names(&["weather"]),
+        header: true,
     };
     assert_eq!(look("power.csv", &hours(), true), numbers);
     let gestures = look("gestures.csv", &gestures(), true);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::columns::text;
+use super::columns::{check_names, text};
 use super::names::ClassNames;
 use super::rows::missing;
 use super::windows::Piece;
@@ -24,6 +24,7 @@ pub(super) fn cut(
     progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Cut> {
     let mut table = Table::open(path, &options.form, limits, progress)?;
+    check_names(table.columns(), options.form.header, path)?;
     let target = match &options.target_columns[..] {
         [name] if open_end && !table.columns().contains(name) => None,
         [name] => Some(table.column(name)?),
