@@ -875,11 +875,11 @@ mod tests {
         let vocabulary = encoder.vocabulary().unwrap().to_json();
         assert_eq!(
             golden::hash(vocabulary.into_bytes()),
-            2_048_152_063_355_662_059
+            17_607_535_267_139_012_829
         );
         for (padding, expected) in [
-            (Padding::Longest, 4_096_410_830_939_982_374),
-            (Padding::Fixed(30), 9_201_634_484_165_391_821),
+            (Padding::Longest, 13_000_298_386_403_402_169),
+            (Padding::Fixed(30), 63_704_942_994_446_281),
         ] {
             let batching = Batching {
                 batch_size: 64,

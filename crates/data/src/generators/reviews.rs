@@ -1,6 +1,7 @@
 //! The built-in dataset `reviews`: seeded, balanced, short film reviews in English.
 //!
-//! It needs no network and no file, and it is made so that word counts do not suffice. A review is
+//! It needs no network and no file, and it is made so that word counts do not suffice. A third of
+//! them is [short](short): one to twelve words, such as people type first. A longer one is
 //!
 //! ```text
 //! review     = { digression } judgment { digression }                  12 to 120 words
@@ -19,7 +20,7 @@
 //!
 //! where `same` is the reviewer's verdict and `other` its opposite.
 //!
-//! - **Negation.** Two in five evaluations are negated ("far from boring"), in both classes alike
+//! - **Negation.** Nearly half of the evaluations are negated ("far from boring"), in both classes alike
 //!   and with words of the opposite polarity, so a single word says little. An emphasis ("never
 //!   less than gripping") looks like a negation and is none.
 //! - **Contrast.** What others said or what the reviewer expected is independent of the verdict: as
@@ -34,6 +35,10 @@
 //! Training and test reviews come from independent streams of one seed. How a draw picks a
 //! phrase is spelt out in this crate, so that a seed gives the same reviews on every platform and
 //! with every version of the random number libraries.
+
+#[rustfmt::skip]
+mod grammar;
+mod short;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -59,8 +64,9 @@ const TARGET_WORDS: std::ops::RangeInclusive<u32> = 12..=94;
 const RAMBLING_WORDS: std::ops::RangeInclusive<u32> = 70..=94;
 
 // Chances, in percent.
+const SHORT: u32 = 33;
 const RAMBLING: u32 = 20;
-const NEGATED: u32 = 40;
+const NEGATED: u32 = 45;
 const EMPHASIS: u32 = 5;
 const INTENSIFIED: u32 = 75;
 const NOUN: u32 = 20;
@@ -71,198 +77,9 @@ const AGREES: u32 = 50;
 const HEARSAY_LAST: u32 = 30;
 const HEARSAY_ALONE: u32 = 12;
 const FOURTH_OPINION: u32 = 60;
-const REMARK: u32 = 18;
+const REMARK: u32 = 10;
 const JUDGMENT_FIRST: u32 = 25;
 const JUDGMENT_LAST: u32 = 40;
-
-/// The phrases, kept by hand: rustfmt would give a line to each word.
-#[rustfmt::skip]
-mod grammar {
-    /// Words that judge, by polarity: `[negative, positive]`.
-    pub const ADJECTIVES: [&[&str]; 2] = [
-        &[
-            "dull", "boring", "tedious", "clumsy", "shallow", "lifeless", "dreary", "pointless",
-            "awful", "terrible", "bland", "stale", "hollow", "painful", "wooden", "dismal",
-            "muddled", "tiresome", "lazy", "sloppy",
-        ],
-        &[
-            "gripping", "charming", "moving", "brilliant", "funny", "clever", "delightful",
-            "touching", "thrilling", "beautiful", "superb", "wonderful", "witty", "graceful",
-            "enchanting", "splendid", "elegant", "tender", "dazzling", "haunting",
-        ],
-    ];
-
-    /// Nouns that judge, as [`ADJECTIVES`]; all take the article "a".
-    pub const NOUNS: [&[&str]; 2] = [
-        &["mess", "bore", "failure", "disaster", "flop", "chore", "letdown"],
-        &["masterpiece", "delight", "triumph", "treat", "joy", "gem", "marvel"],
-    ];
-
-    pub const NEGATORS: &[&str] = &[
-        "not", "never", "hardly", "not once", "far from", "anything but", "by no means",
-    ];
-    pub const NOUN_NEGATORS: &[&str] = &[
-        "not", "hardly", "far from", "anything but", "by no means",
-    ];
-
-    /// These contain a negation and affirm all the same.
-    pub const EMPHASES: &[&str] = &["never less than", "nothing short of"];
-    pub const NOUN_EMPHASES: &[&str] = &["nothing less than", "nothing short of"];
-    pub const INTENSIFIERS: &[&str] = &[
-        "truly", "quite", "so", "utterly", "simply", "really", "thoroughly",
-    ];
-
-    pub const SUBJECTS: &[&str] = &[
-        "the film", "this picture", "the whole thing", "this {genre}", "{title}", "the result",
-        "what we saw", "the evening's film",
-    ];
-    /// Parts of a film: subjects that take adjectives only.
-    pub const ASPECTS: &[&str] = &[
-        "the acting", "the script", "the story", "the dialogue", "the photography", "the direction",
-        "the second half", "the ending",
-    ];
-    /// Subjects after "but".
-    pub const PRONOUNS: &[&str] = &[
-        "it", "the film", "for me it", "this one", "in the end it", "to my eyes it",
-    ];
-
-    /// What others said and what was expected, before an adjective or a noun.
-    pub const HEARSAY: &[&str] = &[
-        "critics called it", "everyone told me it was", "the papers said it was",
-        "I had expected it to be", "my {companion} had warned me that it was",
-        "people in the queue called it", "I had heard it was", "the posters made me believe it was",
-    ];
-
-    /// What joins hearsay to the reviewer's own word: `[opposed, agreeing]`.
-    pub const JOINTS: [&[&str]; 2] = [&["but", "and yet"], &["and", "and indeed"]];
-    /// The same with the hearsay last.
-    pub const LATE_JOINTS: [&[&str]; 2] = [&["although", "even if"], &["just as", "and"]];
-
-    /// Plain last words, by polarity as [`ADJECTIVES`].
-    pub const REMARKS: [&[&str]; 2] = [
-        &[
-            "I want my money back", "save yourself the price of the ticket",
-            "we left long before the credits", "I looked at my watch every few minutes",
-            "two hours wasted", "stay at home instead", "even the trailer is too long",
-            "I regret the bus fare",
-        ],
-        &[
-            "I would gladly see it again", "tell all your friends",
-            "we clapped until our hands hurt", "I left the cinema smiling", "two hours well spent",
-            "it deserves every prize", "I recommend it warmly", "go while you can",
-        ],
-    ];
-
-    /// Sentences that say nothing about the verdict.
-    pub const DIGRESSIONS: &[&str] = &[
-        "{title} is a {genre} set in {place}.",
-        "It follows {role} who comes back to {place} after {count} years.",
-        "{lead} plays {role}, and {actor} plays {role}.",
-        "{role} finds {object} in {place} and sets out to learn whose it was.",
-        "A letter arrives from {place}, and {role} decides to answer it.",
-        "Halfway through, {role} sells {object} to {role}.",
-        "The first scene shows {place} on a {weekday} morning in {season}.",
-        "{actor} wrote the music and conducts it as well.",
-        "The camera was in the hands of {actor}, as in the last {count} films of this director.",
-        "It was shot in {place} over {count} weeks in {season}.",
-        "{lead} learned to {skill} for the part.",
-        "The story is told by {role}, who remembers how it all began.",
-        "There are {count} chapters, and each carries the name of a {trade}.",
-        "Between the two families stands {object}, which both of them claim.",
-        "In the final reel {role} and {role} meet once more in {place}.",
-        "The director, {actor}, comes from {place} and used to be a {trade}.",
-        "The running time is about {count} minutes longer than that of most pictures of its kind.",
-        "It is based on a novel that my {companion} read at school.",
-        "There is also a subplot about {role} and {object}.",
-        "Most of the dialogue is spoken in a kitchen, and the rest on a train to {place}.",
-        "We sat in {seat} and kept our coats on.",
-        "My {companion} had bought the tickets on {weekday}.",
-        "My {companion} came along, and so did {count} people from the office.",
-        "The cinema stands between a bakery and the old post office.",
-        "I had never been to that cinema before, although it is near.",
-        "We did not take the car and arrived early.",
-        "It had begun to rain, so we took the tram.",
-        "Before the film they showed {count} commercials for cars.",
-        "My {companion} shared {snack} with the people in {seat}.",
-        "Somebody in {seat} was eating {snack}.",
-        "I saw it on a {weekday} in {season}, at the late showing.",
-        "The hall holds about {count} hundred people and has red curtains.",
-        "Afterwards we walked along the river and talked about the {trade} next door.",
-        "My {companion} lives near the cinema and works as a {trade}.",
-        "We had {snack} in the foyer, where they hang portraits of old actors.",
-        "The copy they showed was subtitled, with the letters in yellow.",
-        "On the way home my {companion} told me about a trip to {place}.",
-        "The usher used to be a {trade} and knows every regular by name.",
-        "Next {weekday} they are going to show a {genre} from {place}.",
-        "The last {genre} I watched was with {lead} too, about {count} years ago.",
-        "We parked behind the station and went the rest of the way on foot.",
-        "My {companion} takes notes during a film and reads them out at supper.",
-        "The interval lasted {count} minutes, enough for {snack}.",
-        "I write these lines on a {weekday}, with {object} on the desk beside me.",
-    ];
-
-    pub const TITLE_FIRST: &[&str] = &[
-        "Silent", "Crimson", "Northern", "Paper", "Distant", "Second", "Winter", "Glass",
-        "Borrowed", "Golden", "Hidden", "Seventh", "Copper", "Midnight", "Scarlet", "Wandering",
-    ];
-    pub const TITLE_SECOND: &[&str] = &[
-        "Orchard", "Harbour", "Letter", "Garden", "Bridge", "Stranger", "Lantern", "Island",
-        "Clockmaker", "River", "Carousel", "Witness", "Compass", "Station", "Sparrow", "Promise",
-    ];
-    pub const GENRES: &[&str] = &[
-        "western", "thriller", "comedy", "drama", "musical", "mystery", "romance", "documentary",
-        "fable", "war film",
-    ];
-    pub const FIRST_NAMES: &[&str] = &[
-        "Ada", "Bruno", "Clara", "Dmitri", "Elena", "Felix", "Greta", "Hugo", "Irene", "Jonas",
-        "Karin", "Leon", "Mira", "Nadia", "Oscar", "Paula",
-    ];
-    pub const LAST_NAMES: &[&str] = &[
-        "Abelard", "Brandt", "Castellan", "Dovrak", "Eastwick", "Fenwright", "Gallow", "Hartmann",
-        "Ibarro", "Jansson", "Kestrel", "Lindgard", "Morrow", "Norwood", "Okonda", "Pellerin",
-    ];
-    pub const COMPANIONS: &[&str] = &[
-        "sister", "brother", "neighbour", "uncle", "daughter", "flatmate", "cousin", "grandmother",
-        "colleague", "aunt",
-    ];
-    pub const ROLES: &[&str] = &[
-        "a lighthouse keeper", "a retired detective", "a young pianist", "a country doctor",
-        "a travelling salesman", "a ship's cook", "a schoolteacher", "a jeweller",
-        "a widowed farmer", "a night porter", "a chess player", "a railway clerk", "a seamstress",
-        "a former boxer", "a translator", "a village priest",
-    ];
-    pub const PLACES: &[&str] = &[
-        "a harbour town", "a mountain village", "the old capital", "a desert outpost",
-        "a suburb of Lisbon", "the old port of Hamburg", "a boarding school", "a monastery",
-        "the Scottish islands", "a frontier station", "a seaside hotel", "the vineyards of Tuscany",
-        "a mining camp", "the back streets of Vienna",
-    ];
-    pub const OBJECTS: &[&str] = &[
-        "a silver watch", "a bundle of letters", "an old map", "a violin", "a locked suitcase",
-        "a photograph", "a blue umbrella", "a set of keys", "a brass telescope", "a diary",
-    ];
-    pub const TRADES: &[&str] = &[
-        "carpenter", "florist", "tailor", "plumber", "baker", "dentist", "gardener", "librarian",
-        "watchmaker", "painter",
-    ];
-    pub const SKILLS: &[&str] = &[
-        "fence", "ride", "play the cello", "sail", "juggle", "bake bread", "type", "skate",
-    ];
-    pub const SEATS: &[&str] = &[
-        "the third row", "the balcony", "the last row", "the front row", "a box on the left",
-        "the middle of the hall",
-    ];
-    pub const SNACKS: &[&str] = &[
-        "popcorn", "peanuts", "a bag of crisps", "liquorice", "ice cream", "a cheese roll", "tea",
-    ];
-    pub const COUNTS: &[&str] = &[
-        "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve",
-    ];
-    pub const WEEKDAYS: &[&str] = &[
-        "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
-    ];
-    pub const SEASONS: &[&str] = &["spring", "summer", "autumn", "winter", "January", "November"];
-}
 
 /// Short film reviews in English, 20 000 to train and 5000 to test on, in random order, half of each split
 /// positive but for 3 % whose labels are wrong. The same seed generates the same reviews.
@@ -323,6 +140,14 @@ impl Writer {
     }
 
     fn review(&mut self, positive: bool) -> String {
+        if self.chance(SHORT) {
+            self.short_review(positive)
+        } else {
+            self.long_review(positive)
+        }
+    }
+
+    fn long_review(&mut self, positive: bool) -> String {
         let scene = self.scene();
         let rambling = self.chance(RAMBLING);
         let further = if rambling {
@@ -502,19 +327,28 @@ impl Writer {
 
     /// `template` with every `{slot}` filled, from the scene or from the slot's table.
     fn fill(&mut self, template: &str, scene: &Scene) -> String {
+        self.replaced(template, &mut |writer, slot, filled| match slot {
+            "title" => filled.push_str(&scene.title),
+            "lead" => filled.push_str(&scene.lead),
+            "genre" => filled.push_str(scene.genre),
+            "companion" => filled.push_str(scene.companion),
+            "actor" => filled.push_str(&writer.name()),
+            _ => filled.push_str(writer.pick(slot_table(slot))),
+        })
+    }
+
+    /// `template` with what `fill` adds instead of every `{slot}`.
+    fn replaced(
+        &mut self,
+        template: &str,
+        fill: &mut dyn FnMut(&mut Self, &str, &mut String),
+    ) -> String {
         let mut filled = String::with_capacity(2 * template.len());
         let mut rest = template;
         while let Some((before, after)) = rest.split_once('{') {
             let (slot, after) = after.split_once('}').expect("a slot ends with a brace");
             filled.push_str(before);
-            match slot {
-                "title" => filled.push_str(&scene.title),
-                "lead" => filled.push_str(&scene.lead),
-                "genre" => filled.push_str(scene.genre),
-                "companion" => filled.push_str(scene.companion),
-                "actor" => filled.push_str(&self.name()),
-                _ => filled.push_str(self.pick(slot_table(slot))),
-            }
+            fill(self, slot, &mut filled);
             rest = after;
         }
         filled + rest
@@ -619,18 +453,23 @@ mod tests {
     }
 
     #[test]
-    fn every_review_has_12_to_120_words_and_the_mean_is_near_45() {
+    fn a_third_of_the_reviews_is_short_and_the_others_have_12_to_120_words() {
         let Dataset { train, test, .. } = &*REVIEWS;
         let lengths: Vec<usize> = train
             .iter()
             .chain(test)
             .map(|review| words(review).count())
             .collect();
-        for length in &lengths {
-            assert!((12..=120).contains(length), "a review of {length} words");
-        }
-        let mean = lengths.iter().sum::<usize>() as f64 / lengths.len() as f64;
-        assert!((40.0..=50.0).contains(&mean), "{mean} words a review");
+        let (short, long): (Vec<usize>, Vec<usize>) = lengths
+            .into_iter()
+            .partition(|length| *length <= short::MOST_WORDS);
+        let share = short.len() as f64 / (short.len() + long.len()) as f64;
+        assert!((0.30..=0.37).contains(&share), "{share} are short");
+        assert!(short.iter().all(|length| *length > 0));
+        let longest = long.iter().max().unwrap();
+        assert!(*longest <= 120, "a review of {longest} words");
+        let mean = long.iter().sum::<usize>() as f64 / long.len() as f64;
+        assert!((45.0..=55.0).contains(&mean), "{mean} words a long review");
     }
 
     #[test]
@@ -653,8 +492,8 @@ mod tests {
             };
             golden::hash(reviews.iter().flat_map(bytes))
         };
-        assert_eq!(hash(&REVIEWS.train), 8_765_119_439_441_256_834);
-        assert_eq!(hash(&REVIEWS.test), 2_366_470_803_469_522_371);
+        assert_eq!(hash(&REVIEWS.train), 13_945_399_695_224_841_643);
+        assert_eq!(hash(&REVIEWS.test), 7_092_233_864_430_336_522);
     }
 
     #[test]
@@ -662,18 +501,18 @@ mod tests {
         let Dataset { train, test, .. } = &*REVIEWS;
         let (train_texts, test_texts) = (distinct(train), distinct(test));
         assert!(
-            train_texts.len() * 100 >= 99 * train.len(),
+            train_texts.len() * 100 >= 98 * train.len(),
             "{} differ",
             train_texts.len()
         );
         assert!(
-            test_texts.len() * 100 >= 99 * test.len(),
+            test_texts.len() * 100 >= 98 * test.len(),
             "{} differ",
             test_texts.len()
         );
         let shared = test_texts.intersection(&train_texts).count();
         assert!(
-            shared * 100 < test.len(),
+            shared * 100 < 5 * test.len(),
             "{shared} test reviews are in the training split"
         );
     }
@@ -701,8 +540,8 @@ mod tests {
                 .filter(|review| neutral_words_after(review) >= least);
             reviews.count() * 1000 / train.len()
         };
-        assert!(far(40) >= 80, "{} in a thousand", far(40));
-        assert!(far(60) >= 40, "{} in a thousand", far(60));
+        assert!(far(40) >= 60, "{} in a thousand", far(40));
+        assert!(far(60) >= 30, "{} in a thousand", far(60));
         assert!(far(80) >= 1, "{} in a thousand", far(80));
     }
 
@@ -720,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn two_in_five_evaluations_are_negated_in_both_classes() {
+    fn nearly_half_of_the_evaluations_are_negated_in_both_classes() {
         let negated = |praise: &str| {
             let begins = |phrases: &[&str]| phrases.iter().any(|phrase| praise.starts_with(phrase));
             begins(NEGATORS) && !begins(EMPHASES)
@@ -731,7 +570,7 @@ mod tests {
                 .filter(|_| negated(&writer.praise(positive)))
                 .count();
             assert!(
-                (3_800..=4_200).contains(&count),
+                (4_300..=4_700).contains(&count),
                 "{count} of 10 000 are negated"
             );
         }
@@ -797,7 +636,7 @@ mod tests {
     fn bag_of_words_stays_below_80_percent() {
         let accuracy = bag_of_words_accuracy(&REVIEWS.train, &REVIEWS.test);
         assert!(
-            (0.55..0.80).contains(&accuracy),
+            (0.52..0.80).contains(&accuracy),
             "bag of words reaches {accuracy}"
         );
     }
