@@ -1281,7 +1281,7 @@ fn bench_measures_both_networks_on_the_cpu() {
 
 #[test]
 fn bench_counts_the_launches_of_an_adapter() {
-    let device = if find(DeviceChoice::Gpu).is_ok() {
+    let device = if find(DeviceChoice::GPU).is_ok() {
         "gpu"
     } else {
         "software"
@@ -1898,6 +1898,8 @@ mod unix {
                 "the cursor is shown: {after:?}"
             );
             assert!(!after.contains("\u{1b}[?1049h"));
+            // Whether the first signal ended it in time or the second at once.
+            assert!(after.contains(" train --resume run"), "{after:?}");
             let modes: Vec<_> = after.split_whitespace().collect();
             for mode in ["icanon", "echo", "isig"] {
                 assert!(modes.contains(&mode), "{mode}: {after:?}");

@@ -16,8 +16,8 @@ pub fn gpu() -> Device {
                 .find(|adapter| adapter.api == api)
                 .map(ComputeDevice::Adapter)
                 .unwrap_or_else(|| panic!("there is no {api} adapter to test")),
-            Err(_) => find(DeviceChoice::Gpu)
-                .or_else(|_| find(DeviceChoice::Software))
+            Err(_) => find(DeviceChoice::GPU)
+                .or_else(|_| find(DeviceChoice::SOFTWARE))
                 .unwrap_or_else(|error| panic!("these tests need a graphics adapter: {error}")),
         };
         eprintln!("WGPU runs on {selected}");

@@ -49,6 +49,8 @@ pub enum Command {
     Summary(SummaryArgs),
     /// Measure how fast the lesson's network runs, beside the same network of Burn's own layers
     Bench(BenchArgs),
+    /// Write what makes a shell complete this program's commands and flags
+    Completions(CompletionsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -126,6 +128,7 @@ pub struct CompareArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("dataset", |dataset| dataset.help(TESTED_DATASET)))]
 pub struct EvaluateArgs {
     /// A trained run's folder; its own dataset is the one to test on, unless --dataset names another,
     /// of which a file is test part as a whole
@@ -137,6 +140,8 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     pub format: FormatArgs,
 }
+
+const TESTED_DATASET: &str = "reviews, imdb, adding, recall, or a file that ends in .csv, .tsv or .jsonl [default: the run's own]";
 
 #[derive(Debug, Args)]
 pub struct PredictArgs {
@@ -156,7 +161,7 @@ pub struct PredictArgs {
 
 #[derive(Debug, Args)]
 pub struct RunsArgs {
-    /// Folders of runs, or single runs [default: runs]
+    /// Folders of runs, or single runs; runs that `compare` made are found in its folder [default: runs]
     #[arg(value_name = "FOLDER")]
     pub folders: Vec<PathBuf>,
     #[command(flatten)]
@@ -167,8 +172,8 @@ pub struct RunsArgs {
 pub struct ExplainArgs {
     /// A trained run's folder
     pub run: PathBuf,
-    /// The text
-    pub text: String,
+    /// The text; without one, standard input is read as a whole
+    pub text: Vec<String>,
     /// Also write a page of HTML, with plots
     #[arg(long, value_name = "FILE", value_parser = parse_new_file)]
     pub html: Option<PathBuf>,
@@ -238,8 +243,8 @@ pub struct SummaryArgs {
 
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Where to run [default: the CPU and every GPU]
-    #[arg(long, value_enum)]
+    /// Where to run, as with `train` [default: the CPU and every GPU]
+    #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
     /// Kinds of recurrent layer
     #[arg(long, value_parser = cell(), value_delimiter = ',', default_value = "lstm,gru")]
@@ -278,6 +283,13 @@ pub struct BenchArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
 pub struct FormatArgs {
     /// How the answer is written
     #[arg(long, value_enum, default_value = "text")]
@@ -286,8 +298,9 @@ pub struct FormatArgs {
 
 #[derive(Debug, Args)]
 pub struct DeviceArgs {
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "auto")]
+    /// Where to compute: auto, cpu, gpu, discrete, integrated, virtual, software, vulkan, metal, dx12, gl, one of these by
+    /// number as vulkan:1, or what `devices` lists: a number, a name, or part of one
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
 }
 
@@ -481,16 +494,18 @@ impl Command {
     /// Whether it asks which graphics adapters there are.
     pub fn looks_for_adapters(&self) -> bool {
         let device = match self {
-            Self::Train(args) => args.device.device,
-            Self::Compare(args) => args.device.device,
-            Self::Evaluate(args) => args.device.device,
-            Self::Predict(args) => args.device.device,
-            Self::Explain(args) => args.device.device,
-            Self::Bench(args) => args.device.unwrap_or(DeviceChoice::Auto),
-            Self::Devices(_) => DeviceChoice::Auto,
-            Self::Runs(_) | Self::Dataset(_) | Self::Summary(_) => DeviceChoice::Cpu,
+            Self::Train(args) => &args.device.device,
+            Self::Compare(args) => &args.device.device,
+            Self::Evaluate(args) => &args.device.device,
+            Self::Predict(args) => &args.device.device,
+            Self::Explain(args) => &args.device.device,
+            Self::Bench(args) => args.device.as_ref().unwrap_or(&DeviceChoice::Auto),
+            Self::Devices(_) => &DeviceChoice::Auto,
+            Self::Runs(_) | Self::Dataset(_) | Self::Summary(_) | Self::Completions(_) => {
+                &DeviceChoice::Cpu
+            }
         };
-        device != DeviceChoice::Cpu
+        *device != DeviceChoice::Cpu
     }
 }
 

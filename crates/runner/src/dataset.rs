@@ -11,6 +11,7 @@ use gatefold_data::{
 use gatefold_training::RunConfig;
 use gatefold_training::config::DatasetConfig;
 
+use crate::terminal::{program, word};
 use crate::{say, series};
 
 /// The generators' seed: the built-in datasets are the same ones in every run.
@@ -157,6 +158,16 @@ pub fn source(config: &RunConfig, labels: Option<&Labels>) -> Result<Source> {
         }),
         (None, "reviews") => Ok(Source::Reviews { seed: SEED }),
         (None, "imdb") => {
+            if let Some(path) = &config.path
+                && is_table(&path.to_string_lossy())
+                && path.extension().is_none_or(|ending| ending != "npz")
+            {
+                bail!(
+                    "{} is a table, and --data says where IMDB lies: name it with --dataset {}",
+                    path.display(),
+                    word(path)
+                );
+            }
             refuse_table_flags("imdb is no table", config)?;
             imdb(config.path.as_deref())
         }
@@ -308,8 +319,9 @@ fn imdb(path: Option<&Path>) -> Result<Source> {
     let directory = data_directory()?;
     Source::imdb(&directory).with_context(|| {
         format!(
-            "IMDB is not in the data directory {}. `gatefold dataset fetch imdb` downloads it (80 MiB); --data names another place",
-            directory.display()
+            "IMDB is not in the data directory {}. `{} dataset fetch imdb` downloads it (80 MiB); --data names another place",
+            directory.display(),
+            program()
         )
     })
 }

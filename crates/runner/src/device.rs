@@ -1,37 +1,140 @@
 //! Which adapters there are, and which one a name stands for.
 
 use std::fmt;
+use std::str::FromStr;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use burn::tensor::Device;
 use burn_cubecl::cubecl::wgpu::WgpuDeviceKind;
 use burn_wgpu::graphics::AutoGraphicsApi;
 use burn_wgpu::{RuntimeOptions, WgpuBackend, WgpuDevice, try_init_setup, wgpu};
-use clap::ValueEnum;
 use gatefold_model::NetworkConfig;
 use gatefold_training::RunConfig;
 use itertools::Itertools;
 use serde::Serialize;
 
-/// What `--device` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+use crate::suggestions::did_you_mean;
+
+/// What `--device` takes. Numbers count from 0, as `gatefold devices` lists them.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// A discrete GPU, else an integrated or virtual one, else the CPU
+    /// `auto`: a discrete GPU, else an integrated or virtual one, else the CPU.
     Auto,
-    /// The CPU
+    /// `cpu`: the CPU.
     Cpu,
-    /// A discrete GPU, else an integrated or virtual one
+    /// `gpu`, `vulkan`, `discrete`, …: the first of a group, never software unless the group is.
+    First(Group),
+    /// `vulkan:1`: one of a group by its number.
+    Nth(Group, usize),
+    /// `2`: one of all that the machine has, the CPU as the last; or part of a name.
+    Number(usize),
+    /// A name, or part of one, in any case.
+    Named(String),
+}
+
+/// Adapters that a word stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// `gpu`: discrete, integrated and virtual GPUs, through any API but OpenGL.
     Gpu,
-    /// A GPU through Vulkan
-    Vulkan,
-    /// A GPU through Metal
-    Metal,
-    /// A GPU through DirectX 12
-    Dx12,
-    /// A GPU through OpenGL
-    Gl,
-    /// A graphics API in software, for tests
-    Software,
+    /// `vulkan`, `metal`, `dx12`, `gl`: what this API reaches.
+    Api(&'static str),
+    /// `discrete`, `integrated`, `virtual`: GPUs of a kind, through any API but OpenGL; `software`.
+    Kind(AdapterKind),
+}
+
+/// What each word stands for.
+const GROUPS: [(&str, Group); 9] = [
+    ("gpu", Group::Gpu),
+    ("vulkan", Group::Api("vulkan")),
+    ("metal", Group::Api("metal")),
+    ("dx12", Group::Api("dx12")),
+    ("gl", Group::Api("gl")),
+    ("discrete", Group::Kind(AdapterKind::Discrete)),
+    ("integrated", Group::Kind(AdapterKind::Integrated)),
+    ("virtual", Group::Kind(AdapterKind::Virtual)),
+    ("software", Group::Kind(AdapterKind::Software)),
+];
+
+impl DeviceChoice {
+    /// Any GPU.
+    pub const GPU: Self = Self::First(Group::Gpu);
+    /// A graphics API in software, for tests.
+    pub const SOFTWARE: Self = Self::First(Group::Kind(AdapterKind::Software));
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let lower = text.to_lowercase();
+        let (word, number) = match lower.split_once(':') {
+            Some((word, number)) => (word, Some(number)),
+            None => (&lower[..], None),
+        };
+        let group = GROUPS.iter().find(|(name, _)| *name == word);
+        match (group, number) {
+            (Some((_, group)), None) => Ok(Self::First(*group)),
+            (Some((_, group)), Some(number)) => match number.parse() {
+                Ok(number) => Ok(Self::Nth(*group, number)),
+                Err(_) => Err(format!(
+                    "behind `{word}:` belongs a number from 0, as `{word}:0`"
+                )),
+            },
+            _ if lower == "auto" => Ok(Self::Auto),
+            _ if lower == "cpu" => Ok(Self::Cpu),
+            _ if lower.is_empty() => Err("it is empty".into()),
+            _ => Ok(lower
+                .parse()
+                .map_or_else(|_| Self::Named(text.into()), Self::Number)),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::First(group) => group.fmt(f),
+            Self::Nth(group, number) => write!(f, "{group}:{number}"),
+            Self::Number(number) => number.fmt(f),
+            Self::Named(name) => name.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = GROUPS.iter().find(|(_, group)| group == self);
+        f.write_str(named.map_or("", |(name, _)| name))
+    }
+}
+
+impl Group {
+    /// Its adapters among all, in their order. A GPU that several APIs reach counts once, through the first of them.
+    fn of(self, adapters: &[Adapter]) -> Vec<&Adapter> {
+        // OpenGL is for those who name it: it is slower, and tells kinds badly.
+        let is_gpu = |adapter: &Adapter| adapter.kind < AdapterKind::Other && adapter.api != "gl";
+        let belongs = |adapter: &&Adapter| match self {
+            Self::Gpu => is_gpu(adapter),
+            Self::Api(api) => adapter.api == api,
+            Self::Kind(AdapterKind::Software) => adapter.kind == AdapterKind::Software,
+            Self::Kind(kind) => adapter.kind == kind && is_gpu(adapter),
+        };
+        let mut group: Vec<&Adapter> = adapters.iter().filter(belongs).collect();
+        let mut apis: Vec<(AdapterKind, String)> = Vec::new();
+        group.retain(|adapter| {
+            let first = apis.iter().find(|(kind, _)| *kind == adapter.kind);
+            let counts = first.is_none_or(|(_, api)| *api == adapter.api);
+            if first.is_none() {
+                apis.push((adapter.kind, adapter.api.clone()));
+            }
+            counts
+        });
+        group
+    }
 }
 
 /// What an adapter is.
@@ -157,46 +260,85 @@ impl fmt::Display for ComputeDevice {
 /// The adapter, or the CPU, that `choice` stands for among `adapters` (in the order of [`adapters`]).
 ///
 /// # Errors
-/// If there is none; the message lists what there is.
-pub fn select(choice: DeviceChoice, adapters: &[Adapter]) -> Result<ComputeDevice> {
-    // OpenGL is for those who name it: it is slower, and tells kinds badly.
-    let is_gpu = |adapter: &&Adapter| adapter.kind < AdapterKind::Other && adapter.api != "gl";
-    let through = |api: &'static str| {
-        move |adapter: &&Adapter| adapter.api == api && adapter.kind != AdapterKind::Software
-    };
+/// If there is none, or a part of a name stands for several; the message lists what there is.
+pub fn select(choice: &DeviceChoice, adapters: &[Adapter]) -> Result<ComputeDevice> {
     let found = match choice {
         DeviceChoice::Cpu => return Ok(ComputeDevice::Cpu),
-        DeviceChoice::Auto => match adapters.iter().find(is_gpu) {
+        DeviceChoice::Auto => match Group::Gpu.of(adapters).first() {
             None => return Ok(ComputeDevice::Cpu),
-            found => found,
+            Some(adapter) => Some(*adapter),
         },
-        DeviceChoice::Gpu => adapters.iter().find(is_gpu),
-        DeviceChoice::Vulkan => adapters.iter().find(through("vulkan")),
-        DeviceChoice::Metal => adapters.iter().find(through("metal")),
-        DeviceChoice::Dx12 => adapters.iter().find(through("dx12")),
-        DeviceChoice::Gl => adapters.iter().find(through("gl")),
-        DeviceChoice::Software => adapters
-            .iter()
-            .find(|adapter| adapter.kind == AdapterKind::Software),
+        DeviceChoice::First(group) => {
+            let software = *group == Group::Kind(AdapterKind::Software);
+            let mut group = group.of(adapters).into_iter();
+            group.find(|adapter| software || adapter.kind != AdapterKind::Software)
+        }
+        DeviceChoice::Nth(group, number) => group.of(adapters).get(*number).copied(),
+        DeviceChoice::Number(number) if *number == adapters.len() => return Ok(ComputeDevice::Cpu),
+        DeviceChoice::Number(number) => match adapters.get(*number) {
+            Some(adapter) => Some(adapter),
+            None => named(&number.to_string(), adapters)?,
+        },
+        DeviceChoice::Named(name) => named(name, adapters)?,
     };
     found.cloned().map(ComputeDevice::Adapter).ok_or_else(|| {
-        let name = choice
-            .to_possible_value()
-            .map(|value| value.get_name().to_string())
-            .unwrap_or_default();
-        let there = if adapters.is_empty() {
-            "no graphics adapter".into()
-        } else {
-            adapters.iter().join("; ")
-        };
         let hint = match choice {
-            DeviceChoice::Software => {
-                "\nOn Debian and Ubuntu, the package mesa-vulkan-drivers brings a software adapter."
+            DeviceChoice::First(Group::Kind(AdapterKind::Software)) => {
+                "On Debian and Ubuntu, the package mesa-vulkan-drivers brings a software adapter.".into()
             }
-            _ => "\nA GPU that is missing here may need its driver; `--device cpu` always works.",
+            DeviceChoice::Named(name) => {
+                let words = GROUPS.iter().map(|(word, _)| *word).chain(["auto", "cpu"]);
+                let hint = did_you_mean(name, words);
+                format!("--device takes a word (auto, cpu, gpu, vulkan, …), a number, or part of a name{hint}.")
+            }
+            _ => "A GPU that is missing here may need its driver; `--device cpu` always works.".into(),
         };
-        anyhow!("no adapter for --device {name}. This machine has: the CPU; {there}.{hint}")
+        let there = listed(adapters, adapters);
+        anyhow!("no adapter for --device {choice}. This machine has: {there}; {}: the CPU.\n{hint}", adapters.len())
     })
+}
+
+/// The adapter that is called `name`, or else the one whose name holds it. Of several that are called the same, the
+/// first; OpenGL's only where no other API has one.
+///
+/// # Errors
+/// If it is part of several names.
+fn named<'a>(name: &str, adapters: &'a [Adapter]) -> Result<Option<&'a Adapter>> {
+    let name = name.to_lowercase();
+    let lower = |adapter: &Adapter| adapter.name.trim().to_lowercase();
+    let mut fitting: Vec<&Adapter> = adapters
+        .iter()
+        .filter(|adapter| lower(adapter).contains(&name))
+        .collect();
+    for better in [
+        &(|adapter: &Adapter| lower(adapter) == name) as &dyn Fn(&Adapter) -> bool,
+        &|adapter: &Adapter| adapter.api != "gl",
+    ] {
+        if fitting.iter().any(|adapter| better(adapter)) {
+            fitting.retain(|adapter| better(adapter));
+        }
+    }
+    ensure!(
+        fitting.iter().map(|adapter| lower(adapter)).all_equal(),
+        "`{name}` is part of several adapters' names: {}. Give the number, or more of the name",
+        listed(fitting, adapters)
+    );
+    Ok(fitting.first().copied())
+}
+
+/// Adapters with the numbers that they have among all.
+fn listed<'a>(some: impl IntoIterator<Item = &'a Adapter>, all: &[Adapter]) -> String {
+    let number = |adapter: &Adapter| all.iter().position(|other| other == adapter);
+    some.into_iter()
+        .map(|adapter| format!("{}: {adapter}", number(adapter).unwrap_or_default()))
+        .join("; ")
+}
+
+/// `vulkan:0`: an adapter's API, and its number among those of the API.
+pub fn api_and_number(adapter: &Adapter, adapters: &[Adapter]) -> String {
+    let mut of_api = adapters.iter().filter(|other| other.api == adapter.api);
+    let number = of_api.position(|other| other == adapter);
+    format!("{}:{}", adapter.api, number.unwrap_or_default())
 }
 
 impl ComputeDevice {
@@ -230,7 +372,13 @@ impl ComputeDevice {
             AdapterKind::Discrete => WgpuDeviceKind::DiscreteGpu(adapter.index),
             AdapterKind::Integrated => WgpuDeviceKind::IntegratedGpu(adapter.index),
             AdapterKind::Virtual => WgpuDeviceKind::VirtualGpu(adapter.index),
-            AdapterKind::Software => WgpuDeviceKind::Cpu,
+            AdapterKind::Software => {
+                ensure!(
+                    adapter.index == 0,
+                    "{adapter} can't be opened: of an API's software adapters, only the first can"
+                );
+                WgpuDeviceKind::Cpu
+            }
             // Burn's own selector has no such kind.
             AdapterKind::Other => WgpuDeviceKind::Other(adapter.index),
         };
@@ -296,12 +444,14 @@ fn multiply_adds_a_step(model: &NetworkConfig) -> f64 {
 /// The adapter of this machine, or the CPU, that `choice` stands for.
 ///
 /// # Errors
-/// If there is none; the message lists what there is.
+/// If there is none, or a part of a name stands for several; the message lists what there is.
 pub fn find(choice: DeviceChoice) -> Result<ComputeDevice> {
-    if choice == DeviceChoice::Cpu {
-        return Ok(ComputeDevice::Cpu);
+    match choice {
+        DeviceChoice::Cpu => Ok(ComputeDevice::Cpu),
+        // Numbers count OpenGL's adapters too.
+        DeviceChoice::Number(_) => select(&choice, &adapters()),
+        _ => select(&choice, &modern_adapters()).or_else(|_| select(&choice, &adapters())),
     }
-    select(choice, &modern_adapters()).or_else(|_| select(choice, &adapters()))
 }
 
 #[cfg(test)]
@@ -319,8 +469,12 @@ mod tests {
         }
     }
 
+    fn api(name: &'static str) -> DeviceChoice {
+        DeviceChoice::First(Group::Api(name))
+    }
+
     fn chosen(choice: DeviceChoice, adapters: &[Adapter]) -> String {
-        match select(choice, adapters).unwrap() {
+        match select(&choice, adapters).unwrap() {
             ComputeDevice::Cpu => "CPU".into(),
             ComputeDevice::Adapter(adapter) => adapter.name,
         }
@@ -331,15 +485,15 @@ mod tests {
         let discrete = adapter(AdapterKind::Discrete, "vulkan");
         let integrated = adapter(AdapterKind::Integrated, "vulkan");
         let software = adapter(AdapterKind::Software, "vulkan");
-        let auto = DeviceChoice::Auto;
+        let auto = || DeviceChoice::Auto;
         let all = [discrete, integrated.clone(), software.clone()];
-        assert_eq!(chosen(auto, &all), "Discrete vulkan");
+        assert_eq!(chosen(auto(), &all), "Discrete vulkan");
         assert_eq!(
-            chosen(auto, &[integrated, software.clone()]),
+            chosen(auto(), &[integrated, software.clone()]),
             "Integrated vulkan"
         );
-        assert_eq!(chosen(auto, &[software]), "CPU");
-        assert_eq!(chosen(auto, &[]), "CPU");
+        assert_eq!(chosen(auto(), &[software]), "CPU");
+        assert_eq!(chosen(auto(), &[]), "CPU");
     }
 
     #[test]
@@ -356,8 +510,8 @@ mod tests {
         assert_eq!(auto(&config, 820), DeviceChoice::Auto);
         // A choice by name is kept.
         assert_eq!(
-            for_answers(DeviceChoice::Gpu, &config, 1),
-            DeviceChoice::Gpu
+            for_answers(DeviceChoice::GPU, &config, 1),
+            DeviceChoice::GPU
         );
         config.model.layers = 2;
         config.model.bidirectional = true;
@@ -371,12 +525,147 @@ mod tests {
         );
     }
 
+    /// A desktop with two GPUs, each through two APIs, and software.
+    fn two_gpus() -> Vec<Adapter> {
+        let named = |name: &str, kind, api: &str, index| Adapter {
+            name: name.into(),
+            index,
+            ..adapter(kind, api)
+        };
+        vec![
+            named(
+                "NVIDIA GeForce RTX 3080",
+                AdapterKind::Discrete,
+                "vulkan",
+                0,
+            ),
+            named(
+                "NVIDIA GeForce RTX 3080 Ti",
+                AdapterKind::Discrete,
+                "vulkan",
+                1,
+            ),
+            named("NVIDIA GeForce RTX 3080", AdapterKind::Discrete, "dx12", 0),
+            named(
+                "NVIDIA GeForce RTX 3080 Ti",
+                AdapterKind::Discrete,
+                "dx12",
+                1,
+            ),
+            named(
+                "Intel UHD Graphics 630",
+                AdapterKind::Integrated,
+                "vulkan",
+                0,
+            ),
+            named("Intel UHD Graphics 630", AdapterKind::Integrated, "dx12", 0),
+            named("NVIDIA GeForce RTX 3080/PCIe", AdapterKind::Other, "gl", 0),
+            named("llvmpipe", AdapterKind::Software, "vulkan", 0),
+        ]
+    }
+
+    /// Name, API and index of what `--device text` is.
+    fn taken(text: &str, adapters: &[Adapter]) -> Result<String> {
+        Ok(
+            match select(&text.parse().map_err(anyhow::Error::msg)?, adapters)? {
+                ComputeDevice::Cpu => "CPU".into(),
+                ComputeDevice::Adapter(Adapter {
+                    name, api, index, ..
+                }) => format!("{name}, {api} {index}"),
+            },
+        )
+    }
+
+    #[test]
+    fn each_of_several_adapters_can_be_named() {
+        let adapters = two_gpus();
+        for (text, expected) in [
+            ("0", "NVIDIA GeForce RTX 3080, vulkan 0"),
+            ("3", "NVIDIA GeForce RTX 3080 Ti, dx12 1"),
+            ("8", "CPU"),
+            ("CPU", "CPU"),
+            (
+                "nvidia geforce rtx 3080",
+                "NVIDIA GeForce RTX 3080, vulkan 0",
+            ),
+            ("3080 TI", "NVIDIA GeForce RTX 3080 Ti, vulkan 1"),
+            ("uhd", "Intel UHD Graphics 630, vulkan 0"),
+            ("630", "Intel UHD Graphics 630, vulkan 0"),
+            ("pcie", "NVIDIA GeForce RTX 3080/PCIe, gl 0"),
+            ("gl", "NVIDIA GeForce RTX 3080/PCIe, gl 0"),
+            ("Vulkan", "NVIDIA GeForce RTX 3080, vulkan 0"),
+            ("vulkan:1", "NVIDIA GeForce RTX 3080 Ti, vulkan 1"),
+            ("vulkan:2", "Intel UHD Graphics 630, vulkan 0"),
+            ("vulkan:3", "llvmpipe, vulkan 0"),
+            ("dx12:1", "NVIDIA GeForce RTX 3080 Ti, dx12 1"),
+            ("discrete", "NVIDIA GeForce RTX 3080, vulkan 0"),
+            ("discrete:1", "NVIDIA GeForce RTX 3080 Ti, vulkan 1"),
+            ("integrated", "Intel UHD Graphics 630, vulkan 0"),
+            ("gpu:2", "Intel UHD Graphics 630, vulkan 0"),
+            ("software", "llvmpipe, vulkan 0"),
+        ] {
+            assert_eq!(taken(text, &adapters).unwrap(), expected, "{text}");
+        }
+        for adapter in &adapters {
+            let text = api_and_number(adapter, &adapters);
+            let expected = format!("{}, {} {}", adapter.name, adapter.api, adapter.index);
+            assert_eq!(taken(&text, &adapters).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_means_several_or_none_is_an_error_that_lists_them() {
+        let adapters = two_gpus();
+        let error = |text: &str| taken(text, &adapters).unwrap_err().to_string();
+        let several = error("3080");
+        for part in [
+            "several",
+            "0: NVIDIA GeForce RTX 3080 (",
+            "3: NVIDIA GeForce RTX 3080 Ti (",
+        ] {
+            assert!(several.contains(part), "{several}");
+        }
+        assert!(
+            !several.contains("Intel") && !several.contains("PCIe"),
+            "{several}"
+        );
+        for (text, expected) in [
+            (
+                "radeon",
+                "4: Intel UHD Graphics 630 (integrated GPU, vulkan)",
+            ),
+            ("17", "8: the CPU"),
+            ("vulkan:4", "no adapter for --device vulkan:4"),
+            ("vulcan", "did you mean `vulkan`?"),
+            ("vulkan:x", "a number"),
+            ("", "empty"),
+        ] {
+            let error = error(text);
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn of_adapters_that_are_called_the_same_a_name_is_the_first() {
+        let twin = |index| Adapter {
+            index,
+            ..adapter(AdapterKind::Discrete, "vulkan")
+        };
+        let twins = [twin(0), twin(1)];
+        assert_eq!(
+            taken("discrete vulkan", &twins).unwrap(),
+            "Discrete vulkan, vulkan 0"
+        );
+        assert_eq!(taken("1", &twins).unwrap(), "Discrete vulkan, vulkan 1");
+        assert_eq!(taken("gpu:1", &twins).unwrap(), "Discrete vulkan, vulkan 1");
+    }
+
     #[test]
     fn opengl_is_taken_only_by_name() {
         let adapters = [adapter(AdapterKind::Integrated, "gl")];
         assert_eq!(chosen(DeviceChoice::Auto, &adapters), "CPU");
-        assert!(select(DeviceChoice::Gpu, &adapters).is_err());
-        assert_eq!(chosen(DeviceChoice::Gl, &adapters), "Integrated gl");
+        assert!(select(&DeviceChoice::GPU, &adapters).is_err());
+        assert_eq!(chosen(api("gl"), &adapters), "Integrated gl");
     }
 
     #[test]
@@ -386,21 +675,23 @@ mod tests {
             adapter(AdapterKind::Discrete, "dx12"),
             adapter(AdapterKind::Other, "gl"),
         ];
-        assert_eq!(chosen(DeviceChoice::Dx12, &adapters), "Discrete dx12");
-        assert_eq!(chosen(DeviceChoice::Gl, &adapters), "Other gl");
+        assert_eq!(chosen(api("dx12"), &adapters), "Discrete dx12");
+        assert_eq!(chosen(api("gl"), &adapters), "Other gl");
     }
 
     #[test]
     fn what_is_not_there_is_an_error_that_lists_what_is() {
         let adapters = [adapter(AdapterKind::Software, "vulkan")];
-        for choice in [DeviceChoice::Gpu, DeviceChoice::Vulkan, DeviceChoice::Metal] {
-            let error = select(choice, &adapters).unwrap_err().to_string();
+        for choice in [DeviceChoice::GPU, api("vulkan"), api("metal")] {
+            let error = select(&choice, &adapters).unwrap_err().to_string();
             assert!(
-                error.contains("the CPU; Software vulkan (software, vulkan)"),
+                error.contains("0: Software vulkan (software, vulkan); 1: the CPU"),
                 "{error}"
             );
         }
-        let error = select(DeviceChoice::Software, &[]).unwrap_err().to_string();
+        let error = select(&DeviceChoice::SOFTWARE, &[])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("mesa-vulkan-drivers"), "{error}");
     }
 }

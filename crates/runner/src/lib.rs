@@ -18,6 +18,7 @@
 //! | [`files`] | files that are there as a whole or not at all |
 //! | [`memory`] | how much memory a step takes, told before it is taken |
 //! | [`progress`] | how long work shows itself |
+//! | [`suggestions`] | what was probably meant by a name that there isn't |
 //! | [`terminal`] | text that can't steer the terminal that shows it |
 
 #![warn(clippy::print_stderr, clippy::print_stdout)] // They panic where nobody reads: `say!`.
@@ -39,6 +40,7 @@ pub mod progress;
 pub mod run;
 pub mod run_folder;
 pub mod series;
+pub mod suggestions;
 pub mod tensorboard;
 pub mod terminal;
 

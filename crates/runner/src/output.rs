@@ -1,12 +1,12 @@
 //! Answers, on standard output: text for people, or JSON, an object a line. All else that the program
 //! says goes to standard error.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anyhow::Result;
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
-use gatefold::terminal::{printable, printable_json, within_line};
+use gatefold::terminal::{columns, printable, printable_json, shortened, within_line};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -56,14 +56,91 @@ fn write(line: &str) -> Result<()> {
     Ok(written.map_err(WriteError)?)
 }
 
-/// Writes a table; the columns after the first `left` ones hold numbers.
+/// Writes a table; the columns after the first `left` ones hold numbers. On a terminal too narrow for it, the first ones
+/// are shortened.
 pub fn table(header: &[&str], rows: Vec<Vec<String>>, left: usize) -> Result<()> {
-    line(&render_table(
-        header,
-        rows,
-        left,
-        presets::UTF8_FULL_CONDENSED,
-    ))
+    fitting_table(header, rows, left, &[])
+}
+
+/// Writes a table; on a terminal too narrow for it, the columns of `first_to_go` go one after the other until the rest
+/// fits, the first `left` columns shortened.
+pub fn fitting_table(
+    header: &[&str],
+    mut rows: Vec<Vec<String>>,
+    left: usize,
+    first_to_go: &[usize],
+) -> Result<()> {
+    let mut header = header.to_vec();
+    let mut left = left;
+    if let Some(width) = width() {
+        // As wide as they will be shown.
+        for cell in rows.iter_mut().flatten() {
+            *cell = within_line(cell).into_owned();
+        }
+        left = fit(&mut header, &mut rows, left, (width, first_to_go));
+    }
+    let table = render_table(&header, rows, left, presets::UTF8_FULL_CONDENSED);
+    line(&table)
+}
+
+/// Columns of the terminal that standard output is, if it is one.
+fn width() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    let (columns, _) = ratatui::crossterm::terminal::size().ok()?;
+    (columns > 0).then_some(columns.into())
+}
+
+/// Columns that a cell of a name has at least, before columns go.
+const LEAST: usize = 16;
+
+/// Makes a table at most `width` wide: columns of `first_to_go` go, the first `left` ones are shortened. How many of
+/// those are left.
+fn fit(
+    header: &mut Vec<&str>,
+    rows: &mut [Vec<String>],
+    left: usize,
+    (width, first_to_go): (usize, &[usize]),
+) -> usize {
+    let of_header = |title: &str| title.lines().map(columns).max().unwrap_or(0);
+    let mut widths: Vec<usize> = header.iter().map(|title| of_header(title)).collect();
+    for row in rows.iter() {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(columns(cell));
+        }
+    }
+    let mut least = widths.clone();
+    for (least, title) in least.iter_mut().zip(&header[..]).take(left) {
+        *least = (*least).min(LEAST.max(of_header(title)));
+    }
+    let mut kept: Vec<usize> = (0..header.len()).collect();
+    // A space on both sides of a cell, and a line between cells.
+    let total = |kept: &[usize], widths: &[usize]| {
+        1 + kept.iter().map(|&column| widths[column] + 3).sum::<usize>()
+    };
+    for going in first_to_go {
+        if total(&kept, &least) <= width {
+            break;
+        }
+        kept.retain(|column| column != going);
+    }
+    // What is named by one column may be shorter than what is named by another.
+    while total(&kept, &widths) > width {
+        let shorter = kept
+            .iter()
+            .filter(|column| widths[**column] > least[**column]);
+        let Some(&widest) = shorter.max_by_key(|column| widths[**column]) else {
+            break;
+        };
+        widths[widest] -= 1;
+    }
+    *header = kept.iter().map(|&column| header[column]).collect();
+    for row in rows {
+        let cell = |&column: &usize| shortened(&row[column], widths[column]).into_owned();
+        *row = kept.iter().map(cell).collect();
+    }
+    kept.iter().filter(|column| **column < left).count()
 }
 
 /// A table as text in one of comfy-table's styles; the columns after the first `left` ones hold numbers.
@@ -100,6 +177,44 @@ mod tests {
         let mut widths = table.lines().map(|line| line.chars().count());
         let first = widths.next().unwrap();
         assert!(widths.all(|width| width == first), "{table}");
+    }
+
+    #[test]
+    fn a_table_fits_its_terminal() {
+        let long = "a name of which nobody can say how long it is going to be in the end";
+        let header = ["name", "kind", "count", "share"];
+        let row = |name: &str| {
+            [name, "some", "123456", "0.5000"]
+                .map(str::to_string)
+                .to_vec()
+        };
+        let table = |width: usize, first_to_go: &[usize]| {
+            let mut header = header.to_vec();
+            let mut rows = vec![row(long), row("日本語".repeat(20).as_str())];
+            let left = fit(&mut header, &mut rows, 2, (width, first_to_go));
+            render_table(&header, rows, left, presets::UTF8_FULL_CONDENSED)
+        };
+        let widest = |table: &str| table.lines().map(columns).max().unwrap();
+        let whole = table(200, &[2, 1]);
+        assert!(whole.contains(long) && whole.contains("123456"), "{whole}");
+        let shortened = table(80, &[2, 1]);
+        assert_eq!(widest(&shortened), 80, "{shortened}");
+        assert!(
+            shortened.contains('…') && shortened.contains("in the end"),
+            "{shortened}"
+        );
+        assert!(shortened.contains("123456"), "{shortened}");
+        let without_counts = table(40, &[2, 1]);
+        assert!(
+            !without_counts.contains("123456") && without_counts.contains("some"),
+            "{without_counts}"
+        );
+        assert!(widest(&without_counts) <= 40);
+        let narrow = table(10, &[2, 1]);
+        assert!(
+            narrow.contains("0.5000") && !narrow.contains("some"),
+            "{narrow}"
+        );
     }
 
     #[test]

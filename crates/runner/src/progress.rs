@@ -7,10 +7,44 @@ use gatefold_data::{LoadProgress, Unit};
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::say;
-use crate::terminal::within_line;
+use crate::terminal::{shortened, within_line};
 
 /// How often work speaks where there is no terminal.
 const SPEAK_EVERY: Duration = Duration::from_secs(10);
+
+/// Columns of a name before the bar.
+const LONGEST_NAME: usize = 34;
+
+/// Columns of a terminal in which there is room for units and a rate.
+const WIDE: u16 = 100;
+
+/// Columns of the terminal that shows bars.
+fn width() -> u16 {
+    ratatui::crossterm::terminal::size().map_or(WIDE, |(width, _)| width)
+}
+
+/// How a bar that counts in `unit` looks on a terminal of `width` columns.
+fn style(unit: &str, width: u16) -> ProgressStyle {
+    let (count, rate) = match unit {
+        "bytes" => (
+            "{binary_bytes}/{binary_total_bytes}",
+            "{binary_bytes_per_sec}",
+        ),
+        _ => ("{human_pos}/{human_len}", "{rate}"),
+    };
+    let (bar, more) = match width {
+        0..WIDE => ("{bar:6}", String::new()),
+        _ if unit == "bytes" => ("{bar:12}", format!(", {rate}")),
+        _ => ("{bar:12}", format!(" {unit}, {rate}")),
+    };
+    let template = format!("{{prefix}} [{bar}] {count}{more}, {{eta}} left {{wide_msg}}");
+    let style = ProgressStyle::with_template(&template).expect("the template is fixed");
+    // Indicatif's own rate has four digits behind the point: more than anybody reads.
+    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = write!(out, "{:.1}/s", state.per_sec());
+    };
+    style.with_key("rate", rate).progress_chars("=> ")
+}
 
 /// The progress of some work, on standard error.
 pub struct Bar {
@@ -23,24 +57,8 @@ pub struct Bar {
 impl Bar {
     /// `what` is being done, counted in `unit`: `bytes`, `steps`, …
     pub fn new(what: &str, unit: &str) -> Self {
-        let (count, rate) = match unit {
-            "bytes" => (
-                "{binary_bytes}/{binary_total_bytes}".into(),
-                "{binary_bytes_per_sec}",
-            ),
-            _ => (format!("{{human_pos}}/{{human_len}} {unit}"), "{rate}"),
-        };
-        let template =
-            format!("{{prefix}} [{{bar:12}}] {count}, {rate}, {{eta}} left {{wide_msg}}");
-        // Indicatif's own rate has four digits behind the point: too many for 80 columns.
-        let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            let _ = write!(out, "{:.1}/s", state.per_sec());
-        };
-        let style = ProgressStyle::with_template(&template)
-            .expect("the template is fixed")
-            .with_key("rate", rate);
         let mut bar = Self {
-            bar: ProgressBar::new(0).with_style(style.progress_chars("=> ")),
+            bar: ProgressBar::new(0).with_style(style(unit, width())),
             what: String::new(),
             start: Instant::now(),
             spoken: Instant::now(),
@@ -56,7 +74,9 @@ impl Bar {
         self.spoken = Instant::now();
         self.bar.reset();
         self.bar.set_message("");
-        self.bar.set_prefix(self.what.clone());
+        // Its end, as a file's name behind its folders, is what tells it from others.
+        self.bar
+            .set_prefix(shortened(&self.what, LONGEST_NAME).into_owned());
     }
 
     /// `done` of `total` is behind.
@@ -105,6 +125,85 @@ pub fn reading(what: &str) -> impl FnMut(LoadProgress) {
         bar.update(progress.done, progress.total);
         if progress.done >= progress.total {
             bar.finish();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Result;
+    use std::sync::{Arc, Mutex};
+
+    use indicatif::{ProgressDrawTarget, TermLike};
+
+    use super::*;
+    use crate::terminal::columns;
+
+    /// A terminal of 80 columns that keeps what is written on it.
+    #[derive(Clone, Debug, Default)]
+    struct Written(Arc<Mutex<String>>);
+
+    impl TermLike for Written {
+        fn width(&self) -> u16 {
+            80
+        }
+        fn write_str(&self, text: &str) -> Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn write_line(&self, line: &str) -> Result<()> {
+            self.write_str(line)
+        }
+        fn clear_line(&self) -> Result<()> {
+            self.0.lock().unwrap().clear();
+            Ok(())
+        }
+        fn move_cursor_up(&self, _: usize) -> Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_all_of_a_bar() {
+        for (what, unit, message) in [
+            ("epoch 100/100", "steps", "loss 0.693, accuracy 0.5000"),
+            (
+                "12/24 first-token recall 400, mingru",
+                "steps",
+                "loss 0.693",
+            ),
+            (
+                &format!("reading /home/{}films.csv", "x/".repeat(60)),
+                "bytes",
+                "",
+            ),
+        ] {
+            let terminal = Written::default();
+            let mut bar = Bar::new(what, unit);
+            bar.bar.set_style(style(unit, 80));
+            bar.bar
+                .set_draw_target(ProgressDrawTarget::term_like(Box::new(terminal.clone())));
+            bar.update(15_000, 20_000);
+            bar.message(message.into());
+            bar.bar.tick();
+            let shown = terminal.0.lock().unwrap().trim_end().to_owned();
+            assert!(
+                shown.contains(" left") && shown.ends_with(message),
+                "{shown:?}"
+            );
+            assert!(columns(&shown) <= 80, "{shown:?}");
         }
     }
 }

@@ -212,6 +212,7 @@ fn resume(
     let _ = on_event(Event::Resumed {
         epochs: progress.epochs.clone(),
         step: progress.step,
+        seconds: progress.seconds,
     });
     Ok(true)
 }

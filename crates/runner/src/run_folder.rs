@@ -13,6 +13,8 @@ use itertools::Itertools;
 
 use crate::checkpoints::Checkpoints;
 use crate::files::{self, Lock, read_text};
+use crate::suggestions::nearest;
+use crate::terminal::{program, word};
 
 const METRICS: &str = "metrics.jsonl";
 const SUMMARY: &str = "summary.json";
@@ -22,6 +24,13 @@ const CHECKPOINTS: &str = "checkpoints";
 
 /// Bytes of the metrics or the summary that are read: those of a hundred thousand epochs.
 const MOST_BYTES: u64 = 1 << 24;
+
+/// Folders below the one whose runs are listed in which some are looked for: those of a comparison, and of one of its
+/// cells.
+const DEEPEST: usize = 3;
+
+/// Files and folders in those, at most.
+const MOST_LOOKED_AT: usize = 20_000;
 
 /// A run's folder.
 #[derive(Clone, Debug)]
@@ -46,6 +55,17 @@ impl RunFolder {
         files::sweep(path);
         ensure_empty(path)?;
         Self::written(path, lock)
+    }
+
+    /// Whether a new run can be made at `path`, told before there is any.
+    ///
+    /// # Errors
+    /// If there is something else.
+    pub fn ensure_free(path: &Path) -> Result<()> {
+        match path.symlink_metadata().is_ok() {
+            true => ensure_empty(path),
+            false => Ok(()),
+        }
     }
 
     /// Makes the first folder of `runs/NAME-1`, `runs/NAME-2`, … that is free.
@@ -93,8 +113,9 @@ impl RunFolder {
         for file in [bundle::CONFIG, bundle::WEIGHTS] {
             if !path.join(file).is_file() {
                 bail!(
-                    "{} is no finished run: it has no {file}. `gatefold train` makes runs, in the folder runs unless --run names another",
-                    path.display()
+                    "{} is no finished run: {}",
+                    path.display(),
+                    missing(path, file)
                 );
             }
         }
@@ -116,9 +137,9 @@ impl RunFolder {
     pub fn open_begun(path: &Path) -> Result<Self> {
         ensure!(
             path.join(bundle::CONFIG).is_file(),
-            "{} is no run: it has no {}. `gatefold train` makes runs, in the folder runs unless --run names another",
+            "{} is no run: {}",
             path.display(),
-            bundle::CONFIG
+            missing(path, bundle::CONFIG)
         );
         Self::written(path, Lock::take(path)?)
     }
@@ -255,11 +276,12 @@ impl RunFolder {
 
 /// Reading what a run leaves behind while it goes on, and after it.
 impl RunFolder {
-    /// The runs in the folder `parent`, or the one that it is, in their natural order: the second before
-    /// the tenth. What a run needs may be missing, or damaged.
+    /// The runs in the folder `parent` and in folders in it, as those of a comparison, or the one that it is, in their
+    /// natural order: the second before the tenth. What a run needs may be missing, or damaged. Nothing is looked for in
+    /// runs, links and hidden folders.
     ///
     /// # Errors
-    /// If the folder can't be read.
+    /// If the folder can't be read, or holds too much to be looked through.
     pub fn list(parent: &Path) -> Result<Vec<Self>> {
         let is_run = |path: &PathBuf| {
             let files = [
@@ -272,13 +294,42 @@ impl RunFolder {
             ];
             files.iter().any(|file| path.join(file).exists())
         };
-        let mut paths = vec![parent.to_path_buf()];
-        if !is_run(&paths[0]) {
-            paths = fs::read_dir(parent)
-                .and_then(|entries| entries.map_ok(|entry| entry.path()).try_collect())
-                .with_context(|| format!("cannot read the folder {}", parent.display()))?;
+        let mut paths = Vec::new();
+        let mut left = vec![(parent.to_path_buf(), 0)];
+        let mut looked_at = 0;
+        while let Some((path, depth)) = left.pop() {
+            if is_run(&path) {
+                paths.push(path);
+                continue;
+            }
+            if depth == DEEPEST {
+                continue;
+            }
+            let entries = match fs::read_dir(&path) {
+                // What can't be read below holds no run of anybody who asks.
+                Err(_) if depth > 0 => continue,
+                entries => entries,
+            };
+            let entries =
+                entries.with_context(|| format!("cannot read the folder {}", path.display()))?;
+            for entry in entries {
+                let entry =
+                    entry.with_context(|| format!("cannot read the folder {}", path.display()))?;
+                looked_at += usize::from(depth > 0);
+                ensure!(
+                    looked_at <= MOST_LOOKED_AT,
+                    "the folders in {} hold more than {MOST_LOOKED_AT} files: name the folder that the runs are in",
+                    parent.display()
+                );
+                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+                if is_folder && !is_hidden {
+                    left.push((entry.path(), depth + 1));
+                } else if depth == 0 && is_run(&entry.path()) {
+                    paths.push(entry.path());
+                }
+            }
         }
-        paths.retain(is_run);
         paths.sort_by_cached_key(|path| naturally(&path.to_string_lossy()));
         Ok(paths.iter().map(|path| Self::read(path)).collect())
     }
@@ -331,6 +382,50 @@ impl RunFolder {
             _ => read_text(&path, MOST_BYTES).map(Some),
         }
     }
+}
+
+/// Why `path` is no run: the `file` that it lacks, and what was probably meant.
+fn missing(path: &Path, file: &str) -> String {
+    let names = |runs: &[RunFolder]| runs.iter().take(10).map(|run| word(run.path())).join(", ");
+    if path.is_dir() {
+        return match &RunFolder::list(path).unwrap_or_default()[..] {
+            [] => format!("it has no {file}. {}", how_to_make_runs()),
+            [run] if run.path() == path => format!("it has no {file}"),
+            runs if runs.len() > 10 => format!("it holds {} runs: {}, …", runs.len(), names(runs)),
+            runs => format!("it holds the runs {}", names(runs)),
+        };
+    }
+    // Beside it, and where runs are made.
+    let beside = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let runs: Vec<RunFolder> = [beside.unwrap_or(Path::new(".")), Path::new("runs")]
+        .iter()
+        .filter(|folder| folder.is_dir())
+        .flat_map(|folder| RunFolder::list(folder).unwrap_or_default())
+        .collect();
+    let name = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    };
+    let known: Vec<String> = runs.iter().map(|run| name(run.path())).collect();
+    let meant = nearest(&name(path), known.iter().map(String::as_str));
+    let meant = meant.and_then(|meant| known.iter().position(|name| name == meant));
+    match meant {
+        Some(run) => format!(
+            "there is no such folder; did you mean {}?",
+            word(runs[run].path())
+        ),
+        None => format!("there is no such folder. {}", how_to_make_runs()),
+    }
+}
+
+/// For who has no run yet.
+pub fn how_to_make_runs() -> String {
+    format!(
+        "`{} train` makes runs, in the folder runs unless --run names another",
+        program()
+    )
 }
 
 /// Whether nothing but a lock is in the folder.
@@ -395,6 +490,73 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let error = RunFolder::open(parent.path()).unwrap_err().to_string();
         assert!(error.contains("has no config.toml"), "{error}");
+    }
+
+    #[test]
+    fn runs_are_found_where_compare_makes_them() {
+        let parent = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            let path = parent.path().join(name);
+            fs::create_dir_all(&path).unwrap();
+            fs::write(path.join(bundle::CONFIG), "").unwrap();
+        };
+        for name in [
+            "films-2",
+            "films-10",
+            "compare/gru",
+            "compare/lstm/7",
+            ".hidden/run",
+            "a/b/c/d",
+        ] {
+            make(name);
+        }
+        // What is in a run is the run's.
+        make("films-2/old");
+        let list = |folder: &Path| -> Vec<String> {
+            let runs = RunFolder::list(folder).unwrap();
+            let name = |run: &RunFolder| {
+                run.path()
+                    .strip_prefix(folder)
+                    .unwrap()
+                    .display()
+                    .to_string()
+            };
+            runs.iter().map(name).collect()
+        };
+        assert_eq!(
+            list(parent.path()),
+            ["compare/gru", "compare/lstm/7", "films-2", "films-10"]
+        );
+        assert_eq!(list(&parent.path().join("films-2")), [""]);
+        for i in 0..=MOST_LOOKED_AT {
+            fs::write(parent.path().join("compare").join(i.to_string()), "").unwrap();
+        }
+        let error = RunFolder::list(parent.path()).unwrap_err().to_string();
+        assert!(error.contains("name the folder"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_run_names_those_that_are() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = |name: &str| parent.path().join(name);
+        for name in ["films-lstm-1", "films-gru-1"] {
+            fs::create_dir(path(name)).unwrap();
+            fs::write(path(name).join(bundle::CONFIG), "").unwrap();
+        }
+        let error = |path: &Path| RunFolder::open(path).unwrap_err().to_string();
+        let holds = error(parent.path());
+        assert!(
+            holds.contains("it holds the runs") && holds.contains("films-gru-1"),
+            "{holds}"
+        );
+        let slip = error(&path("film-lstm-1"));
+        assert!(
+            slip.contains("did you mean") && slip.contains("films-lstm-1"),
+            "{slip}"
+        );
+        let other = error(&path("imdb"));
+        assert!(other.contains("no such folder. `"), "{other}");
+        assert!(error(&path("films-gru-1")).ends_with("it has no model.safetensors"));
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub enum Event {
         epochs: Vec<EpochMetrics>,
         /// Steps done of the one after them.
         step: usize,
+        /// That training has taken so far.
+        seconds: f64,
     },
     /// A line for people, from whoever keeps the run.
     Message(String),

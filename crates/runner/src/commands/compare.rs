@@ -12,7 +12,7 @@ use gatefold::memory::ensure_training_fits;
 use gatefold::progress::{self, Bar};
 use gatefold::run::{self, Outcome};
 use gatefold::run_folder::RunFolder;
-use gatefold::terminal::word;
+use gatefold::terminal::{program, word};
 use gatefold::{dataset, files, say};
 use gatefold_data::{EncodedDataset, MemoryTask};
 use gatefold_lesson::memory_tasks::{self, LENGTHS, TaskConfig, TaskResult};
@@ -24,12 +24,15 @@ use serde::Serialize;
 
 use super::train::dashboard::Run;
 use super::train::display::{self, Display};
-use super::train::{found, program, run_name, say_how_to_go_on};
+use super::train::{found, resume, run_name, say_how_to_go_on, say_how_to_test};
 use crate::cli::CompareArgs;
 use crate::output::{self, End, Format};
 
 pub fn run(args: CompareArgs) -> Result<()> {
     let mut config = args.settings.into_config(check)?;
+    for cell in args.cells.iter().duplicates() {
+        say!("{cell} is named more than once; it is trained once");
+    }
     let mut cells: Vec<Cell> = args.cells.into_iter().unique().collect();
     if cells.is_empty() {
         // Dropout in recurrent products leaves out a cell without them.
@@ -39,6 +42,9 @@ pub fn run(args: CompareArgs) -> Result<()> {
     }
     found(&mut config)?;
     let name = config.dataset.name.clone().unwrap_or_default();
+    if let Some(path) = &args.run {
+        RunFolder::ensure_free(path)?;
+    }
     let (selected, device) = device::open(args.device.device)?;
     say!("device: {selected}");
     let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
@@ -69,6 +75,9 @@ pub fn run(args: CompareArgs) -> Result<()> {
             true => Ok(()),
             false => comparison.try_memory(config.training.seed),
         });
+    if ended.is_err() && comparison.interrupt.exit_code().is_some() {
+        comparison.say_how_to_go_on();
+    }
     // However it ended, what was learned until then is worth having.
     let reported = || -> Result<()> {
         if !comparison.sections.is_empty() {
@@ -115,11 +124,11 @@ impl Comparison<'_> {
         data: &EncodedDataset,
         selected: &ComputeDevice,
     ) -> Result<()> {
-        for &cell in self.cells {
+        for (i, &cell) in self.cells.iter().enumerate() {
             self.stop_if_asked("before the next network")?;
             config.model.cell = cell;
             let folder = RunFolder::create(&self.folder.join(cell.to_string()))?;
-            say!("{cell}:");
+            say!("{cell} ({} of {}):", i + 1, self.cells.len());
             let epochs = config.training.epochs;
             let shown = Run::of(config, selected, &folder);
             let mut display = Display::start(shown, true, &self.interrupt)?;
@@ -134,10 +143,7 @@ impl Comparison<'_> {
             match outcome? {
                 Outcome::Finished(section) => self.sections.push(*section),
                 Outcome::Stopped { epoch, step } => {
-                    let (program, run) = (program(), word(folder.path()));
-                    self.stop_if_asked(&format!(
-                        "in epoch {epoch} after {step} steps; to go on with this network: {program} train --resume {run}"
-                    ))?;
+                    self.stop_if_asked(&format!("in epoch {epoch} after {step} steps"))?;
                 }
             }
         }
@@ -152,12 +158,11 @@ impl Comparison<'_> {
             ..TaskConfig::default()
         };
         let mut bar = Bar::new("", "steps");
-        for (task, length, &cell) in iproduct!(
-            [MemoryTask::Adding, MemoryTask::Recall],
-            LENGTHS,
-            self.cells
-        ) {
-            bar.restart(&format!("{task}, {length} timesteps, {cell}"));
+        let tasks = [MemoryTask::Adding, MemoryTask::Recall];
+        let all = iproduct!(tasks, LENGTHS, self.cells);
+        let count = tasks.len() * LENGTHS.len() * self.cells.len();
+        for (i, (task, length, &cell)) in all.enumerate() {
+            bar.restart(&format!("{}/{count} {task} {length}, {cell}", i + 1));
             let mut on_step = |step, steps, loss| {
                 bar.update(step as u64, steps as u64);
                 bar.message(format!("loss {loss:.3}"));
@@ -182,6 +187,36 @@ impl Comparison<'_> {
             return Err(End::Stopped(code).into());
         }
         Ok(())
+    }
+
+    /// Says how to go on with each network that is not tested yet.
+    fn say_how_to_go_on(&self) {
+        // Any of them has the settings of all.
+        let config = |cell: &&Cell| {
+            let config = self.folder.join(cell.to_string()).join("config.toml");
+            config.is_file().then_some(config)
+        };
+        let settings = self.cells.iter().find_map(|cell| config(&cell));
+        for cell in self.cells {
+            let path = self.folder.join(cell.to_string());
+            match (RunFolder::open_begun(&path), &settings) {
+                (Ok(run), _) if run.is_finished() => {}
+                (Ok(run), _) => {
+                    say!("to go on with {cell}: {}", resume(&run));
+                    say_how_to_test(&run);
+                }
+                (Err(_), Some(settings)) if !path.exists() => {
+                    let [settings, path] = [settings, &path].map(|path| word(path));
+                    let program = program();
+                    say!(
+                        "to train {cell}: {program} train --config {settings} --cell {cell} --run {path}"
+                    );
+                }
+                (Err(_), _) => {}
+            }
+        }
+        let folder = word(self.folder);
+        say!("to list what there is: {} runs {folder}", program());
     }
 
     fn write_report(&self) -> Result<PathBuf> {

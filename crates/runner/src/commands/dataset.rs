@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use gatefold::progress::{self, Bar};
-use gatefold::terminal::word;
+use gatefold::terminal::{program, word};
 use gatefold::{dataset, download, files, say};
 use gatefold_data::{ColumnInfo, DatasetInfo, ExampleInfo, SeriesTask, SplitInfo, Tokenizer};
 use gatefold_lesson::report::rounded;
@@ -12,7 +12,6 @@ use gatefold_training::RunConfig;
 use gatefold_training::config::InputConfig;
 use itertools::Itertools;
 
-use super::train::program;
 use crate::cli::{DatasetCommand, DatasetCommandArgs, FormatArgs, PlaceArgs};
 use crate::output::{self, Format};
 
@@ -77,7 +76,8 @@ fn info(
         "mean",
         &longer,
     ];
-    output::table(&header, splits.clone().map(lengths).collect(), 1)?;
+    let lengths = splits.clone().map(lengths).collect();
+    output::fitting_table(&header, lengths, 1, &[3, 7, 9, 4, 6, 2, 8])?;
     if !info.train.labels.is_empty() {
         let names: Vec<&str> = splits.clone().map(|(name, _)| name).collect();
         let header = [&["label"], &names[..]].concat();
@@ -197,8 +197,9 @@ fn fetch(url: Option<String>) -> Result<()> {
     }))?;
     bar.finish();
     say!(
-        "{} is complete, size and MD5 as published. `gatefold train` reads it now",
-        path.display()
+        "{} is complete, size and MD5 as published. `{} train` reads it now",
+        path.display(),
+        program()
     );
     Ok(())
 }

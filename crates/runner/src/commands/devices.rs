@@ -1,7 +1,7 @@
 //! `gatefold devices`
 
 use anyhow::Result;
-use gatefold::device::{Adapter, ComputeDevice, DeviceChoice, adapters, select};
+use gatefold::device::{Adapter, ComputeDevice, DeviceChoice, adapters, api_and_number, select};
 use gatefold_model::{Simd, SimdLevel, simd};
 use serde::Serialize;
 
@@ -11,6 +11,8 @@ use crate::output::{self, Format};
 /// One line of the answer.
 #[derive(Serialize)]
 struct Line<'a> {
+    /// What `--device` takes for it.
+    number: usize,
     #[serde(flatten)]
     adapter: &'a Adapter,
     auto: bool,
@@ -19,6 +21,7 @@ struct Line<'a> {
 /// The CPU's line.
 #[derive(Serialize)]
 struct CpuLine {
+    number: usize,
     name: &'static str,
     kind: &'static str,
     /// The vector instructions in use, and those that `GATEFOLD_SIMD` may name.
@@ -29,17 +32,22 @@ struct CpuLine {
 
 pub fn run(args: DevicesArgs) -> Result<()> {
     let adapters = adapters();
-    let auto = select(DeviceChoice::Auto, &adapters)?;
+    let auto = select(&DeviceChoice::Auto, &adapters)?;
     let Simd { level, available } = simd()?;
     let available: Vec<String> = available.iter().map(SimdLevel::to_string).collect();
     let is_auto =
         |adapter: &Adapter| matches!(&auto, ComputeDevice::Adapter(taken) if taken == adapter);
     if args.format.format == Format::Json {
-        for adapter in &adapters {
+        for (number, adapter) in adapters.iter().enumerate() {
             let auto = is_auto(adapter);
-            output::json(&Line { adapter, auto })?;
+            output::json(&Line {
+                number,
+                adapter,
+                auto,
+            })?;
         }
         return output::json(&CpuLine {
+            number: adapters.len(),
             name: "CPU",
             kind: "cpu",
             simd: level.to_string(),
@@ -50,21 +58,24 @@ pub fn run(args: DevicesArgs) -> Result<()> {
     let mark = |is_auto: bool| if is_auto { "auto" } else { "" }.to_string();
     let mut rows: Vec<Vec<String>> = adapters
         .iter()
-        .map(|adapter| {
-            let (device, name, api) = ComputeDevice::Adapter(adapter.clone()).describe();
+        .enumerate()
+        .map(|(number, adapter)| {
+            let (device, name, _) = ComputeDevice::Adapter(adapter.clone()).describe();
             let kind = format!("{:?}", adapter.kind).to_lowercase();
             let driver = adapter.driver.trim().to_string();
             vec![
+                number.to_string(),
                 mark(is_auto(adapter)),
                 device,
                 kind,
-                api.unwrap_or_default(),
+                api_and_number(adapter, &adapters),
                 name,
                 driver,
             ]
         })
         .collect();
     rows.push(vec![
+        adapters.len().to_string(),
         mark(auto == ComputeDevice::Cpu),
         "cpu".into(),
         String::new(),
@@ -72,5 +83,7 @@ pub fn run(args: DevicesArgs) -> Result<()> {
         "CPU".into(),
         format!("SIMD: {level} of {}", available.join(", ")),
     ]);
-    output::table(&["", "device", "kind", "API", "name", "driver"], rows, 6)
+    let header = ["number", "", "device", "kind", "API", "name", "driver"];
+    output::fitting_table(&header, rows, 7, &[6, 2])?;
+    output::line("--device takes a number, a name or part of one, or an API and its number")
 }

@@ -1,6 +1,8 @@
 //! `gatefold explain`
 
-use anyhow::Result;
+use std::io::{IsTerminal, Read, stdin};
+
+use anyhow::{Context, Result, anyhow, ensure};
 use gatefold::memory::ensure_answers_fit;
 use gatefold::run_folder::RunFolder;
 use gatefold::terminal::within_line;
@@ -11,27 +13,30 @@ use gatefold_training::Predictor;
 use itertools::Itertools;
 
 use crate::cli::ExplainArgs;
-use crate::output::{self, Format};
+use crate::output::{self, End, Format};
 
 /// Characters that a probability of 1 fills.
 const BAR: usize = 20;
 /// Words named a side.
 const NAMED: usize = 5;
+/// Bytes of a text on standard input.
+const LONGEST: u64 = 1 << 20;
 
 pub fn run(args: ExplainArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let bundle = folder.bundle()?;
+    let text = one_text(args.text)?;
     // Every beginning of the text is an example, half as long as the text on average.
     let examples = bundle.config.input.max_length.div_ceil(2);
     let (selected, device) =
         device::open_for_answers(args.device.device, &bundle.config, examples)?;
     let predictor = Predictor::new(bundle, &device)?;
     explainable(&predictor)?;
-    let whole = predictor.encode(&Content::Text(args.text.clone()))?;
+    let whole = predictor.encode(&Content::Text(text.clone()))?;
     // As many beginnings as tokens.
     let beginnings = std::iter::repeat_n(&whole, whole.len());
     ensure_answers_fit(predictor.config(), beginnings, &selected)?;
-    let explanation = explain(&predictor, &args.text)?;
+    let explanation = explain(&predictor, &text)?;
     if let Some(note) = explanation.cut_note() {
         say!("{note}");
     }
@@ -41,16 +46,46 @@ pub fn run(args: ExplainArgs) -> Result<()> {
     }
     match args.format.format {
         Format::Json => explanation.words.iter().try_for_each(output::json),
-        Format::Text => text(&explanation),
+        Format::Text => show(&explanation),
     }
 }
 
-fn text(explanation: &Explanation) -> Result<()> {
+/// The text of the arguments: words that nobody quoted are one. Without any, that of standard input.
+fn one_text(arguments: Vec<String>) -> Result<String> {
+    let is_text = |argument: &String| argument.contains(char::is_whitespace);
+    if arguments.len() > 1 && arguments.iter().any(is_text) {
+        let count = arguments.len();
+        return Err(End::Misused(anyhow!(
+            "explain takes one text, and was given {count}; put quotes around all of it"
+        ))
+        .into());
+    }
+    if !arguments.is_empty() {
+        return Ok(arguments.join(" "));
+    }
+    if stdin().is_terminal() {
+        say!("the text; Ctrl-D on a line of its own ends it");
+    }
+    let mut text = Vec::new();
+    let mut input = stdin().lock().take(LONGEST + 1);
+    input
+        .read_to_end(&mut text)
+        .context("cannot read standard input")?;
+    ensure!(
+        text.len() as u64 <= LONGEST,
+        "standard input has more than {LONGEST} bytes; explain takes one text"
+    );
+    Ok(String::from_utf8_lossy(&text).trim_end().into())
+}
+
+fn show(explanation: &Explanation) -> Result<()> {
     let mut header = vec!["word", "", "probability", "change"];
     let gates = explanation.words.iter().flat_map(|word| &word.gates);
     header.extend(gates.map(|(name, _)| *name).unique());
     let rows = explanation.words.iter().map(row).collect();
-    output::table(&header, rows, 2)?;
+    // The bar, which says what the number says; then gates.
+    let first_to_go: Vec<usize> = [1].into_iter().chain((4..header.len()).rev()).collect();
+    output::fitting_table(&header, rows, 2, &first_to_go)?;
     let label = within_line(&explanation.label);
     for (side, words) in [
         (format!("toward {label}"), explanation.most_toward(NAMED)),
@@ -97,6 +132,18 @@ fn bar(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_without_quotes_are_one_text() {
+        let text = |arguments: &[&str]| one_text(arguments.iter().map(|a| a.to_string()).collect());
+        assert_eq!(text(&["not", "once", "dull"]).unwrap(), "not once dull");
+        assert_eq!(text(&["Not once dull."]).unwrap(), "Not once dull.");
+        let error = text(&["not once", "dull"]).unwrap_err();
+        assert!(
+            error.is::<End>() && error.to_string().contains("given 2"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn bars_are_as_long_as_their_share() {

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::Result;
-use gatefold::run_folder::RunFolder;
+use anyhow::{Result, bail};
+use gatefold::run_folder::{RunFolder, how_to_make_runs};
 use gatefold::say;
+use gatefold::suggestions::did_you_mean;
 use gatefold::terminal::message;
 use gatefold_model::Cell;
 use gatefold_training::EpochMetrics;
@@ -54,12 +55,11 @@ pub fn run(args: RunsArgs) -> Result<()> {
     }
     let mut lines = Vec::new();
     for folder in &folders {
+        ensure_is_there(folder)?;
         lines.extend(RunFolder::list(folder)?.iter().map(line));
     }
     if lines.is_empty() {
-        say!(
-            "there are no runs yet; `gatefold train` makes one, in the folder runs unless --run names another"
-        );
+        say!("there are no runs yet; {}", how_to_make_runs());
     }
     if args.format.format == Format::Json {
         return lines.iter().try_for_each(output::json);
@@ -81,9 +81,40 @@ pub fn run(args: RunsArgs) -> Result<()> {
         "test\naccuracy",
         "seconds",
     ];
-    output::table(&header, lines.iter().map(Line::row).collect(), 5)?;
+    // The least telling first: device, parameters, hidden size, validation loss, dataset, seconds, state.
+    let first_to_go = [4, 6, 5, 8, 2, 11, 1];
+    let rows = lines.iter().map(Line::row).collect();
+    output::fitting_table(&header, rows, 5, &first_to_go)?;
     let mut problems = lines.iter().filter_map(|line| line.problem.as_deref());
     problems.try_for_each(output::line)
+}
+
+fn ensure_is_there(folder: &Path) -> Result<()> {
+    if folder.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let parent = folder
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let beside = parent
+        .unwrap_or(Path::new("."))
+        .read_dir()
+        .into_iter()
+        .flatten();
+    let name = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    };
+    let folders = beside
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir());
+    let names: Vec<String> = folders.take(1000).map(|path| name(&path)).collect();
+    bail!(
+        "there is no folder {}{}",
+        folder.display(),
+        did_you_mean(&name(folder), names.iter().map(String::as_str))
+    );
 }
 
 /// Reads what there is of a run.

@@ -9,7 +9,7 @@ use anyhow::Result;
 use gatefold::memory::ensure_training_fits;
 use gatefold::run::{self, Outcome};
 use gatefold::run_folder::RunFolder;
-use gatefold::terminal::word;
+use gatefold::terminal::{program, word};
 use gatefold::{dataset, device, progress, say};
 use gatefold_lesson::report::RunSection;
 use gatefold_training::checkpoint::Refused;
@@ -41,6 +41,9 @@ pub fn run(args: TrainArgs) -> Result<()> {
         }
     } else {
         found(&mut config)?;
+    }
+    if let Some(path) = &args.run {
+        RunFolder::ensure_free(path)?;
     }
     let (selected, device) = device::open(args.device.device)?;
     say!("device: {selected}");
@@ -94,11 +97,9 @@ pub fn run(args: TrainArgs) -> Result<()> {
     match outcome? {
         Outcome::Finished(section) => report(&section, &folder),
         Outcome::Stopped { epoch, step } => {
-            say!(
-                "stopped in epoch {epoch} after {step} steps; to go on: {} train --resume {}",
-                program(),
-                word(folder.path())
-            );
+            let resume = resume(&folder);
+            say!("stopped in epoch {epoch} after {step} steps; to go on: {resume}");
+            say_how_to_test(&folder);
         }
     }
     // A signal while the network was tested came too late to stop anything, and is still told.
@@ -109,9 +110,24 @@ pub fn run(args: TrainArgs) -> Result<()> {
 pub fn say_how_to_go_on(run: &RunFolder, error: &anyhow::Error) {
     if run.has_checkpoint() && !error.is::<Refused>() {
         say!(
-            "the last checkpoint is kept; to go on from it: {} train --resume {}",
-            program(),
-            word(run.path())
+            "the last checkpoint is kept; to go on from it: {}",
+            resume(run)
+        );
+    }
+}
+
+/// The command that goes on with a run.
+pub fn resume(run: &RunFolder) -> String {
+    format!("{} train --resume {}", program(), word(run.path()))
+}
+
+/// Of a run that was stopped, if an epoch of it is done.
+pub fn say_how_to_test(run: &RunFolder) {
+    if RunFolder::open(run.path()).is_ok() {
+        let run = word(run.path());
+        say!(
+            "to test its best epoch so far: {} evaluate {run}",
+            program()
         );
     }
 }
@@ -186,9 +202,4 @@ fn report(section: &RunSection, folder: &RunFolder) {
         let run = word(folder.path());
         say!("try it: {} predict {run} \"{text}\"", program());
     }
-}
-
-/// How this program was called.
-pub fn program() -> String {
-    std::env::args().next().unwrap_or_else(|| "gatefold".into())
 }

@@ -2,6 +2,7 @@
 
 use std::env;
 
+use gatefold::terminal::quoted;
 use itertools::Itertools;
 
 use super::report::{LEGEND, Report};
@@ -9,7 +10,7 @@ use super::report::{LEGEND, Report};
 /// The page, in Markdown.
 pub fn render(reports: &[Report]) -> String {
     // Without the path that the program was called by.
-    let command = env::args().skip(1).join(" ");
+    let command = env::args().skip(1).map(quoted).join(" ");
     format!(
         "# Gatefold {} on {} {}\n\n`gatefold {command}`\n\n{LEGEND}\n\n{}",
         env!("CARGO_PKG_VERSION"),

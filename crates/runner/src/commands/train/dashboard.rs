@@ -26,6 +26,7 @@ use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
+use super::resume;
 use screen::Screen;
 use state::State;
 use theme::Theme;
@@ -55,6 +56,8 @@ pub struct Run {
     pub has_accuracy: bool,
     /// What an epoch is kept for.
     pub keep: Keep,
+    /// The command that goes on with it.
+    pub resume: String,
 }
 
 impl Run {
@@ -73,6 +76,7 @@ impl Run {
             noun: config.dataset.noun(),
             has_accuracy: config.objective().has_accuracy(),
             keep: config.training.keep,
+            resume: resume(folder),
         }
     }
 }
@@ -169,9 +173,9 @@ impl<B: Backend> Dashboard<B> {
         dashboard
     }
 
-    /// A resumed run's past.
-    pub fn resume_from(&mut self, epochs: &[EpochMetrics]) {
-        self.state.resume_from(epochs);
+    /// A resumed run's past, and the seconds that it took.
+    pub fn resume_from(&mut self, epochs: &[EpochMetrics], seconds: f64) {
+        self.state.resume_from(epochs, seconds);
     }
 
     /// A training step is behind.

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, stderr};
 use std::ops::ControlFlow;
 use std::process::exit;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use gatefold::interrupt::Interrupt;
@@ -18,6 +19,22 @@ use crate::output::accuracy;
 /// As shells do for what Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
+/// The command that goes on with the run that is displayed, for an end at once.
+static RESUME: Mutex<Option<String>> = Mutex::new(None);
+
+fn set_resume(command: Option<String>) {
+    *RESUME.lock().unwrap_or_else(PoisonError::into_inner) = command;
+}
+
+fn say_how_to_resume() {
+    let command = RESUME.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(command) = command {
+        say!(
+            "stopped at once; to go on from the last checkpoint, or begin again without one: {command}"
+        );
+    }
+}
+
 /// Listens for signals that stop what is displayed.
 ///
 /// # Errors
@@ -29,7 +46,11 @@ pub fn listen() -> Result<Interrupt> {
             say!("stopping after this step; once more stops at once");
         }
     };
-    Interrupt::listen(on_first, leave_for_good)
+    let before_exit = || {
+        leave_for_good();
+        say_how_to_resume();
+    };
+    Interrupt::listen(on_first, before_exit)
 }
 
 /// What people see of a run, and how they stop it.
@@ -59,6 +80,7 @@ impl<'a> Display<'a> {
     pub fn start(run: Run, plain: bool, interrupt: &'a Interrupt) -> Result<Self> {
         let terminal = stderr().is_terminal()
             && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb");
+        set_resume(Some(run.resume.clone()));
         let view = if plain || !terminal {
             View::Plain(Bar::new("", "steps"))
         } else {
@@ -93,7 +115,8 @@ impl<'a> Display<'a> {
         self.stopped = self.stopped.or(self.interrupt.exit_code()).or(by_key);
         match wish {
             Wish::StopNow => {
-                self.finish();
+                self.leave();
+                say_how_to_resume();
                 exit(INTERRUPTED.into());
             }
             Wish::Continue if self.stopped.is_none() => ControlFlow::Continue(()),
@@ -103,6 +126,12 @@ impl<'a> Display<'a> {
 
     /// Gives the terminal back. The exit code, if Ctrl-C or a signal asked for the end.
     pub fn finish(&mut self) -> Option<u8> {
+        self.leave();
+        set_resume(None);
+        self.stopped
+    }
+
+    fn leave(&mut self) {
         match &mut self.view {
             View::Plain(bar) => bar.finish(),
             View::Dashboard {
@@ -113,7 +142,6 @@ impl<'a> Display<'a> {
                 afterwards.drain(..).for_each(|line| say!("{line}"));
             }
         }
-        self.stopped
     }
 }
 
@@ -140,7 +168,9 @@ fn show_on(dashboard: &mut Dashboard<Console>, event: Event) {
         }
         Event::Evaluated { batch, batches } => dashboard.evaluating(batch, batches),
         Event::Epoch { metrics, best } => dashboard.epoch(&metrics, best),
-        Event::Resumed { epochs, .. } => dashboard.resume_from(&epochs),
+        Event::Resumed {
+            epochs, seconds, ..
+        } => dashboard.resume_from(&epochs, seconds),
         Event::Message(text) => dashboard.message(&text),
         _ => {}
     }
@@ -184,7 +214,7 @@ fn show_plain(bar: &mut Bar, event: Event, epochs: usize) {
 fn line(event: &Event, epochs: usize) -> Option<String> {
     match event {
         Event::Epoch { metrics, best } => Some(epoch_line(metrics, *best, epochs)),
-        Event::Resumed { epochs, step } => Some(format!(
+        Event::Resumed { epochs, step, .. } => Some(format!(
             "going on in epoch {} after {step} steps",
             epochs.len() + 1
         )),

@@ -89,8 +89,16 @@ fn epoch_labels(end: usize, width: u16) -> impl Iterator<Item = String> {
         1 => " epoch",
         _ => " epochs",
     };
-    let middle = end as f64 / 2.0;
-    ["0".into(), middle.to_string(), format!("{end}{unit}")].into_iter()
+    // Labels stand at equal distances; there is no half an epoch.
+    let most = if width < 32 { 2 } else { 5 };
+    let parts = (1..=most).rev().find(|parts| end.is_multiple_of(*parts));
+    let distance = end / parts.unwrap_or(1);
+    (0..=end)
+        .step_by(distance.max(1))
+        .map(move |epoch| match epoch {
+            _ if epoch == end => format!("{epoch}{unit}"),
+            _ => epoch.to_string(),
+        })
 }
 
 /// An axis of `count` distances of `step`, which is 1, 2 or 5 times a power of ten.
@@ -173,6 +181,18 @@ mod tests {
         );
         assert_eq!(labels(0.0, 1.0, 1, 3), ["0", "1"]);
         assert_eq!(labels(0.861, 0.869, 4, 12), ["0.860", "0.865", "0.870"]);
+    }
+
+    #[test]
+    fn epochs_are_whole() {
+        let labels = |end, width| epoch_labels(end, width).collect::<Vec<_>>().join(" ");
+        assert_eq!(labels(5, 60), "0 1 2 3 4 5 epochs");
+        assert_eq!(labels(6, 60), "0 2 4 6 epochs");
+        assert_eq!(labels(7, 60), "0 7 epochs");
+        assert_eq!(labels(100, 60), "0 20 40 60 80 100 epochs");
+        assert_eq!(labels(1, 60), "0 1 epoch");
+        assert_eq!(labels(6, 20), "0 3 6");
+        assert_eq!(labels(5, 20), "0 5");
     }
 
     #[test]

@@ -183,11 +183,7 @@ fn draw_gauges(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
         (None, None) => (epoch_of(state), 0.0, "before the first step".into()),
     };
     let whole = if area.width + 2 >= WIDE {
-        format!(
-            "{} elapsed, {}",
-            time(state.start.elapsed()),
-            time_left(state)
-        )
+        format!("{} elapsed, {}", time(state.elapsed()), time_left(state))
     } else {
         time_left(state)
     };

@@ -16,7 +16,9 @@ const PACE_STEPS: f64 = 50.0;
 
 pub struct State {
     pub run: Run,
-    pub start: Instant,
+    start: Instant,
+    /// What a resumed run had taken before.
+    before: Duration,
     /// The last one.
     pub step: Option<Step>,
     /// Batches behind and in all, while examples are evaluated.
@@ -37,6 +39,7 @@ impl State {
         Self {
             run,
             start: Instant::now(),
+            before: Duration::ZERO,
             step: None,
             evaluating: None,
             loss: History::default(),
@@ -49,7 +52,13 @@ impl State {
         }
     }
 
-    pub fn resume_from(&mut self, epochs: &[EpochMetrics]) {
+    /// Since the run's first step, without the times when it was interrupted.
+    pub fn elapsed(&self) -> Duration {
+        self.before.saturating_add(self.start.elapsed())
+    }
+
+    pub fn resume_from(&mut self, epochs: &[EpochMetrics], seconds: f64) {
+        self.before = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         for metrics in epochs {
             // An epoch's mean stands in its middle.
             let middle = metrics.epoch as f64 - 0.5;
@@ -99,7 +108,7 @@ impl State {
 
     pub fn message(&mut self, line: String) {
         self.messages.truncate(MESSAGES - 1);
-        self.messages.push_front((self.start.elapsed(), line));
+        self.messages.push_front((self.elapsed(), line));
     }
 
     /// Epochs behind, and the part of the one under way.

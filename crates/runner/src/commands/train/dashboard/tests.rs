@@ -17,6 +17,7 @@ fn run() -> Run {
         noun: "reviews",
         has_accuracy: true,
         keep: Keep::Loss,
+        resume: String::new(),
     }
 }
 
@@ -175,6 +176,7 @@ fn every_size_and_any_values_can_be_drawn() {
         noun: "reviews",
         has_accuracy: true,
         keep: Keep::Loss,
+        resume: String::new(),
     };
     for (width, height) in (0..60).map(|i| (i * 7 % 211, i * 5 % 61)) {
         for run in [run(), long.clone()] {
@@ -226,11 +228,17 @@ fn validation_and_test_are_told_apart() {
 #[test]
 fn a_resumed_run_shows_its_past() {
     let mut dashboard = dashboard(80, 24, run());
-    dashboard.resume_from(&[epoch(1, 0.5), epoch(2, 0.25), epoch(3, f64::NAN)]);
+    let epochs = [epoch(1, 0.5), epoch(2, 0.25), epoch(3, f64::NAN)];
+    dashboard.resume_from(&epochs, 3661.0);
     let before = screen(&mut dashboard);
     assert_shows(
         &before,
-        &["epoch 4/5", "60 %", "best, epoch 2  loss 0.2500"],
+        &[
+            "epoch 4/5",
+            "60 %",
+            "best, epoch 2  loss 0.2500",
+            "01:01:01 elapsed",
+        ],
     );
     dashboard.step(step(4, 5, 0.2));
     assert_shows(&screen(&mut dashboard), &["epoch 4/5", "70 %"]);
