@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the guide's pictures with Gatefold's own commands: trains the lesson's network with each cell, and cuts
-# the plots out of the reports. Needs a few minutes.
+# Makes the guide's pictures with Gatefold's own commands: trains the lesson's network and one of the adding problem
+# with each cell, and cuts the plots out of the reports. Needs a few minutes.
 set -eu
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
@@ -18,8 +18,11 @@ picture() {
 
 gatefold compare --dataset reviews --no-memory-tasks --run "$work/compare"
 report="$work/compare/report.html"
-picture "$report" "Gradient over 200 timesteps" gradient-reach-200
 picture "$report" "Validation accuracy by epoch" validation-accuracy
+
+gatefold compare --dataset adding --length 100 --batch-size 32 --learning-rate 0.005 --no-memory-tasks \
+    --run "$work/adding"
+picture "$work/adding/report.html" "Gradient over 200 timesteps" gradient-reach-200
 
 gatefold explain "$work/compare/lstm" "I expected a mess, and yet not once was it dull." --html "$work/explained.html"
 picture "$work/explained.html" "Probability of positive after each word" explain-probability
