@@ -766,6 +766,12 @@ mod tests {
             );
             assert!(note.contains(what), "{note}");
         }
+        // Keys are names, header or not.
+        let form = TableForm {
+            header: false,
+            ..TableForm::default()
+        };
+        assert_eq!(rows(lines, &form).len(), 2);
         let (columns, ..) = read("t.csv", "[text],label\na,1\n").unwrap();
         assert_eq!(columns, ["[text]", "label"]);
     }

@@ -178,7 +178,7 @@ fn ending(path: &Path) -> String {
 }
 
 fn format_of(text: &str, ending: &str, form: &TableForm) -> TableFormat {
-    if form.separator.is_some() || form.quoting.is_some() || !form.header {
+    if form.separator.is_some() || form.quoting.is_some() {
         return TableFormat::Separated;
     }
     let is_json = matches!(ending, "json" | "jsonl" | "ndjson");
