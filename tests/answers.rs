@@ -174,3 +174,150 @@ fn an_epoch_is_kept_by_the_measure_that_was_asked_for() {
         .failure()
         .stderr(contains("keep must be"));
 }
+
+/// New rows: an identifier, a text of two lines, a label that is there and one that isn't.
+const NEW: &str =
+    "id,text,label\n007,\"the pie\nwas bad\",0\n8,the tea was good,1\n9,the soup was fine,\n";
+
+#[test]
+fn a_table_is_answered_row_by_row_with_all_that_it_holds() {
+    let folder = Folder::trained(&[]);
+    folder.write("new.csv", NEW);
+    let predict = ["predict", "run", "--device=cpu", "--dataset=new.csv"];
+    let answered = folder
+        .gatefold(&[&predict[..], &["--format=csv"]].concat())
+        .output()
+        .unwrap();
+    let table = String::from_utf8(answered.stdout).unwrap();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(
+        lines[0],
+        "id,text,label,predicted label,probability,p(0),p(1)"
+    );
+    assert!(
+        lines[1] == "007,\"the pie" && lines[2].starts_with("was bad\",0,0,0."),
+        "{table}"
+    );
+    assert!(lines[4].starts_with("9,the soup was fine,,1,0."), "{table}");
+    assert_eq!(lines.len(), 5);
+    // Of the labels there are two, and the answers to them are scored.
+    let said = String::from_utf8(answered.stderr).unwrap();
+    assert!(said.contains("accuracy 1.0000 over 2 rows"), "{said}");
+
+    let rows = folder.output(&[&predict[..], &["--format=json"]].concat());
+    let rows: Vec<Value> = rows
+        .lines()
+        .map(|row| serde_json::from_str(row).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(
+        rows[0]["row"],
+        serde_json::json!({"id": "007", "text": "the pie\nwas bad", "label": "0"})
+    );
+    assert_eq!(
+        (&rows[1]["line"], &rows[1]["label"]),
+        (&4.into(), &"1".into())
+    );
+    assert_eq!(folder.output(&predict).lines().count(), 3);
+}
+
+#[test]
+fn a_table_may_come_through_standard_input_and_have_columns_of_its_own() {
+    let folder = Folder::trained(&[]);
+    folder.write("notes.csv", NEW.replace("text", "note"));
+    let predict = ["predict", "run", "--device=cpu", "--dataset=notes.csv"];
+    let refused = folder.gatefold(&predict).assert().failure().code(1);
+    refused.stderr(contains("note"));
+    let named = [&predict[..], &["--text-column=note"]].concat();
+    assert_eq!(folder.output(&named).lines().count(), 3);
+    let mut through = folder.gatefold(&["predict", "run", "--device=cpu", "--dataset=-"]);
+    let answered = through.write_stdin(NEW).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&answered.stdout).lines().count(), 3);
+
+    folder.write("other.csv", NEW.replace(",1\n", ",maybe\n"));
+    let other = folder.gatefold(&["predict", "run", "--device=cpu", "--dataset=other.csv"]);
+    let other = { other }.assert().success();
+    other
+        .stderr(contains("1 label of `label` not known"))
+        .stderr(contains("line 4"));
+}
+
+#[test]
+fn standard_input_is_read_as_texts_and_nothing_else() {
+    let folder = Folder::trained(&[]);
+    let answer = |flags: &[&str], input: &[u8]| {
+        let predict = ["predict", "run", "--device=cpu"];
+        let mut predict = folder.gatefold(&[&predict[..], flags].concat());
+        predict.write_stdin(input).output().unwrap()
+    };
+    let plain = answer(&[], b"the tea was good\n");
+    assert_eq!(
+        answer(&[], b"\xef\xbb\xbfthe tea was good\n").stdout,
+        plain.stdout
+    );
+    // Two lines, or one text of two.
+    let lines =
+        |output: std::process::Output| String::from_utf8_lossy(&output.stdout).lines().count();
+    assert_eq!(lines(answer(&[], b"the pie\nwas bad\0")), 2);
+    assert_eq!(lines(answer(&["--null"], b"the pie\nwas bad\0")), 1);
+    for (input, reason) in [
+        (NEW.as_bytes(), "--dataset"),
+        (b"\xff\xfet\0h\0e\0", "UTF-16"),
+    ] {
+        let refused = answer(&[], input);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(refused.stdout.is_empty());
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains(reason), "{said}");
+    }
+}
+
+#[test]
+fn a_text_may_begin_with_a_dash_and_is_no_file() {
+    let folder = Folder::trained(&[]);
+    let predict = [
+        "predict",
+        "run",
+        "- not good",
+        "--device=cpu",
+        "--",
+        "-good",
+    ];
+    assert_eq!(folder.output(&predict).lines().count(), 2);
+    let file = folder
+        .gatefold(&["predict", "run", "train.csv"])
+        .assert()
+        .failure();
+    file.stderr(contains("--dataset train.csv"));
+    let unread = folder
+        .gatefold(&["predict", "run", "-good"])
+        .assert()
+        .code(2);
+    unread.stderr(contains("-- -g"));
+}
+
+#[test]
+fn of_words_that_the_network_does_not_know_it_is_said() {
+    let folder = Folder::trained(&[]);
+    let texts = ["the zyzzyva was qat", "", "the tea was good"];
+    let predict = [
+        &["predict", "run", "--device=cpu", "--format=json"][..],
+        &texts,
+    ]
+    .concat();
+    let answered = folder.gatefold(&predict).output().unwrap();
+    let answers = String::from_utf8(answered.stdout).unwrap();
+    let answers: Vec<Value> = answers
+        .lines()
+        .map(|row| serde_json::from_str(row).unwrap())
+        .collect();
+    assert_eq!(
+        answers[0]["unknown"]["words"],
+        serde_json::json!(["zyzzyva", "qat"])
+    );
+    assert_eq!(answers[0]["unknown"]["share"], 0.5);
+    assert!(answers[2].get("unknown").is_none(), "{}", answers[2]);
+    let said = String::from_utf8(answered.stderr).unwrap();
+    assert!(said.contains("warning: text 2: "), "{said}");
+    assert!(!said.contains("text 3"), "{said}");
+}

@@ -88,8 +88,8 @@ pub use sequence::Sequence;
 pub use series::{Missing, RecognisedSeries, SeriesTask};
 #[cfg(feature = "files")]
 pub use sources::{
-    FolderOptions, LoadProgress, SeriesHint, SeriesItem, SeriesOptions, Source, TableOptions, Unit,
-    encoding_name,
+    FolderOptions, LoadProgress, RowCell, RowLabel, SeriesHint, SeriesItem, SeriesOptions, Source,
+    TableOptions, TextColumns, TextRow, TextRows, Unit, encoding_name,
 };
 pub use statistics::{ColumnInfo, DatasetInfo, ExampleInfo, LabelCount, Lengths, SplitInfo};
 pub use tokenizer::Tokenizer;

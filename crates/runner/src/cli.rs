@@ -1,5 +1,7 @@
 //! What the program takes.
 
+use std::convert::Infallible;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -14,7 +16,7 @@ use gatefold_training::RunConfig;
 use gatefold_training::config::{DatasetConfig, InputConfig, Keep, Schedule, TrainingConfig};
 use itertools::iproduct;
 
-use crate::output::{End, Format};
+use crate::output::{AnswerFormat, End, Format};
 
 /// Recurrent networks on the GPU that you already have.
 #[derive(Debug, Parser)]
@@ -147,16 +149,56 @@ const TESTED_DATASET: &str = "reviews, imdb, adding, recall, or a file that ends
 pub struct PredictArgs {
     /// A trained run's folder
     pub run: PathBuf,
-    /// Texts; without any, standard input is read, a text a line
+    /// Texts; without any, standard input is read, a text a line. A word that begins with a dash stands behind --
+    #[arg(value_parser = without_mark)]
     pub texts: Vec<String>,
-    /// A file of series of numbers, as the run has read them: every sequence is answered, and what comes after the
-    /// end of each series forecast
-    #[arg(long, value_name = "FILE")]
+    /// Answer each row of a table, written as the run's; - is standard input. Where it has the
+    /// run's column of labels, the answers are scored too. Of a run that has read series of numbers every sequence of
+    /// the file is answered, and what comes after the end of each series forecast
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["texts", "null"])]
     pub dataset: Option<String>,
+    /// The table's column of texts [default: the run's, or the only one]
+    #[arg(long, value_name = "NAME", requires = "dataset")]
+    pub text_column: Option<String>,
+    /// The table's column of labels [default: the run's, if it is there]
+    #[arg(long, value_name = "NAME", requires = "dataset")]
+    pub label_column: Option<String>,
+    /// Texts on standard input end with a zero byte, so that they can hold line breaks
+    #[arg(short = '0', long, conflicts_with = "texts")]
+    pub null: bool,
     #[command(flatten)]
     pub device: DeviceArgs,
-    #[command(flatten)]
-    pub format: FormatArgs,
+    /// How the answers are written; CSV and JSON hold all probabilities and a table's other columns
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: AnswerFormat,
+}
+
+/// Stands before an argument that begins with a dash and is a text: no character of Unicode's.
+const MARK: char = '\u{fdd0}';
+
+/// The program's arguments, with a mark before those of `predict` and `explain` that begin with a dash and are no
+/// flags, since white space stands in them: as `- not good`.
+pub fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<_> = given.collect();
+    let is_flag = |argument: &&OsString| argument.to_string_lossy().starts_with('-');
+    let command = arguments.iter().skip(1).find(|argument| !is_flag(argument));
+    if command.is_some_and(|command| command == "predict" || command == "explain") {
+        for argument in &mut arguments {
+            if let Some(text) = argument.to_str().filter(|text| is_dashed_text(text)) {
+                *argument = format!("{MARK}{text}").into();
+            }
+        }
+    }
+    arguments
+}
+
+fn is_dashed_text(text: &str) -> bool {
+    let name = text.split('=').next().unwrap_or_default();
+    text.starts_with('-') && name.contains(char::is_whitespace)
+}
+
+fn without_mark(text: &str) -> Result<String, Infallible> {
+    Ok(text.strip_prefix(MARK).unwrap_or(text).to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -173,6 +215,7 @@ pub struct ExplainArgs {
     /// A trained run's folder
     pub run: PathBuf,
     /// The text; without one, standard input is read as a whole
+    #[arg(value_parser = without_mark)]
     pub text: Vec<String>,
     /// Also write a page of HTML, with plots
     #[arg(long, value_name = "FILE", value_parser = parse_new_file)]
@@ -762,6 +805,30 @@ mod tests {
     #[test]
     fn the_flags_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_text_may_begin_with_a_dash() {
+        let texts = |arguments: &[&str]| {
+            let given = ["gatefold", "predict", "run"].iter().chain(arguments);
+            let cli = Cli::try_parse_from(super::arguments(given.map(Into::into)))?;
+            match cli.command {
+                Command::Predict(args) => Ok::<_, clap::Error>((args.texts, args.null)),
+                _ => panic!("predict was asked for"),
+            }
+        };
+        let found = texts(&["good", "- not good", "-0", "--null of it"]);
+        assert!(found.is_err(), "standard input is not read beside texts");
+        let (found, _) = texts(&["good", "- not good", "--device=cpu", "-- x=1"]).unwrap();
+        assert_eq!(found, ["good", "- not good", "-- x=1"]);
+        let (found, null) = texts(&["--", "-0", "--bad"]).unwrap();
+        assert_eq!(
+            (&found[..], null),
+            (&["-0".into(), "--bad".into()][..], false)
+        );
+        let error = texts(&["--bad"]).unwrap_err().to_string();
+        assert!(error.contains("-- --bad"), "{error}");
+        assert!(texts(&["--format=no such"]).is_err());
     }
 
     #[test]

@@ -266,7 +266,7 @@ fn is_archive(name: &str) -> bool {
 }
 
 /// How the table is written, as far as the configuration says.
-fn table_form(config: &DatasetConfig) -> TableForm {
+pub fn table_form(config: &DatasetConfig) -> TableForm {
     TableForm {
         format: None,
         separator: config.separator,

@@ -24,7 +24,7 @@ use crate::output::End;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(cli::arguments(std::env::args_os()));
     if cli.command.looks_for_adapters() {
         with_runtime_directory();
     }

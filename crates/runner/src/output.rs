@@ -35,6 +35,17 @@ pub enum Format {
     Json,
 }
 
+/// How answers to texts are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AnswerFormat {
+    /// For people
+    Text,
+    /// JSON, an object a line
+    Json,
+    /// Comma-separated values, with a line of column names first
+    Csv,
+}
+
 /// A share of right answers behind a loss, where there is one.
 pub fn accuracy(share: Option<f64>) -> String {
     share.map_or(String::new(), |share| format!(", accuracy {share:.4}"))
@@ -48,6 +59,21 @@ pub fn line(text: &str) -> Result<()> {
 /// Writes one JSON object.
 pub fn json(value: &impl Serialize) -> Result<()> {
     write(&printable_json(&serde_json::to_string(value)?))
+}
+
+/// Writes a row of comma-separated values: as they are, but where a terminal would obey them.
+pub fn csv(cells: impl IntoIterator<Item = String>) -> Result<()> {
+    let cells = cells
+        .into_iter()
+        .map(|cell| match cell.contains(['"', ',', '\n', '\r']) {
+            true => format!("\"{}\"", cell.replace('"', "\"\"")),
+            false => cell,
+        });
+    let row = cells.collect::<Vec<_>>().join(",");
+    match io::stdout().is_terminal() {
+        true => line(&row),
+        false => write(&row),
+    }
 }
 
 fn write(line: &str) -> Result<()> {

@@ -56,17 +56,13 @@ pub fn forecast(scores: &ForecastScores) -> Vec<String> {
 
 /// What to hold the accuracy against: that of whoever always answers the largest class, and the macro F1.
 pub fn beside_accuracy(scores: &ClassScores) -> String {
-    let largest = scores
-        .classes
-        .iter()
-        .rev()
-        .max_by_key(|class| class.support);
-    format!(
-        "always answering `{}` has accuracy {:.4}; macro F1 {:.4}",
-        largest.map_or(String::new(), |class| short(&class.label, 40)),
-        scores.largest_class_share,
-        scores.macro_mean.f1
-    )
+    let always = scores
+        .largest_class()
+        .map_or(String::new(), |(class, share)| {
+            let label = short(&class.label, 40);
+            format!("always answering `{label}` has accuracy {share:.4}; ")
+        });
+    format!("{always}macro F1 {:.4}", scores.macro_mean.f1)
 }
 
 /// All that there is room for, each part with its line end but the last.

@@ -120,8 +120,7 @@ impl Predictor {
     /// If the network can't read them, the device fails or drops work, or an answer is no finite number.
     pub async fn answer_async(&self, sequences: Vec<Sequence>) -> Result<Vec<Answer>> {
         let examples: Vec<Example> = sequences.into_iter().map(Example::from).collect();
-        let (outputs, _) = self.evaluate_async(&examples, &mut |_, _| {}).await?;
-        Ok(outputs.iter().map(|output| self.meaning(output)).collect())
+        Ok(self.answer_examples_async(&examples).await?.0)
     }
 
     /// [`answer_async`](Self::answer_async), waiting for the device: not in a browser.
@@ -162,6 +161,27 @@ impl Predictor {
         let (outputs, evaluation) = evaluated.await?;
         ensure_finite(&outputs)?;
         Ok((outputs, evaluation))
+    }
+
+    /// The answers to examples, in their order; and how good they are where they have targets.
+    ///
+    /// # Errors
+    /// As [`answer_async`](Self::answer_async).
+    pub async fn answer_examples_async(
+        &self,
+        examples: &[Example],
+    ) -> Result<(Vec<Answer>, Evaluation)> {
+        let (outputs, evaluation) = self.evaluate_async(examples, &mut |_, _| {}).await?;
+        let answers = outputs.iter().map(|output| self.meaning(output));
+        Ok((answers.collect(), evaluation))
+    }
+
+    /// [`answer_examples_async`](Self::answer_examples_async), waiting for the device: not in a browser.
+    ///
+    /// # Errors
+    /// As [`answer_async`](Self::answer_async).
+    pub fn answer_examples(&self, examples: &[Example]) -> Result<(Vec<Answer>, Evaluation)> {
+        block_on(self.answer_examples_async(examples))
     }
 
     /// [`evaluate_async`](Self::evaluate_async), waiting for the device: not in a browser.

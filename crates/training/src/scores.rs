@@ -76,10 +76,9 @@ pub(crate) struct ScoreTally {
 }
 
 impl ScoreTally {
-    /// For answers of `objective` that name one class, if they do.
+    /// For answers of `objective` that name classes, if they do.
     pub fn new(objective: Objective, labels: Option<&Labels>) -> Self {
-        let names_one = objective.has_accuracy() && objective != Objective::MultiLabel;
-        let classes = labels.filter(|_| names_one);
+        let classes = labels.filter(|_| objective.has_accuracy());
         Self {
             classes: classes.map(|labels| ClassTally::new(objective, labels.len())),
         }
@@ -88,19 +87,27 @@ impl ScoreTally {
     pub fn count(&mut self, batch: &BatchAnswers) {
         let rows = batch.answers.chunks(batch.width);
         let indices = &batch.asked.indices;
-        if let (Some(tally), Some(BatchTargets::Classes(classes))) =
-            (&mut self.classes, &batch.asked.targets)
-        {
-            let steps = (classes.len() > indices.len()).then_some(batch.asked.time);
-            for (place, (row, &class)) in rows.zip(classes).enumerate() {
-                let (example, step) = match steps {
-                    Some(time) => (indices[place / time], Some(place % time)),
-                    None => (indices[place], None),
-                };
-                if let Ok(class) = usize::try_from(class) {
-                    tally.add(row, class, (example, step));
+        match (&mut self.classes, &batch.asked.targets) {
+            (Some(tally), Some(BatchTargets::Classes(classes))) => {
+                let steps = (classes.len() > indices.len()).then_some(batch.asked.time);
+                for (place, (row, &class)) in rows.zip(classes).enumerate() {
+                    let (example, step) = match steps {
+                        Some(time) => (indices[place / time], Some(place % time)),
+                        None => (indices[place], None),
+                    };
+                    if let Ok(class) = usize::try_from(class) {
+                        tally.add(row, class, (example, step));
+                    }
                 }
             }
+            (Some(tally), Some(BatchTargets::ClassSets(sets))) => {
+                for (row, set) in rows.zip(sets) {
+                    if let Some(set) = set {
+                        tally.add_set(row, set);
+                    }
+                }
+            }
+            _ => {}
         }
     }
 

@@ -22,6 +22,7 @@ pub use progress::{LoadProgress, Unit};
 pub use series::{SeriesHint, SeriesItem, SeriesOptions};
 pub use table::encoding_name;
 pub use texts::TableOptions;
+pub use texts::rows::{RowCell, RowLabel, TextColumns, TextRow, TextRows};
 
 /// The name under which the reviews are published.
 const PUBLISHED_ARCHIVE: &str = "aclImdb_v1.tar.gz";

@@ -1,6 +1,7 @@
 //! Texts and their labels in a table of one's own.
 
 mod classes;
+pub(crate) mod rows;
 
 use std::path::{Path, PathBuf};
 

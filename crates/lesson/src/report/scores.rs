@@ -50,17 +50,15 @@ pub(super) fn part(section: &RunSection) -> Result<Option<Value>> {
 }
 
 fn beside(scores: &ClassScores) -> String {
-    let largest = scores
-        .classes
-        .iter()
-        .rev()
-        .max_by_key(|class| class.support);
-    let largest = largest.map_or("", |class| &class.label);
-    format!(
-        "Whoever always answers “{}”, the most frequent class, is right in {}.",
-        printable(largest),
-        percent(scores.largest_class_share)
-    )
+    scores
+        .largest_class()
+        .map_or(String::new(), |(class, share)| {
+            format!(
+                "Whoever always answers “{}”, the most frequent class, is right in {}.",
+                printable(&class.label),
+                percent(share)
+            )
+        })
 }
 
 fn classes(scores: &ClassScores, noun: &str) -> Table {

@@ -131,7 +131,7 @@ fn scores(classes: usize) -> Scores {
         f1: 0.6125,
     };
     Scores::Classes(ClassScores {
-        largest_class_share: 0.625,
+        largest_class_share: Some(0.625),
         macro_mean: means,
         weighted_mean: means,
         classes: (0..classes)

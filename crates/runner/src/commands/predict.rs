@@ -1,26 +1,37 @@
 //! `gatefold predict`
 
-use std::io::{BufRead, BufReader, IsTerminal, Read, stdin};
+mod asked;
+mod score;
+
+use std::io::{BufReader, IsTerminal, Read, stdin};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use gatefold::device::{self, ComputeDevice};
 use gatefold::memory::ensure_answers_fit;
 use gatefold::run_folder::RunFolder;
-use gatefold::say;
-use gatefold::terminal::within_line;
-use gatefold_data::{Content, Labels};
-use gatefold_training::{Answer, Predictor};
+use gatefold::terminal::{program, within_line, word};
+use gatefold::{dataset, say};
+use gatefold_data::{
+    Content, Example, Labels, LoadProgress, NoteKind, RowLabel, Target, TextColumns, TextRows,
+    UnknownWords,
+};
+use gatefold_model::Reading;
+use gatefold_training::config::DatasetConfig;
+use gatefold_training::{Answer, Objective, Predictor};
 use serde_json::{Map, Value, json};
 
+use self::asked::{Asked, Texts, refuse_a_file};
+use self::score::Score;
 use super::predict_series;
 use crate::cli::PredictArgs;
-use crate::output::{self, Format};
-
-/// Bytes of a line of standard input.
-const LONGEST: usize = 1 << 20;
+use crate::output::{self, AnswerFormat};
 
 /// Bytes of texts that are answered at once: those of the largest pipe, and many batches of texts.
 const AT_ONCE: usize = 1 << 20;
+
+/// Answers of which it is said that the network knows few words of their texts.
+const WARNINGS: usize = 5;
 
 pub fn run(args: PredictArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
@@ -36,110 +47,276 @@ pub fn run(args: PredictArgs) -> Result<()> {
                 args.run.display()
             )
         })?;
-        ensure!(
-            args.texts.is_empty(),
-            "{} reads numbers: leave the texts out",
-            args.run.display()
-        );
         let batch = bundle.config.training.batch_size;
         let (selected, device) =
             device::open_for_answers(args.device.device, &bundle.config, batch)?;
         let predictor = Predictor::new(bundle, &device)?;
-        return predict_series::answer(&predictor, &selected, &file, args.format.format);
+        return predict_series::answer(&predictor, &selected, &file, args.format);
     }
-    ensure!(
-        args.dataset.is_none(),
-        "{} reads texts: --dataset names files of series of numbers",
-        args.run.display()
-    );
-    // Nobody knows how much standard input will bring: a batch of it is the least that is worth a GPU.
+    let command = format!("{} predict {}", program(), word(&args.run));
+    for text in &args.texts {
+        refuse_a_file(text, &command)?;
+    }
+    // Nobody knows how much standard input or a table will bring: a batch of it is the least that is worth a GPU.
     let texts = if args.texts.is_empty() {
         bundle.config.training.batch_size
     } else {
         args.texts.len()
     };
     let (selected, device) = device::open_for_answers(args.device.device, &bundle.config, texts)?;
-    let answering = Answering {
-        predictor: Predictor::new(bundle, &device)?,
+    let of_run = bundle.config.dataset.clone();
+    let predictor = Predictor::new(bundle, &device)?;
+    let mut answering = Answering {
+        score: Score::new(predictor.labels()),
+        predictor,
         selected,
-        format: args.format.format,
+        format: args.format,
+        columns: None,
+        doubtful: 0,
     };
-    if !args.texts.is_empty() {
-        return answering.answer(args.texts);
+    if let Some(table) = &args.dataset {
+        let columns = [args.text_column.as_deref(), args.label_column.as_deref()];
+        answering.answer_table(Path::new(table), columns, &of_run)?;
+    } else if !args.texts.is_empty() {
+        let texts = args.texts.into_iter().enumerate();
+        let texts = texts.map(|(i, text)| Asked::text(text, format!("text {}", i + 1)));
+        answering.answer(texts.collect())?;
+    } else {
+        let input = stdin().lock();
+        if input.is_terminal() && !args.null {
+            say!("a text a line; Ctrl-D ends");
+        }
+        let input = BufReader::with_capacity(AT_ONCE, input);
+        let texts = Texts::new(input, args.null, &of_run.text_column);
+        answering.answer_all(texts)?;
     }
-    let input = stdin().lock();
-    if input.is_terminal() {
-        say!("a text a line; Ctrl-D ends");
-    }
-    answering.answer_lines(&mut BufReader::with_capacity(AT_ONCE, input))
-}
-
-/// Reads a line of at most [`LONGEST`] bytes into `line`, without its end. Whether there was one.
-fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> Result<bool> {
-    line.clear();
-    // One byte more tells a line that is too long, one its end.
-    let mut input = input.take(LONGEST as u64 + 2);
-    let read = input.read_until(b'\n', line);
-    read.context("cannot read standard input")?;
-    let is_line = !line.is_empty();
-    if line.ends_with(b"\n") {
-        line.pop();
-    }
-    ensure!(
-        line.len() <= LONGEST,
-        "it has more than {LONGEST} bytes; give a text a line"
-    );
-    Ok(is_line)
+    answering.finish();
+    Ok(())
 }
 
 /// Texts as they come, answered a line each.
 struct Answering {
     predictor: Predictor,
     selected: ComputeDevice,
-    format: Format,
+    format: AnswerFormat,
+    /// Those of the table that is answered; of texts, none until the first answer is written.
+    columns: Option<Vec<String>>,
+    score: Score,
+    /// Texts of which the network knows few words.
+    doubtful: usize,
 }
 
 impl Answering {
-    /// A line for each line: in batches while there is input, and at once where whoever asks waits for the answer.
-    fn answer_lines<R: Read>(&self, input: &mut BufReader<R>) -> Result<()> {
-        let mut texts = Vec::new();
+    /// A line for each text: in batches while there is input, and at once where whoever asks waits for the answer.
+    fn answer_all<R: Read>(&mut self, mut texts: Texts<R>) -> Result<()> {
+        let mut batch = Vec::new();
         let mut bytes = 0;
-        let mut line = Vec::new();
-        for number in 1_u64.. {
-            let is_line = read_line(input, &mut line)
-                .with_context(|| format!("line {number} of standard input"))?;
-            if is_line {
-                bytes += line.len();
-                let text = String::from_utf8_lossy(&line);
-                texts.push(text.trim_end_matches('\r').to_string());
-            }
-            let has_more = input.buffer().contains(&b'\n');
-            let is_batch =
-                texts.len() == self.predictor.config().training.batch_size || bytes >= AT_ONCE;
-            if !texts.is_empty() && (is_batch || !has_more) {
-                self.answer(std::mem::take(&mut texts))?;
+        loop {
+            let text = texts.next_text()?;
+            let is_end = text.is_none();
+            bytes += text.as_ref().map_or(0, Asked::size);
+            batch.extend(text);
+            if !batch.is_empty() && (self.is_batch(&batch, bytes) || !texts.has_more()) {
+                self.answer(std::mem::take(&mut batch))?;
                 bytes = 0;
             }
-            if !is_line {
-                break;
+            if is_end {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A line for each row of a table; `-` is standard input.
+    fn answer_table(
+        &mut self,
+        path: &Path,
+        [text, label]: [Option<&str>; 2],
+        of_run: &DatasetConfig,
+    ) -> Result<()> {
+        let config = self.predictor.config();
+        let names_one = matches!(config.objective(), Objective::Binary | Objective::Classes)
+            && config.model.reading != Reading::EveryStep;
+        let labels = self.predictor.labels().filter(|_| names_one).cloned();
+        let columns = TextColumns {
+            text,
+            usual_text: &of_run.text_column,
+            label,
+            usual_label: &of_run.label_column,
+            labels: labels.as_ref(),
+        };
+        let is_input = path == Path::new("-");
+        let form = dataset::table_form(of_run);
+        let name = if is_input {
+            Path::new("standard input")
+        } else {
+            path
+        };
+        let progress: &mut dyn FnMut(LoadProgress) = &mut |_| {};
+        let mut rows = match is_input {
+            true => TextRows::read(name, stdin().lock(), &form, &columns, progress)?,
+            false => TextRows::open(name, &form, &columns, progress)?,
+        };
+        self.columns = Some(rows.columns().to_vec());
+        self.score.column = rows.label_column().map(str::to_owned);
+        self.write_header()?;
+        let name = name.display().to_string();
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        loop {
+            let row = rows.next_row()?;
+            for note in rows.take_notes() {
+                match note.kind {
+                    NoteKind::Understood => say!("{}", note.text),
+                    NoteKind::Doubtful => say!("warning: {}", note.text),
+                }
+            }
+            let is_end = row.is_none();
+            if let Some(row) = row {
+                if let RowLabel::Unknown(label) = &row.label {
+                    self.score.unknown(label, row.line);
+                }
+                let row = Asked::row(row, &name);
+                bytes += row.size();
+                batch.push(row);
+            }
+            if !batch.is_empty() && (is_end || self.is_batch(&batch, bytes)) {
+                self.answer(std::mem::take(&mut batch))?;
+                bytes = 0;
+            }
+            if is_end {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_batch(&self, batch: &[Asked], bytes: usize) -> bool {
+        batch.len() == self.predictor.config().training.batch_size || bytes >= AT_ONCE
+    }
+
+    /// One line for each text, in their order.
+    fn answer(&mut self, asked: Vec<Asked>) -> Result<()> {
+        if self.columns.is_none() {
+            self.columns = Some(vec!["text".into()]);
+            self.write_header()?;
+        }
+        let config = self.predictor.config();
+        let examples = asked.iter().map(|asked| {
+            let content = Content::Text(asked.text.clone());
+            Ok(Example {
+                input: self.predictor.encode(&content)?,
+                target: asked.class.map(Target::Class),
+            })
+        });
+        let examples: Vec<_> = examples.collect::<gatefold_training::Result<_>>()?;
+        let inputs = examples.iter().map(|example| &example.input);
+        ensure_answers_fit(config, inputs, &self.selected)?;
+        let (answers, evaluation) = self.predictor.answer_examples(&examples)?;
+        self.score.add(&asked, evaluation);
+        for (asked, answer) in asked.iter().zip(&answers) {
+            let vocabulary = self.predictor.encoder().vocabulary();
+            let unknown = vocabulary.map(|vocabulary| vocabulary.unknown(&asked.text));
+            match self.format {
+                AnswerFormat::Json => output::json(&self.as_row(asked, answer, unknown.as_ref()))?,
+                AnswerFormat::Text => output::line(&self.as_text(answer))?,
+                AnswerFormat::Csv => {
+                    let cells = asked.csv().into_iter().map(str::to_owned);
+                    output::csv(cells.chain(self.as_csv(answer)))?;
+                }
+            }
+            if let Some(warning) = unknown.and_then(|unknown| unknown.warning()) {
+                self.doubtful += 1;
+                if self.doubtful <= WARNINGS {
+                    say!("warning: {}: {warning}", asked.place);
+                }
             }
         }
         Ok(())
     }
 
-    /// One line for each text, in their order.
-    fn answer(&self, texts: Vec<String>) -> Result<()> {
-        let texts = texts.into_iter().map(Content::Text);
-        let sequences = texts.map(|text| self.predictor.encode(&text));
-        let sequences: Vec<_> = sequences.collect::<gatefold_training::Result<_>>()?;
-        ensure_answers_fit(self.predictor.config(), &sequences, &self.selected)?;
-        for answer in self.predictor.answer(sequences)? {
-            match self.format {
-                Format::Json => output::json(&self.as_json(&answer))?,
-                Format::Text => output::line(&self.as_text(&answer))?,
-            }
+    /// What is said when all is answered.
+    fn finish(&self) {
+        if self.doubtful > WARNINGS {
+            say!(
+                "warning: of {} more texts the network knows few words or none; --format json names them",
+                self.doubtful - WARNINGS
+            );
         }
-        Ok(())
+        self.score.say(self.predictor.labels());
+    }
+
+    /// Of CSV the names of the columns: the table's own, and the answer's.
+    fn write_header(&self) -> Result<()> {
+        if self.format != AnswerFormat::Csv {
+            return Ok(());
+        }
+        let own = self.columns.as_deref().unwrap_or_default();
+        let mut all = own.to_vec();
+        for mut name in self.answer_columns()? {
+            while all.contains(&name) {
+                name.insert_str(0, "predicted ");
+            }
+            all.push(name);
+        }
+        output::csv(all)
+    }
+
+    fn answer_columns(&self) -> Result<Vec<String>> {
+        let config = self.predictor.config();
+        ensure!(
+            config.model.reading != Reading::EveryStep,
+            "this network answers every timestep, for which CSV has no columns: ask for --format json"
+        );
+        let names = self.predictor.labels().map_or(&[][..], Labels::names);
+        Ok(match config.objective() {
+            Objective::Values => (1..=config.model.output_size)
+                .map(|value| format!("value {value}"))
+                .collect(),
+            objective => {
+                let first = match objective {
+                    Objective::MultiLabel => &["labels"][..],
+                    _ => &["label", "probability"],
+                };
+                let first = first.iter().map(|name| name.to_string());
+                let probabilities = names.iter().map(|name| format!("p({name})"));
+                first.chain(probabilities).collect()
+            }
+        })
+    }
+
+    fn as_csv(&self, answer: &Answer) -> Vec<String> {
+        match (self.class(answer), answer) {
+            (Some((label, probability)), Answer::Class(probabilities)) => {
+                let probabilities = std::iter::once(&probability).chain(probabilities);
+                let probabilities = probabilities.map(f64::to_string);
+                std::iter::once(label.to_owned())
+                    .chain(probabilities)
+                    .collect()
+            }
+            (_, Answer::ClassSet(probabilities)) => {
+                let there = self.classes_there(answer).into_iter();
+                let there = there.map(|(label, _)| label).collect::<Vec<_>>();
+                let probabilities = probabilities.iter().map(f64::to_string);
+                std::iter::once(there.join(";"))
+                    .chain(probabilities)
+                    .collect()
+            }
+            (_, Answer::Values(values)) => values.iter().map(f64::to_string).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// An answer with what is known of its text.
+    fn as_row(&self, asked: &Asked, answer: &Answer, unknown: Option<&UnknownWords>) -> Value {
+        let mut object = self.as_json(answer);
+        if let Some(unknown) = unknown.filter(|unknown| unknown.share() > 0.0) {
+            object["unknown"] = json!({"share": unknown.share(), "words": unknown.words});
+        }
+        let columns = self.columns.as_deref().unwrap_or_default();
+        if let (Some((line, _)), Some(row)) = (&asked.row, asked.json(columns)) {
+            object["line"] = (*line).into();
+            object["row"] = row;
+        }
+        object
     }
 
     /// The likeliest class's name; and the probability of the second class of two, or else of the likeliest.
@@ -216,31 +393,4 @@ impl Answering {
 
 fn join(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_ends_with_its_end_or_the_inputs() {
-        let mut input: &[u8] = b"one\n\ntwo\r\nthree";
-        let mut line = Vec::new();
-        for expected in [&b"one"[..], b"", b"two\r", b"three"] {
-            assert!(read_line(&mut input, &mut line).unwrap());
-            assert_eq!(line, expected);
-        }
-        assert!(!read_line(&mut input, &mut line).unwrap());
-    }
-
-    #[test]
-    fn a_line_without_an_end_is_not_read_for_ever() {
-        let mut line = Vec::new();
-        let mut exact = std::io::repeat(b'a').take(LONGEST as u64).chain(&b"\n"[..]);
-        assert!(read_line(&mut BufReader::new(&mut exact), &mut line).unwrap());
-        assert_eq!(line.len(), LONGEST);
-        let endless = std::io::repeat(b'a');
-        assert!(read_line(&mut BufReader::new(endless), &mut line).is_err());
-        assert!(line.len() <= LONGEST + 2);
-    }
 }

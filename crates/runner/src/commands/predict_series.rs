@@ -10,14 +10,14 @@ use gatefold_lesson::report::rounded;
 use gatefold_training::{Answer, Predictor};
 use serde_json::{Map, Value, json};
 
-use crate::output::{self, Format};
+use crate::output::{self, AnswerFormat};
 
 /// Answers every sequence, or window, of the file `name`: a line each, in their order.
 pub fn answer(
     predictor: &Predictor,
     selected: &ComputeDevice,
     name: &str,
-    format: Format,
+    format: AnswerFormat,
 ) -> Result<()> {
     let mut config = predictor.config().clone();
     config.dataset = dataset::all_of(name, &config.dataset);
@@ -41,8 +41,9 @@ pub fn answer(
                 answer: &answer,
             };
             match format {
-                Format::Json => output::json(&shown.json()?)?,
-                Format::Text => output::line(&shown.text()?)?,
+                AnswerFormat::Json => output::json(&shown.json()?)?,
+                AnswerFormat::Text => output::line(&shown.text()?)?,
+                AnswerFormat::Csv => bail!("series are not answered as CSV: ask for --format json"),
             }
         }
     }

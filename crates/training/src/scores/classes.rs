@@ -1,4 +1,4 @@
-//! Scores of answers that name one class of several.
+//! Scores of answers that name classes.
 
 use std::collections::HashMap;
 
@@ -20,8 +20,10 @@ const MISTAKES: usize = 10;
 /// How well classes are told apart.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassScores {
-    /// The share of the most frequent class: the accuracy of whoever always answers it.
-    pub largest_class_share: f64,
+    /// The share of the most frequent class: the accuracy of whoever always answers it. None where an example may
+    /// have any number of classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub largest_class_share: Option<f64>,
     /// The means over classes, each counted alike; a class that is neither there nor answered has no part.
     #[serde(rename = "macro")]
     pub macro_mean: ClassMeans,
@@ -30,15 +32,25 @@ pub struct ClassScores {
     pub weighted_mean: ClassMeans,
     /// Every class, in the order of the labels.
     pub classes: Vec<ClassScore>,
-    /// Which classes are taken for which.
+    /// Which classes are taken for which; of any number of classes at once, nothing.
     pub confusion: Confusion,
     /// How well the second of two classes is ranked before the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roc: Option<Roc>,
-    /// Whether probabilities are what they say.
+    /// Whether probabilities are what they say; of any number of classes at once, those of each class and example.
     pub calibration: Calibration,
-    /// The wrong answers that were given with the highest probability, that one first.
+    /// The wrong answers that were given with the highest probability, that one first; of any number of classes at
+    /// once, none.
     pub worst_mistakes: Vec<Mistake>,
+}
+
+impl ClassScores {
+    /// The most frequent class, the first of equals, and its share, where an example has one class.
+    pub fn largest_class(&self) -> Option<(&ClassScore, f64)> {
+        let classes = self.classes.iter().rev();
+        let largest = classes.max_by_key(|class| class.support)?;
+        Some((largest, self.largest_class_share?))
+    }
 }
 
 /// Means over classes.
@@ -127,6 +139,7 @@ struct Wrong {
 /// Scores, as answers are read.
 pub(super) struct ClassTally {
     objective: Objective,
+    examples: usize,
     counts: Vec<Counts>,
     /// How often a class, first, was answered with another.
     confused: HashMap<(usize, usize), usize>,
@@ -138,11 +151,13 @@ pub(super) struct ClassTally {
 
 impl ClassTally {
     pub fn new(objective: Objective, classes: usize) -> Self {
+        let names_one = objective != Objective::MultiLabel;
         Self {
             objective,
+            examples: 0,
             counts: vec![Counts::default(); classes],
             confused: HashMap::new(),
-            ranking: (classes == 2).then(Ranking::default),
+            ranking: (classes == 2 && names_one).then(Ranking::default),
             calibration: CalibrationTally::default(),
             wrong: Vec::new(),
         }
@@ -151,6 +166,7 @@ impl ClassTally {
     /// A row's answer `[C]` to an example of `class` at a place: the example, and its timestep if each is answered.
     pub fn add(&mut self, row: &[f32], class: usize, place: (usize, Option<usize>)) {
         let (answer, probability) = self.objective.answered(row);
+        self.examples += 1;
         self.counts[class].support += 1;
         self.counts[answer].answered += 1;
         if answer == class {
@@ -170,6 +186,22 @@ impl ClassTally {
         }
     }
 
+    /// A row's answer `[C]` to an example of any number of classes at once.
+    pub fn add_set(&mut self, row: &[f32], set: &[u32]) {
+        let classes = self.objective.probabilities(row).into_iter().enumerate();
+        for (class, probability) in classes {
+            let is_there = set.contains(&(class as u32));
+            let is_answered = probability > 0.5;
+            let counts = &mut self.counts[class];
+            counts.support += usize::from(is_there);
+            counts.answered += usize::from(is_answered);
+            counts.right += usize::from(is_there && is_answered);
+            self.calibration
+                .add(probability.max(1.0 - probability), is_there == is_answered);
+        }
+        self.examples += 1;
+    }
+
     fn keep_if_among_the_worst(&mut self, wrong: Wrong) {
         let before = |other: &Wrong| {
             let order = other.probability.total_cmp(&wrong.probability).reverse();
@@ -185,9 +217,9 @@ impl ClassTally {
     /// The scores, if there was an answer.
     pub fn scores(self, labels: &Labels) -> Option<ClassScores> {
         let name = |class: usize| labels.name(class).unwrap_or_default().to_owned();
-        let all: usize = self.counts.iter().map(|counts| counts.support).sum();
+        let names_one = self.objective != Objective::MultiLabel;
         let largest = self.counts.iter().map(|counts| counts.support).max()?;
-        if all == 0 {
+        if self.examples == 0 {
             return None;
         }
         let of_class = |(class, counts): (usize, &Counts)| ClassScore {
@@ -199,7 +231,7 @@ impl ClassTally {
             answered: counts.answered,
         };
         let classes: Vec<_> = self.counts.iter().enumerate().map(of_class).collect();
-        let matrix = (classes.len() <= MOST_IN_MATRIX).then(|| self.matrix());
+        let matrix = (names_one && classes.len() <= MOST_IN_MATRIX).then(|| self.matrix());
         let mut confused: Vec<_> = self.confused.into_iter().collect();
         confused.sort_by_key(|&(pair, count)| (std::cmp::Reverse(count), pair));
         let confused = confused.into_iter().take(CONFUSIONS);
@@ -217,7 +249,7 @@ impl ClassTally {
             text: None,
         });
         Some(ClassScores {
-            largest_class_share: share(largest, all),
+            largest_class_share: names_one.then(|| share(largest, self.examples)),
             macro_mean: mean(&classes, |class| {
                 usize::from(class.support + class.answered > 0)
             }),
@@ -252,7 +284,7 @@ fn mean(classes: &[ClassScore], weight: impl Fn(&ClassScore) -> usize) -> ClassM
         let values = classes
             .iter()
             .map(|class| weight(class) as f64 * value(class));
-        values.sum::<f64>() / all as f64
+        values.sum::<f64>() / all.max(1) as f64
     };
     ClassMeans {
         precision: of(|class| class.precision),
@@ -291,7 +323,7 @@ mod tests {
         let answers = [0, 0, 1, 2, 1, 1, 2, 0, 0, 0];
         let pairs: Vec<_> = targets.into_iter().zip(answers).collect();
         let scores = tally(4, &pairs).scores(&labels(4)).unwrap();
-        close(scores.largest_class_share, 0.5);
+        close(scores.largest_class_share.unwrap(), 0.5);
         let expected = [
             (3.0 / 5.0, 3.0 / 5.0, 0.6, 5),
             (2.0 / 3.0, 1.0, 0.8, 2),
@@ -364,6 +396,24 @@ mod tests {
         assert_eq!(scores.confusion.matrix, None);
         assert_eq!(scores.confusion.most_frequent.len(), 20);
         assert_eq!(scores.classes.len(), classes);
+    }
+
+    #[test]
+    fn of_any_number_of_classes_each_is_counted() {
+        let mut tally = ClassTally::new(Objective::MultiLabel, 3);
+        tally.add_set(&[2.0, -1.0, 3.0], &[0]);
+        tally.add_set(&[-2.0, -1.0, 3.0], &[0, 2]);
+        let scores = tally.scores(&labels(3)).unwrap();
+        let found: Vec<_> = scores
+            .classes
+            .iter()
+            .map(|class| (class.precision, class.recall, class.support))
+            .collect();
+        assert_eq!(found, [(1.0, 0.5, 2), (0.0, 0.0, 0), (0.5, 1.0, 1)]);
+        // The second class is neither there nor answered.
+        close(scores.macro_mean.f1, 2.0 / 3.0);
+        assert_eq!(scores.largest_class_share, None);
+        assert_eq!(scores.confusion.matrix, None);
     }
 
     #[test]
