@@ -268,7 +268,7 @@ fn quoting_of(
         }
     }
     let none = tries(separator, Quoting::None);
-    let place = double.fault.map(|(_, place)| place).or(double.spans);
+    let place = double.spans.or(double.fault.map(|(_, place)| place));
     match place {
         Some((line, column)) if separator == '\t' && fits(&none) && !double.doubled => (
             Quoting::None,
@@ -325,6 +325,7 @@ impl Trial {
                 Ok(Err((Fault::Open, _))) if !whole => break,
                 Ok(Err(fault)) => {
                     trial.fault = Some(fault);
+                    trial.spans = trial.spans.or(row.spans());
                     break;
                 }
                 // Reading the table says what is wrong.
