@@ -142,9 +142,11 @@ fn explained(
 
 /// `ln(p / (1 - p))` of a class.
 fn log_odds(objective: Objective, output: &[f32], class: usize) -> f64 {
-    if matches!(objective, Objective::Binary | Objective::MultiLabel) {
+    match objective {
+        Objective::Binary => return output[0].into(),
         // Of several classes at once each has a logit of its own.
-        return output[class].into();
+        Objective::MultiLabel => return output[class].into(),
+        _ => {}
     }
     let others = output.iter().enumerate().filter(|(i, _)| *i != class);
     let others = others.map(|(_, &x)| f64::from(x));
