@@ -139,7 +139,7 @@ fn everything_at_once_learns_and_repeats() {
     config.training.warm_up = 10;
     config.training.clip_norm = Some(1.0);
     config.training.weight_decay = 0.01;
-    config.training.class_weights = Some(vec![1.0, 1.5]);
+    config.training.class_weights = Some(gatefold_training::ClassWeights::Each(vec![1.0, 1.5]));
     let data = data(&config);
     let (first, history) = train(&config, &data).unwrap();
     assert!(history[2].train_loss < 0.8 * history[0].train_loss);

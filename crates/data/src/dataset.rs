@@ -83,6 +83,17 @@ pub struct Dataset {
     pub scale_targets: bool,
     /// Of series of numbers, what was recognised of their file.
     pub series: Option<RecognisedSeries>,
+    /// Of texts with labels in a table, what was given or recognised, so that they can be read in the same way again.
+    pub recognised: Option<Recognised>,
+}
+
+/// What of a table was given or recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recognised {
+    /// The column of the texts.
+    pub text_column: String,
+    /// The column of the labels.
+    pub label_column: String,
 }
 
 /// Something that whoever named the source should know.

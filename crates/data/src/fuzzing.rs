@@ -17,7 +17,7 @@ use crate::sources::keras_npz::{self, WordIndex};
 use crate::sources::npy::Npy;
 use crate::sources::pickle::read_lists;
 use crate::sources::table::Table;
-use crate::sources::texts::{Classes, Reader};
+use crate::sources::texts::{Columns, Reader};
 use crate::{
     DataError, LoadProgress, Quoting, TableForm, TableFormat, TableOptions, Target, Tokenizer,
     Vocabulary,
@@ -226,14 +226,8 @@ fn separated(separator: char) -> TableForm {
 fn table(data: &[u8], form: TableForm) {
     let limits = limits();
     let options = TableOptions {
-        path: "films".into(),
-        test_path: None,
         form,
-        text_column: "text".into(),
-        label_column: "label".into(),
-        labels: None,
-        test_fraction: 0.2,
-        validation_fraction: 0.2,
+        ..TableOptions::new("films")
     };
     let total = data.len() as u64;
     let packed = match data {
@@ -241,37 +235,29 @@ fn table(data: &[u8], form: TableForm) {
         _ => 0,
     };
     let mut done = 0;
-    let mut reader = Reader {
-        options: &options,
-        limits: &limits,
-        classes: Classes::new("label", "text", None),
-        notes: Vec::new(),
-    };
+    let columns = Columns::given("text", "label");
+    let mut reader = Reader::new(&options, &limits, columns);
     let mut progress = |progress: LoadProgress| {
         assert!(done <= progress.done && progress.done <= total);
         done = progress.done;
     };
     let source = (data, total);
     let table = Table::read(&options.path, source, &options.form, &limits, &mut progress);
-    let rows = table
-        .and_then(|table| reader.rows(table))
-        .and_then(|mut rows| {
-            reader.classes.learn(&mut rows, &options.path)?;
-            Ok(rows)
-        });
-    match rows {
-        Ok(rows) => {
+    match table.and_then(|table| reader.rows(table)?.learnt()) {
+        Ok((rows, labels)) => {
             assert!(rows.len() <= limits.rows);
             // A byte may become the three of a character, and of a compressed table many.
-            let text: usize = rows.iter().map(|row| row.expect_review().0.len()).sum();
+            let text: usize = rows
+                .iter()
+                .map(|row| row.content.text().map_or(0, str::len))
+                .sum();
             assert!(text <= 3 * data.len().max(packed), "{text} bytes of text");
-            let labels = reader.classes.into_labels();
-            assert_eq!(labels.is_none(), rows.is_empty());
-            let classes = labels.map_or(0, |labels| labels.len() as u32);
-            assert!(
-                rows.iter()
-                    .all(|row| matches!(row.target, Target::Class(class) if class < classes))
-            );
+            let classes = labels.len() as u32;
+            assert!(rows.iter().all(|row| match &row.target {
+                Target::Class(class) => *class < classes,
+                Target::ClassSet(set) => set.iter().all(|class| *class < classes),
+                _ => false,
+            }));
         }
         Err(error) => assert_printable(&error),
     }

@@ -42,6 +42,7 @@
 //! `wasm32-unknown-unknown`; generators and whatever a program makes a [`Dataset`] of remain.
 
 mod batches;
+mod choice;
 mod dataset;
 mod encoded;
 mod encoder;
@@ -66,14 +67,14 @@ mod series;
 #[cfg(feature = "files")]
 mod sources;
 #[cfg(feature = "files")]
-#[allow(dead_code)]
 mod split;
 mod statistics;
 mod tokenizer;
 mod vocabulary;
 
 pub use batches::{Batch, BatchInput, BatchTargets, Batching, Padding};
-pub use dataset::{Content, Dataset, Note, NoteKind, Record};
+pub use choice::LabelChoice;
+pub use dataset::{Content, Dataset, Note, NoteKind, Recognised, Record};
 pub use encoded::{EncodedDataset, Encoding, beginnings, encode_all};
 pub use encoder::Encoder;
 pub use error::{DataError, Result};

@@ -342,7 +342,6 @@ mod tests {
                 Record::text("a mess", 0),
                 Record::text("One two three four five six seven eight nine ten", 0),
             ],
-            validation: Vec::new(),
             test: vec![review(3, 1)],
             notes: vec![Note::doubtful("2 texts are empty")],
             ..Dataset::default()

@@ -10,10 +10,10 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use gatefold::bench::{Implementation, Workload};
 use gatefold::device::DeviceChoice;
 use gatefold::files;
-use gatefold_data::{Missing, Quoting, SeriesTask, Tokenizer, encoding_name};
+use gatefold_data::{LabelChoice, Missing, Quoting, SeriesTask, Tokenizer, encoding_name};
 use gatefold_model::{Cell, Initializers, NetworkConfig, Reading};
-use gatefold_training::RunConfig;
 use gatefold_training::config::{DatasetConfig, InputConfig, Keep, Schedule, TrainingConfig};
+use gatefold_training::{ClassWeights, RunConfig};
 use itertools::iproduct;
 
 use crate::output::{AnswerFormat, End, Format};
@@ -378,21 +378,35 @@ pub struct PlaceArgs {
     /// A table's test part [default: a share of the table]
     #[arg(long, value_name = "FILE")]
     pub test_data: Option<PathBuf>,
-    /// A table's column of texts [default: text]
+    /// A table to choose the best epoch with [default: a share of the table]
+    #[arg(long, value_name = "FILE")]
+    pub validation_data: Option<PathBuf>,
+    /// A table's column of texts [default: text, or one that is called or looks like it]
     #[arg(long, value_name = "NAME")]
     pub text_column: Option<String>,
-    /// A table's column of labels, of any number and names [default: label]
+    /// A table's column of labels, of any number and names [default: label, or one that is called or looks like it]
     #[arg(long, value_name = "NAME")]
     pub label_column: Option<String>,
+    /// A table's column that says which rows belong together: to one part, such as an author's texts; of series of
+    /// numbers, to one sequence
+    #[arg(long, value_name = "NAME")]
+    pub group_column: Option<String>,
+    /// Which labels to keep, in this order, the positive one of two last. FROM=TO names one otherwise, several to one
+    /// name make it one label, FROM= leaves it out; quotation marks around a name keep commas in it [default: all]
+    #[arg(long, value_name = "LABEL,FROM=TO,…")]
+    pub labels: Vec<String>,
+    /// What stands between the labels of a row that may have any number of them: one answer a label
+    #[arg(long, value_name = "TEXT")]
+    pub label_separator: Option<String>,
+    /// Leave out rows without a label
+    #[arg(long)]
+    pub skip_unlabelled: bool,
     /// The share of a table that becomes its test part [default: 0.2]
     #[arg(long, value_name = "SHARE")]
     pub test_fraction: Option<f64>,
     /// Timesteps of the longest sequences of adding and recall [default: 100]
     #[arg(long, value_name = "N")]
     pub length: Option<usize>,
-    /// A table's column that says which rows belong together: of series of numbers, to one sequence
-    #[arg(long, value_name = "NAME")]
-    pub group_column: Option<String>,
     #[command(flatten)]
     pub series: SeriesArgs,
 }
@@ -521,9 +535,13 @@ pub struct TrainingArgs {
     /// Decoupled weight decay [default: 0]
     #[arg(long, value_name = "RATE")]
     pub weight_decay: Option<f64>,
-    /// What the loss of each class's examples counts in training, in the order of the labels [default: 1,1,…]
-    #[arg(long, value_name = "FIRST,SECOND,…", value_delimiter = ',', action = clap::ArgAction::Set, num_args = 1..)]
-    pub class_weights: Option<Vec<f64>>,
+    /// The share of the training rows that is held out to choose the best epoch [default: 0.2]
+    #[arg(long, value_name = "SHARE")]
+    pub validation_fraction: Option<f64>,
+    /// What the loss of each class's examples counts in training: a number each, in the order of the labels, or
+    /// balanced, so that every class counts alike [default: 1,1,…]
+    #[arg(long, value_name = "balanced|FIRST,SECOND,…")]
+    pub class_weights: Option<ClassWeights>,
 }
 
 /// Puts a flag's value in a field if the flag was given.
@@ -639,11 +657,18 @@ impl PlaceArgs {
         config.header &= !self.no_header;
         config.encoding = self.encoding.or(config.encoding.take());
         config.quoting = self.quoting.or(config.quoting);
-        set(&mut config.text_column, self.text_column);
-        set(&mut config.label_column, self.label_column);
+        config.validation_path = self.validation_data.or(config.validation_path.take());
+        config.text_column = self.text_column.or(config.text_column.take());
+        config.label_column = self.label_column.or(config.label_column.take());
+        config.group_column = self.group_column.or(config.group_column.take());
+        config.label_separator = self.label_separator.or(config.label_separator.take());
+        if !self.labels.is_empty() {
+            let items = self.labels.iter();
+            config.labels = items.flat_map(|list| LabelChoice::items(list)).collect();
+        }
+        config.skip_unlabelled |= self.skip_unlabelled;
         set(&mut config.test_fraction, self.test_fraction);
         config.length = self.length.or(config.length);
-        config.group_column = self.group_column.or(config.group_column.take());
         self.series.apply(config);
     }
 }
@@ -699,6 +724,7 @@ impl TrainingArgs {
         set(&mut config.schedule, self.schedule);
         set(&mut config.warm_up, self.warm_up);
         set(&mut config.weight_decay, self.weight_decay);
+        set(&mut config.validation_fraction, self.validation_fraction);
         set(&mut config.keep, self.keep);
         config.patience = self.patience.or(config.patience);
         config.clip_norm = self.clip_norm.or(config.clip_norm);
@@ -871,7 +897,10 @@ mod tests {
         assert_eq!(config.dataset.name.as_deref(), Some("imdb"));
         assert_eq!(config.model.cell, Cell::Gru);
         assert_eq!((config.training.epochs, config.training.seed), (2, 42));
-        assert_eq!(config.training.class_weights, Some(vec![1.0, 2.5]));
+        assert_eq!(
+            config.training.class_weights,
+            Some(ClassWeights::Each(vec![1.0, 2.5]))
+        );
         assert!(!config.input.mask);
     }
 

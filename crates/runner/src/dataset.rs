@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use directories::ProjectDirs;
 use gatefold_data::{
-    Dataset, EncodedDataset, FolderOptions, Labels, LoadProgress, Note, NoteKind, Source,
-    TableForm, TableOptions,
+    Dataset, EncodedDataset, FolderOptions, LabelChoice, Labels, LoadProgress, Note, NoteKind,
+    Source, TableForm, TableOptions,
 };
 use gatefold_training::RunConfig;
-use gatefold_training::config::DatasetConfig;
+use gatefold_training::config::{DatasetConfig, Split};
 
 use crate::terminal::{program, word};
 use crate::{say, series};
@@ -65,14 +65,21 @@ pub fn with_absolute_paths(mut config: DatasetConfig) -> Result<DatasetConfig> {
     }
     let DatasetConfig {
         path,
+        validation_path,
         test_path,
         target_path,
         test_target_path,
         ..
     } = &mut config;
-    for path in [path, test_path, target_path, test_target_path]
-        .into_iter()
-        .flatten()
+    for path in [
+        path,
+        validation_path,
+        test_path,
+        target_path,
+        test_target_path,
+    ]
+    .into_iter()
+    .flatten()
     {
         *path = absolute(path)?.into();
     }
@@ -89,6 +96,7 @@ pub fn paths_of_run(config: &DatasetConfig) -> Result<Vec<PathBuf>> {
     let table = config.name.as_deref().filter(|name| is_path(name));
     let paths = [
         &config.path,
+        &config.validation_path,
         &config.test_path,
         &config.target_path,
         &config.test_target_path,
@@ -195,21 +203,35 @@ fn refuse_table_flags(why: &str, config: &DatasetConfig) -> Result<()> {
     ] {
         refuse(why, flag, given)?;
     }
-    refuse(
-        why,
-        "--text-column",
-        config.text_column != default.text_column,
-    )?;
-    refuse(
-        why,
-        "--label-column",
-        config.label_column != default.label_column,
-    )?;
+    refuse(why, "--validation-data", config.validation_path.is_some())?;
+    refuse(why, "--text-column", config.text_column.is_some())?;
+    refuse(why, "--label-column", config.label_column.is_some())?;
+    refuse(why, "--group-column", config.group_column.is_some())?;
+    refuse(why, "--labels", !config.labels.is_empty())?;
+    refuse(why, "--label-separator", config.label_separator.is_some())?;
+    refuse(why, "--skip-unlabelled", config.skip_unlabelled)?;
     refuse(
         why,
         "--test-fraction",
         config.test_fraction != default.test_fraction,
     )
+}
+
+/// Whether the part of its data that a run is tested on can be told.
+///
+/// # Errors
+/// If an earlier version cut it off a table, which it mixed otherwise: some of its rows would be trained on.
+pub fn ensure_test_part_is_known(of_run: &DatasetConfig) -> Result<()> {
+    let is_table = of_run
+        .name
+        .as_deref()
+        .is_some_and(|name| is_path(name) && !Path::new(name).is_dir());
+    ensure!(
+        !is_table || of_run.task.is_some() || of_run.test_path.is_some() || of_run.split.is_some(),
+        "an earlier version trained this run and cut its test part off the table in another way, so that rows that it \
+         was trained on would be tested: train again, or name a file that it hasn't seen with --test-data"
+    );
+    Ok(())
 }
 
 /// The dataset `name` in place of `of_run`, to test on; a file is all test part, and has the columns
@@ -240,6 +262,9 @@ pub fn all_of(name: &str, of_run: &DatasetConfig) -> DatasetConfig {
         config.quoting = of_run.quoting;
         config.text_column = of_run.text_column.clone();
         config.label_column = of_run.label_column.clone();
+        config.labels = of_run.labels.clone();
+        config.label_separator = of_run.label_separator.clone();
+        config.skip_unlabelled = of_run.skip_unlabelled;
     }
     config
 }
@@ -361,6 +386,11 @@ fn file(
     Ok(Source::Table(TableOptions {
         path: name.into(),
         test_path: config.test_path.clone(),
+        validation_path: config.validation_path.clone(),
+        group_column: config.group_column.clone(),
+        label_separator: config.label_separator.clone(),
+        choice: LabelChoice::new(&config.labels)?,
+        skip_unlabelled: config.skip_unlabelled,
         form: table_form(config),
         text_column: config.text_column.clone(),
         label_column: config.label_column.clone(),
@@ -429,6 +459,12 @@ pub fn encode(dataset: &Dataset, config: &mut RunConfig) -> Result<EncodedDatase
     say_notes(&data.doubts(dataset));
     config.settle(&data)?;
     series::settle(&mut config.dataset, dataset);
+    if let Some(recognised) = &dataset.recognised {
+        let of_table = &mut config.dataset;
+        of_table.text_column = Some(recognised.text_column.clone());
+        of_table.label_column = Some(recognised.label_column.clone());
+        of_table.split = Some(Split::Stratified);
+    }
     Ok(data)
 }
 

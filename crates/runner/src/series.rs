@@ -54,7 +54,6 @@ pub fn options(
 pub fn refuse_settings(config: &DatasetConfig) -> Result<()> {
     let given = [
         ("--task", config.task.is_some()),
-        ("--group-column", config.group_column.is_some()),
         ("--value-columns", !config.value_columns.is_empty()),
         ("--target-column", !config.target_columns.is_empty()),
         ("--window", config.window.is_some()),

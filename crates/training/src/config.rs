@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::de::DeTable;
 
+use crate::class_weights::{ClassWeights, WeightRule};
 use crate::objective::Objective;
 
 /// Timesteps in a padded batch; its hidden states alone would take gigabytes.
@@ -86,10 +87,29 @@ pub struct DatasetConfig {
     /// How a table's texts are quoted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quoting: Option<Quoting>,
-    /// A table's column of texts.
-    pub text_column: String,
-    /// A table's column of labels.
-    pub label_column: String,
+    /// A table to choose the best epoch with; without it, a share of the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_path: Option<PathBuf>,
+    /// A table's column of texts; without it, recognised.
+    pub text_column: Option<String>,
+    /// A table's column of labels; without it, recognised.
+    pub label_column: Option<String>,
+    /// A table's column that says which rows belong together: to one part; of a series of numbers, to one sequence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_column: Option<String>,
+    /// Which of a table's labels are kept, in which order and under which names, as
+    /// [`LabelChoice`](gatefold_data::LabelChoice) has them; all, if none are named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// What stands between the labels of a row that may have any number of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_separator: Option<String>,
+    /// Whether rows without a label are left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skip_unlabelled: bool,
+    /// How a table's parts were drawn: versions before 0.3 took the last rows of a mixed table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
     /// The share of a table that becomes its test part.
     pub test_fraction: f64,
     /// Timesteps of the longest sequences of `adding` and `recall`.
@@ -97,9 +117,6 @@ pub struct DatasetConfig {
     /// What is learnt from series of numbers; where it is set, the file holds some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<SeriesTask>,
-    /// A table's column that says which rows belong together: of a series of numbers, to one sequence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub group_column: Option<String>,
     /// A series' columns that are read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub value_columns: Vec<String>,
@@ -133,6 +150,14 @@ fn is_true(value: &bool) -> bool {
     *value
 }
 
+/// How a table's parts are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// Each keeps every class's share, and what belongs together stays in one.
+    Stratified,
+}
+
 impl Default for DatasetConfig {
     fn default() -> Self {
         Self {
@@ -143,12 +168,17 @@ impl Default for DatasetConfig {
             header: true,
             encoding: None,
             quoting: None,
-            text_column: "text".into(),
-            label_column: "label".into(),
+            validation_path: None,
+            text_column: None,
+            label_column: None,
+            group_column: None,
+            labels: Vec::new(),
+            label_separator: None,
+            skip_unlabelled: false,
+            split: None,
             test_fraction: 0.2,
             length: None,
             task: None,
-            group_column: None,
             value_columns: Vec::new(),
             target_columns: Vec::new(),
             window: None,
@@ -258,7 +288,7 @@ pub struct TrainingConfig {
     /// off every parameter.
     pub weight_decay: f64,
     /// What the loss of an example of each class counts, in the classes' order, in training alone.
-    pub class_weights: Option<Vec<f64>>,
+    pub class_weights: Option<ClassWeights>,
     /// A checkpoint is written after every epoch, and when the last one is this old.
     pub checkpoint_minutes: f64,
 }
@@ -421,13 +451,28 @@ impl RunConfig {
             ensure(classes > 0, || {
                 "numbers as targets have no class_weights: leave them out".into()
             })?;
-            ensure(weights.len() == classes, || {
-                format!(
-                    "class_weights must be one a class, {classes} for this data, not {}",
-                    weights.len()
-                )
-            })?;
+            match weights {
+                ClassWeights::Each(weights) => ensure(weights.len() == classes, || {
+                    format!(
+                        "class_weights must be one a class, {classes} for this data, not {}",
+                        weights.len()
+                    )
+                }),
+                ClassWeights::Rule(WeightRule::Balanced) => {
+                    ensure(objective != Objective::MultiLabel, || {
+                        "class_weights can't be \"balanced\" where an example may have several labels: give numbers, or \
+                         leave them out"
+                            .into()
+                    })
+                }
+            }?;
         }
+        ensure(
+            objective != Objective::MultiLabel || self.training.keep != Keep::F1,
+            || {
+                "of several labels at once there is no F1 over classes: keep must be \"loss\" or \"accuracy\"".into()
+            },
+        )?;
         ensure(
             objective.has_accuracy() || self.training.keep == Keep::Loss,
             || "numbers as targets have no accuracy and no F1: keep must be \"loss\"".into(),
@@ -530,7 +575,8 @@ impl RunConfig {
                 )
             },
         )?;
-        for &weight in training.class_weights.iter().flatten() {
+        let weights = training.class_weights.as_ref().and_then(ClassWeights::each);
+        for &weight in weights.into_iter().flatten() {
             ensure(weight > 0.0 && weight.is_finite(), || {
                 format!("class_weights must be above 0, not {weight}")
             })?;

@@ -59,6 +59,7 @@
 pub mod batch;
 pub mod bundle;
 pub mod checkpoint;
+mod class_weights;
 mod clipping;
 pub mod config;
 pub mod error;
@@ -79,6 +80,7 @@ pub use bundle::Bundle;
 /// The Burn that this crate's types are of.
 pub use burn;
 pub use checkpoint::Checkpoint;
+pub use class_weights::{ClassWeights, WeightRule};
 pub use config::{ConfigError, RunConfig};
 pub use error::{Result, TrainingError};
 pub use evaluation::{evaluate, evaluate_async, score, score_async, test, test_async};

@@ -14,6 +14,7 @@ use web_time::Instant;
 
 use crate::batch::Answers;
 use crate::checkpoint::{Checkpoint, Header, Refused, damaged};
+use crate::class_weights::ClassWeights;
 use crate::config::{Keep, RunConfig};
 use crate::error::{OtherError, Result, TrainingError};
 use crate::evaluation::{Reads, Tally, read, score_async, test_async};
@@ -127,6 +128,19 @@ impl Store for () {
     }
 }
 
+/// A trainer as `config` says, with the class weights that `data` settles.
+fn trainer<N: Answers>(
+    network: N,
+    config: &RunConfig,
+    data: &EncodedDataset,
+    device: &Device,
+) -> Trainer<N> {
+    let mut training = config.training.clone();
+    let weights = training.class_weights.map(|weights| weights.of(data));
+    training.class_weights = weights.map(ClassWeights::Each);
+    Trainer::new(network, config.objective(), &training, device)
+}
+
 /// A training under way.
 pub struct Session<'a, N> {
     config: &'a RunConfig,
@@ -167,7 +181,7 @@ impl<'a, N: Answers> Session<'a, N> {
             data,
             data_hash: OnceCell::new(),
             steps: data.train.len().div_ceil(config.training.batch_size),
-            trainer: Trainer::new(network, config.objective(), &config.training, &device),
+            trainer: trainer(network, config, data, &device),
             device,
             exchange: Box::new(Alone),
             progress: Progress::default(),
@@ -252,8 +266,7 @@ impl<'a, N: Answers> Session<'a, N> {
         }
         let network = checkpoint.network.load_into(blank, N::weight_name);
         let network = network.map_err(damaged)?;
-        let training = &self.config.training;
-        let mut trainer = Trainer::new(network, self.config.objective(), training, &self.device);
+        let mut trainer = trainer(network, self.config, self.data, &self.device);
         trainer
             .restore(checkpoint.moments, optimizer_steps)
             .map_err(damaged)?;

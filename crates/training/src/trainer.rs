@@ -63,6 +63,9 @@ pub struct Trainer<N> {
 impl<N: Answers> Trainer<N> {
     /// Trains `network`, anyone's, on `device` for `objective`, as `config` says of clipping, weight decay, class
     /// weights and the seed of dropout.
+    ///
+    /// # Panics
+    /// If class weights are still a rule: [`ClassWeights::of`](crate::ClassWeights::of) settles it.
     pub fn new(network: N, objective: Objective, config: &TrainingConfig, device: &Device) -> Self {
         let device = device.clone().autodiff();
         Self {
@@ -70,7 +73,10 @@ impl<N: Answers> Trainer<N> {
             optimizer: Adam::new(config.weight_decay),
             objective,
             clip_norm: config.clip_norm,
-            class_weights: config.class_weights.clone(),
+            class_weights: config.class_weights.as_ref().map(|weights| {
+                let weights = weights.each();
+                weights.expect("class weights are settled").to_vec()
+            }),
             seed: config.seed,
             measure_norm: false,
             gradient_norm: None,
@@ -245,7 +251,7 @@ mod tests {
     fn a_class_weight_counts_the_reviews_of_its_class_alone() {
         let norm = |weights: Option<Vec<f64>>, classes: [i32; 3]| {
             let mut config = config();
-            config.training.class_weights = weights;
+            config.training.class_weights = weights.map(crate::ClassWeights::Each);
             let batch = Batch {
                 targets: Some(BatchTargets::Classes(classes.to_vec())),
                 ..batch()

@@ -53,7 +53,7 @@ const PUBLISHED_ARCHIVE: &str = "aclImdb_v1.tar.gz";
 /// | columns of a table | 2^20 |
 ///
 /// The published data set stays far below its limits. A table's texts are kept in memory, beside
-/// them each label once and a row at a time.
+/// them its labels and a row at a time.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// The built-in generator of short film reviews.
@@ -179,7 +179,6 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::form::TableForm;
     use std::fs;
 
     #[test]
@@ -247,16 +246,7 @@ mod tests {
             npz: missing.into(),
             word_index: missing.into(),
         };
-        let table = Source::Table(TableOptions {
-            path: missing.into(),
-            test_path: None,
-            form: TableForm::default(),
-            text_column: "text".into(),
-            label_column: "label".into(),
-            labels: None,
-            test_fraction: 0.2,
-            validation_fraction: 0.2,
-        });
+        let table = Source::Table(TableOptions::new(missing));
         for source in [
             Source::AclImdbFolder(missing.into()),
             Source::AclImdbArchive(missing.into()),

@@ -48,6 +48,8 @@ pub(crate) enum Cell {
     Scalar(String),
     /// JSON's `null`.
     Null,
+    /// An array of such values.
+    List(Vec<Cell>),
     /// What anything else is.
     Other(&'static str),
 }
@@ -494,6 +496,7 @@ mod tests {
             let cells = row.cells.into_iter().map(|cell| match cell {
                 Cell::Text(text) | Cell::Scalar(text) => text,
                 Cell::Null => "null".into(),
+                Cell::List(_) => "an array".into(),
                 Cell::Other(kind) => kind.into(),
             });
             rows.push((row.line, cells.collect()));

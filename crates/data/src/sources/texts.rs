@@ -1,49 +1,86 @@
 //! Texts and their labels in a table of one's own.
 
 mod classes;
+mod columns;
 pub(crate) mod rows;
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-pub(crate) use self::classes::Classes;
+use self::classes::{Classes, Spellings};
+pub(crate) use self::columns::Columns;
 use super::progress::LoadProgress;
-use super::table::{Cell, Row, Table};
-use crate::dataset::{Dataset, Note, Record};
-use crate::error::{DataError, Result, SHOWN_NAME, shown};
+use super::table::{Cell, Table};
+use crate::choice::LabelChoice;
+use crate::dataset::{Content, Dataset, Note, Record};
+use crate::error::{DataError, Result, SHOWN_NAME, shown, shown_names};
+use crate::example::Target;
 use crate::files::open_sized;
 use crate::form::TableForm;
 use crate::labels::Labels;
 use crate::limits::{Limits, size};
 use crate::random::mix;
+use crate::split::{Fractions, Groups, parts, shared_out};
 
-/// Where the texts and their labels are in a table, or in two.
+/// Where the texts and their labels are in a table, and what is done with them.
 ///
 /// A label is any text without the white space around it; in JSON also a number or a truth value. Where
 /// all of a table's labels are 0 or 1, neg or pos, negative or positive, false or true, in any case, they
 /// are read as [`Labels::negative_positive`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableOptions {
-    /// The table; all of its rows are for training if there is a `test_path`.
+    /// The table; all of its rows are for training if the other parts have tables of their own.
     pub path: PathBuf,
-    /// A second table, with the same columns, for testing.
+    /// A table with the same columns to choose the best epoch with.
+    pub validation_path: Option<PathBuf>,
+    /// A table with the same columns for testing.
     pub test_path: Option<PathBuf>,
-    /// How both are written.
+    /// How they are written.
     pub form: TableForm,
-    /// The column, or the JSON key, of the text.
-    pub text_column: String,
-    /// The column, or the JSON key, of the label.
-    pub label_column: String,
-    /// The labels there may be; else those that the first table has, in their order as numbers if all are
-    /// numbers, and as texts if not. Another label is an error.
+    /// The column, or the JSON key, of the text; else it is recognised.
+    pub text_column: Option<String>,
+    /// The column, or the JSON key, of the label; else it is recognised.
+    pub label_column: Option<String>,
+    /// A column of which equal values keep their rows in one part.
+    pub group_column: Option<String>,
+    /// What stands between the labels of a row that may have any number of them; else a row has one, or in JSON
+    /// perhaps an array of them.
+    pub label_separator: Option<String>,
+    /// Which labels are kept, in which order and under which names.
+    pub choice: LabelChoice,
+    /// Whether rows without a label are left out; else they are an error.
+    pub skip_unlabelled: bool,
+    /// The labels that a network knows; else those that the first table has. Another label is an error. With a
+    /// `test_path`, that table alone is read.
     pub labels: Option<Labels>,
-    /// The share of the mixed rows that is kept for testing where there is no `test_path`, between
-    /// 0 and 1.
+    /// The share of the rows that is kept for testing where there is no `test_path`, between 0 and 1.
     pub test_fraction: f64,
-    /// The share of what is left that is held out to validate, between 0 and 1.
+    /// The share of what is left that is held out to validate where there is no `validation_path`, between 0 and 1.
     pub validation_fraction: f64,
 }
 
-/// Reads the table, or both.
+impl TableOptions {
+    /// A table of which all is recognised.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            validation_path: None,
+            test_path: None,
+            form: TableForm::default(),
+            text_column: None,
+            label_column: None,
+            group_column: None,
+            label_separator: None,
+            choice: LabelChoice::default(),
+            skip_unlabelled: false,
+            labels: None,
+            test_fraction: 0.2,
+            validation_fraction: 0.2,
+        }
+    }
+}
+
+/// Reads the table, or several.
 pub(super) fn load(
     options: &TableOptions,
     limits: &Limits,
@@ -53,143 +90,574 @@ pub(super) fn load(
     if options.test_path.is_none() && !(fraction > 0.0 && fraction < 1.0) {
         return Err(DataError::TestFraction { fraction });
     }
-    if options.text_column == options.label_column {
-        return Err(DataError::LabelColumn {
-            path: options.path.clone(),
-            reason: format!(
-                "the column `{}` can't be both the texts and the labels; name another one for one of them",
-                shown(&options.text_column, SHOWN_NAME)
-            ),
+    let (test_path, validation_path) = (&options.test_path, &options.validation_path);
+    let tested_alone = options.labels.as_ref().zip(test_path.as_ref());
+    let paths: Vec<&PathBuf> = match tested_alone {
+        Some((_, path)) => vec![path],
+        None => [
+            Some(&options.path),
+            validation_path.as_ref(),
+            test_path.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    };
+    let mut total = 0;
+    for path in &paths {
+        total += open_sized(path)?.1;
+    }
+    let columns = Columns::recognise(paths[0], options, limits)?;
+    let mut reader = Reader::new(options, limits, columns);
+    let mut before = 0;
+    let mut read = |path: &Path| {
+        let mut last = 0;
+        let mut report = |part: LoadProgress| {
+            last = part.total;
+            let done = before + part.done;
+            progress(LoadProgress {
+                done,
+                total,
+                ..part
+            });
+        };
+        let rows = reader.rows(Table::open(path, &options.form, limits, &mut report)?);
+        before += last;
+        rows
+    };
+    let mut first = read(paths[0])?;
+    if let Some((labels, path)) = tested_alone {
+        let classes = Classes::known(labels.clone(), &options.choice);
+        let test = first.meant(&classes, &mut reader.notes)?;
+        not_empty(path, "the test split", &test)?;
+        return Ok(Dataset {
+            test: test.into_iter().map(|row| row.record).collect(),
+            labels: Some(labels.clone()),
+            notes: reader.notes,
+            recognised: Some(reader.columns.recognised()),
+            ..Dataset::default()
         });
     }
-    let (_, train_length) = open_sized(&options.path)?;
-    let test_length = match &options.test_path {
-        Some(path) => open_sized(path)?.1,
-        None => 0,
-    };
-    let total = train_length + test_length;
-    let mut reader = Reader {
-        options,
-        limits,
-        classes: Classes::new(
-            &options.label_column,
-            &options.text_column,
-            options.labels.as_ref(),
-        ),
-        notes: Vec::new(),
-    };
+    let own_validation = validation_path.as_deref().map(&mut read).transpose()?;
+    let own_test = test_path.as_deref().map(&mut read).transpose()?;
+    let mut notes = std::mem::take(&mut reader.notes);
 
-    let mut train = reader.rows(Table::open(
-        &options.path,
-        &options.form,
-        limits,
-        &mut |part| progress(LoadProgress { total, ..part }),
-    )?)?;
-    reader.classes.learn(&mut train, &options.path)?;
-    mix(&mut train);
-    let test_path = options.test_path.as_ref().unwrap_or(&options.path);
-    let test = match options.test_path {
-        Some(_) => reader.rows(Table::open(
-            test_path,
-            &options.form,
-            limits,
-            &mut |part| {
-                progress(LoadProgress {
-                    done: train_length + part.done,
-                    total,
-                    ..part
-                });
-            },
-        )?)?,
+    not_empty(&options.path, "the training split", &first.rows)?;
+    let classes = match &options.labels {
+        Some(labels) => Classes::known(labels.clone(), &options.choice),
         None => {
-            let kept = (train.len() as f64 * fraction).round() as usize;
-            train.split_off(train.len() - kept)
+            let rows = (options.path.as_path(), first.rows.len());
+            Classes::learn(&first.spellings, &options.choice, rows, &mut notes)?
         }
     };
-    for (path, part, records) in [
-        (&options.path, "the training split", &train),
-        (test_path, "the test split", &test),
-    ] {
-        if records.is_empty() {
-            let remedy = "give a table with more rows, or another test fraction";
-            return Err(DataError::Empty {
-                path: path.clone(),
-                part,
-                remedy,
-            });
+    first.note_rare_labels(&mut notes);
+    let mut meant = |read: Option<Read>, part| match read {
+        Some(mut read) => {
+            let rows = read.meant(&classes, &mut notes)?;
+            not_empty(&read.path, part, &rows)?;
+            Ok((read.path, rows))
         }
+        None => Ok((options.path.clone(), Vec::new())),
+    };
+    let (_, mut rows) = meant(Some(first), "the training split")?;
+    let own = [
+        meant(own_validation, "the validation split")?,
+        meant(own_test, "the test split")?,
+    ];
+    note_repeated_texts(&rows, &mut notes);
+    mix(&mut rows);
+    let labels = classes.labels.clone();
+    if reader.several == Some(false)
+        && let [negative, positive] = labels.names()
+        && labels != Labels::negative_positive()
+    {
+        let [negative, positive] = [negative, positive].map(|name| shown(name, SHOWN_NAME));
+        notes.push(Note::understood(format!(
+            "of the two labels `{positive}` is the positive one, `{negative}` the negative one; choosing the labels in \
+             the other order turns that round"
+        )));
     }
+    let [train, validation, test] = share_out(rows, own, options, &labels, &mut notes)?;
     Ok(Dataset {
         train,
+        validation,
         test,
-        labels: reader.classes.into_labels(),
-        notes: reader.notes,
+        labels: Some(labels),
+        notes,
+        recognised: Some(reader.columns.recognised()),
         ..Dataset::default()
     })
 }
 
-/// What the reading of one table or two has in common.
+fn not_empty(path: &Path, part: &'static str, rows: &[TextRow]) -> Result<()> {
+    match rows.is_empty() {
+        true => Err(DataError::Empty {
+            path: path.into(),
+            part,
+            remedy: "give a table with more rows",
+        }),
+        false => Ok(()),
+    }
+}
+
+/// A row of a table.
+pub(crate) struct TextRow {
+    line: u64,
+    group: Option<u32>,
+    /// Its classes are spellings until they are meant.
+    pub(crate) record: Record,
+}
+
+impl TextRow {
+    fn text(&self) -> &str {
+        self.record.content.text().unwrap_or_default().trim()
+    }
+}
+
+/// What was read of a table.
+pub(crate) struct Read {
+    path: PathBuf,
+    pub(crate) rows: Vec<TextRow>,
+    spellings: Spellings,
+}
+
+impl Read {
+    /// The rows with their classes, without those whose label is left out.
+    fn meant(&mut self, classes: &Classes, notes: &mut Vec<Note>) -> Result<Vec<TextRow>> {
+        let mut meanings = Vec::with_capacity(self.spellings.all.len());
+        for spelling in &self.spellings.all {
+            let meaning =
+                classes
+                    .class(&spelling.name)
+                    .map_err(|known| DataError::UnknownLabel {
+                        path: self.path.clone(),
+                        line: spelling.line,
+                        label: format!("\"{}\"", shown(&spelling.name, SHOWN_NAME)),
+                        known,
+                    })?;
+            meanings.push(meaning);
+        }
+        let read = self.rows.len();
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.retain_mut(|row| match &mut row.record.target {
+            Target::Class(class) => meanings[*class as usize]
+                .map(|meant| *class = meant)
+                .is_some(),
+            Target::ClassSet(set) => {
+                *set = set
+                    .iter()
+                    .filter_map(|class| meanings[*class as usize])
+                    .collect();
+                set.sort_unstable();
+                set.dedup();
+                true
+            }
+            _ => unreachable!("rows have classes"),
+        });
+        if rows.len() < read {
+            let left_out = self.spellings.all.iter().zip(&meanings);
+            let left_out = left_out.filter(|(_, meaning)| meaning.is_none());
+            notes.push(Note::understood(format!(
+                "{} of {read} rows are left out for their labels: {}",
+                read - rows.len(),
+                shown_names(left_out.map(|(spelling, _)| spelling.name.as_str()))
+            )));
+        }
+        Ok(rows)
+    }
+
+    /// The records of a first table, and their labels.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn learnt(mut self) -> Result<(Vec<Record>, Labels)> {
+        let (choice, mut notes) = (LabelChoice::default(), Vec::new());
+        let rows = (self.path.as_path(), self.rows.len());
+        let classes = Classes::learn(&self.spellings, &choice, rows, &mut notes)?;
+        let rows = self.meant(&classes, &mut notes)?;
+        Ok((
+            rows.into_iter().map(|row| row.record).collect(),
+            classes.labels,
+        ))
+    }
+
+    fn note_rare_labels(&self, notes: &mut Vec<Note>) {
+        let rare = || {
+            self.spellings
+                .all
+                .iter()
+                .filter(|spelling| spelling.rows == 1)
+        };
+        if let Some(first) = rare().next() {
+            notes.push(Note::doubtful(format!(
+                "{} there once: {}, the first on line {}",
+                match rare().count() {
+                    1 => "a label is".to_owned(),
+                    count => format!("{count} labels are"),
+                },
+                shown_names(rare().map(|spelling| spelling.name.as_str())),
+                first.line
+            )));
+        }
+    }
+}
+
+/// What the reading of one table or several has in common.
 pub(crate) struct Reader<'a> {
-    pub(crate) options: &'a TableOptions,
-    pub(crate) limits: &'a Limits,
-    pub(crate) classes: Classes<'a>,
+    options: &'a TableOptions,
+    limits: &'a Limits,
+    columns: Columns,
+    groups: HashMap<String, u32>,
+    /// Whether a row may have any number of labels; none while nobody knows.
+    several: Option<bool>,
     pub(crate) notes: Vec<Note>,
 }
 
-impl Reader<'_> {
-    /// Reads the rows of a table. Their classes are final where labels are known.
-    pub(crate) fn rows(&mut self, mut table: Table) -> Result<Vec<Record>> {
-        let columns = [
-            table.column(&self.options.text_column)?,
-            table.column(&self.options.label_column)?,
+/// Rows that are left out, and the line of the first.
+#[derive(Default)]
+struct LeftOut {
+    count: usize,
+    first: u64,
+}
+
+impl LeftOut {
+    fn add(&mut self, line: u64) {
+        if self.count == 0 {
+            self.first = line;
+        }
+        self.count += 1;
+    }
+
+    fn note(&self, what: &str, notes: &mut Vec<Note>) {
+        let (rows, first) = match self.count {
+            0 => return,
+            1 => ("row".to_owned(), format!("it is on line {}", self.first)),
+            count => (
+                format!("{count} rows"),
+                format!("the first is on line {}", self.first),
+            ),
+        };
+        let one = if self.count == 1 { "a " } else { "" };
+        notes.push(Note::doubtful(format!(
+            "{one}{rows} {what} left out; {first}"
+        )));
+    }
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(options: &'a TableOptions, limits: &'a Limits, columns: Columns) -> Self {
+        Self {
+            options,
+            limits,
+            several: options.label_separator.as_ref().map(|_| true),
+            notes: columns.notes(),
+            columns,
+            groups: HashMap::new(),
+        }
+    }
+
+    /// Reads the rows of a table.
+    pub(crate) fn rows(&mut self, mut table: Table) -> Result<Read> {
+        let mut chosen = vec![
+            table.column(&self.columns.text)?,
+            table.column(&self.columns.label)?,
         ];
-        table.choose(&columns);
-        let mut records = Vec::new();
+        if let Some(column) = &self.options.group_column {
+            chosen.push(table.column(column)?);
+        }
+        table.choose(&chosen);
+        let mut read = Read {
+            path: table.path().into(),
+            rows: Vec::new(),
+            spellings: Spellings::default(),
+        };
+        let (mut empty, mut unlabelled) = (LeftOut::default(), LeftOut::default());
         while let Some(row) = table.next_row()? {
-            let record = self.record(&table, row, records.len())?;
-            records.push(record);
-        }
-        self.notes.append(&mut table.notes);
-        Ok(records)
-    }
-
-    /// The record of a row with `rows` rows above it.
-    fn record(&mut self, table: &Table, row: Row, rows: usize) -> Result<Record> {
-        let line = row.line;
-        let [text, label] = <[Cell; 2]>::try_from(row.cells).expect("two columns are chosen");
-        let no_label = |kind| {
-            let column = shown(&self.options.label_column, SHOWN_NAME);
-            let reason = format!("`{column}` is {kind}; write a text, a number or a truth value");
-            table.error(line, reason)
-        };
-        let label = match label {
-            Cell::Text(label) | Cell::Scalar(label) => label,
-            Cell::Null => return Err(no_label("null")),
-            Cell::Other(kind) => return Err(no_label(kind)),
-        };
-        let class = self.class(&label, table.path(), line, rows)?;
-        match text {
-            Cell::Text(text) => Ok(Record::text(text, class)),
-            _ => {
-                let column = shown(&self.options.text_column, SHOWN_NAME);
-                let reason = format!("`{column}` is not a string; write the text as one");
-                Err(table.error(line, reason))
+            let line = row.line;
+            let mut cells = row.cells.into_iter();
+            let mut cell = || cells.next().expect("a row has the chosen cells");
+            let (text, label) = (cell(), cell());
+            let group = self.options.group_column.is_some().then(cell);
+            let text = match text {
+                Cell::Text(text) => text,
+                Cell::Null => String::new(),
+                _ => {
+                    let column = shown(&self.columns.text, SHOWN_NAME);
+                    let reason = format!("`{column}` is not a string; write the text as one");
+                    return Err(table.error(line, reason));
+                }
+            };
+            let labels = self
+                .labels(label)
+                .map_err(|reason| table.error(line, reason))?;
+            if text.trim().is_empty() {
+                empty.add(line);
+                continue;
             }
-        }
-    }
-
-    /// The class of a label that has no more than a label's bytes.
-    fn class(&mut self, label: &str, path: &Path, line: u64, rows: usize) -> Result<u32> {
-        let most = self.limits.label;
-        if label.len() > most {
-            let (label, most) = (shown(label, SHOWN_NAME), size(most as u64));
-            return Err(DataError::Row {
-                path: path.into(),
+            let several = self.several == Some(true);
+            let known = read.spellings.all.len();
+            let mut ids = labels.iter().map(|label| read.spellings.count(label, line));
+            let target = match several {
+                true => Target::ClassSet(ids.collect()),
+                false => match ids.next() {
+                    Some(id) => Target::Class(id),
+                    None if self.options.skip_unlabelled => {
+                        unlabelled.add(line);
+                        continue;
+                    }
+                    None => {
+                        let reason = "the label is empty; write one, leave the row out, or have rows without a \
+                                      label skipped (skip_unlabelled)";
+                        return Err(table.error(line, reason.to_owned()));
+                    }
+                },
+            };
+            if read.spellings.all.len() > known && read.spellings.all.len() > Labels::MOST {
+                return Err(DataError::LabelColumn {
+                    path: read.path,
+                    reason: format!(
+                        "the column `{}` has more than {} different labels in {} rows; is it the column of texts, or \
+                         one of measurements? Name another one as label_column",
+                        shown(&self.columns.label, SHOWN_NAME),
+                        Labels::MOST,
+                        read.rows.len()
+                    ),
+                });
+            }
+            let group = group.and_then(|cell| self.group(cell));
+            let record = Record {
+                content: Content::Text(text),
+                target,
+            };
+            read.rows.push(TextRow {
                 line,
-                reason: format!("the label \"{label}\" is longer than {most}; is it a text?"),
+                group,
+                record,
             });
         }
-        self.classes.class(label, path, line, rows)
+        if empty.count > read.rows.len() {
+            let column = shown(&self.columns.text, SHOWN_NAME);
+            return Err(table.error(
+                empty.first,
+                format!(
+                    "{} of {} texts are empty, this one first; is `{column}` the column of texts?",
+                    empty.count,
+                    empty.count + read.rows.len()
+                ),
+            ));
+        }
+        self.notes.append(&mut table.notes);
+        let have = |count| if count == 1 { "has" } else { "have" };
+        let are = |count| if count == 1 { "is" } else { "are" };
+        let what =
+            |left: &LeftOut, what| format!("{} {what} and {}", have(left.count), are(left.count));
+        empty.note(&what(&empty, "an empty text"), &mut self.notes);
+        unlabelled.note(&what(&unlabelled, "no label"), &mut self.notes);
+        Ok(read)
+    }
+
+    /// The number of a group; none of an empty one.
+    fn group(&mut self, cell: Cell) -> Option<u32> {
+        let (Cell::Text(name) | Cell::Scalar(name)) = cell else {
+            return None;
+        };
+        let next = self.groups.len() as u32;
+        (!name.trim().is_empty()).then(|| *self.groups.entry(name).or_insert(next))
+    }
+
+    /// The labels that a cell holds, or what is wrong with it.
+    fn labels(&mut self, cell: Cell) -> std::result::Result<Vec<String>, String> {
+        let column = || shown(&self.columns.label, SHOWN_NAME);
+        let (labels, several) = match (cell, &self.options.label_separator) {
+            (Cell::Text(text), Some(separator)) => (
+                text.split(separator.as_str()).map(String::from).collect(),
+                true,
+            ),
+            (Cell::Text(label) | Cell::Scalar(label), None) => (vec![label], false),
+            (Cell::Scalar(label), Some(_)) => (vec![label], true),
+            (Cell::Null, _) => (Vec::new(), self.several == Some(true)),
+            (Cell::List(cells), _) => {
+                let label = |cell| match cell {
+                    Cell::Text(label) | Cell::Scalar(label) => Ok(label),
+                    _ => Err(format!(
+                        "`{}` holds something that is no label; write texts or numbers",
+                        column()
+                    )),
+                };
+                let labels: std::result::Result<Vec<_>, _> = cells.into_iter().map(label).collect();
+                (labels?, true)
+            }
+            (Cell::Other(kind), _) => {
+                let column = column();
+                return Err(format!(
+                    "`{column}` is {kind}; write a text, a number or a truth value"
+                ));
+            }
+        };
+        let mut kept: Vec<String> = Vec::new();
+        for label in labels {
+            let label = label.trim();
+            let most = self.limits.label;
+            if label.len() > most {
+                let (label, most) = (shown(label, SHOWN_NAME), size(most as u64));
+                return Err(format!(
+                    "the label \"{label}\" is longer than {most}; is it a text?"
+                ));
+            }
+            if label.contains(char::REPLACEMENT_CHARACTER) {
+                // Labels that differ in such bytes only would become one.
+                return Err(
+                    "the label holds U+FFFD, which stands for bytes that were lost; save the table as UTF-8".into(),
+                );
+            }
+            if !label.is_empty() && !kept.iter().any(|known| known == label) {
+                kept.push(label.to_owned());
+            }
+        }
+        let is_settled = !kept.is_empty() || several;
+        if is_settled && *self.several.get_or_insert(several) != several {
+            let column = column();
+            return Err(match several {
+                true => format!(
+                    "`{column}` is an array, where the rows above have one label; write an array in every row"
+                ),
+                false => format!(
+                    "`{column}` is one label, where the rows above have arrays; write an array here too"
+                ),
+            });
+        }
+        Ok(kept)
+    }
+}
+
+/// The training, the validation and the test part: of the rows what is held out, or those of their own tables.
+fn share_out(
+    rows: Vec<TextRow>,
+    own: [(PathBuf, Vec<TextRow>); 2],
+    options: &TableOptions,
+    labels: &Labels,
+    notes: &mut Vec<Note>,
+) -> Result<[Vec<Record>; 3]> {
+    for (path, part) in own.iter().filter(|(_, part)| !part.is_empty()) {
+        note_shared_texts(&rows, path, part, notes);
+        note_missing_classes(path, part, labels, notes);
+    }
+    let [(_, own_validation), (_, own_test)] = own;
+    let fractions = Fractions {
+        test: own_test.is_empty().then_some(options.test_fraction),
+        validation: own_validation
+            .is_empty()
+            .then_some(options.validation_fraction),
+    };
+    let targets: Vec<&Target> = rows.iter().map(|row| &row.record.target).collect();
+    let by_column = || {
+        let mut groups = Groups::new(rows.len());
+        // A row without a group is one of its own.
+        let own = rows.iter().enumerate();
+        let keys = own.map(|(row, of)| {
+            of.group
+                .map_or((Some(row), None), |group| (None, Some(group)))
+        });
+        groups.keep_together(keys);
+        groups
+    };
+    let mut by_text = by_column();
+    by_text.keep_together(rows.iter().map(TextRow::text));
+    let parted = match parts(&targets, by_text, fractions) {
+        Ok(parted) => parted,
+        Err(_) => {
+            let parted = parts(&targets, by_column(), fractions);
+            let parted = parted.map_err(|lacking| lacking.error(&options.path, Some(labels)))?;
+            notes.push(Note::doubtful(
+                "identical texts are in several parts, because a part would lack a class otherwise: what is tested was \
+                 partly trained on",
+            ));
+            parted
+        }
+    };
+    let records = |rows: Vec<TextRow>| rows.into_iter().map(|row| row.record).collect();
+    let [train, validation, test] = shared_out(records(rows), &parted);
+    let own = |own: Vec<TextRow>, cut: Vec<Record>| if own.is_empty() { cut } else { records(own) };
+    Ok([train, own(own_validation, validation), own(own_test, test)])
+}
+
+fn note_repeated_texts(rows: &[TextRow], notes: &mut Vec<Note>) {
+    let mut firsts: HashMap<&str, &TextRow> = HashMap::with_capacity(rows.len());
+    let mut repeated = 0;
+    let mut contradicted = HashSet::new();
+    let mut lines: Option<(u64, u64)> = None;
+    for row in rows {
+        let first = *firsts.entry(row.text()).or_insert(row);
+        if std::ptr::eq(first, row) {
+            continue;
+        }
+        repeated += 1;
+        if first.record.target != row.record.target && contradicted.insert(row.text()) {
+            lines = lines.or(Some((first.line, row.line)));
+        }
+    }
+    if repeated > 0 {
+        notes.push(Note::doubtful(format!(
+            "{repeated} of {} rows repeat{} the text of another one{}",
+            rows.len(),
+            if repeated == 1 { "s" } else { "" },
+            match lines {
+                None => "; identical texts stay in one part".to_owned(),
+                Some((one, other)) => format!(
+                    ", and {} with different labels, the first on lines {one} and {other}; identical texts stay in one \
+                     part",
+                    match contradicted.len() {
+                        1 => "a text is there".to_owned(),
+                        count => format!("{count} texts are there"),
+                    }
+                ),
+            }
+        )));
+    }
+}
+
+fn note_shared_texts(train: &[TextRow], path: &Path, part: &[TextRow], notes: &mut Vec<Note>) {
+    let known: HashMap<&str, &Target> = train
+        .iter()
+        .map(|row| (row.text(), &row.record.target))
+        .collect();
+    let shared = || {
+        part.iter()
+            .filter_map(|row| Some((row, *known.get(row.text())?)))
+    };
+    let count = shared().count();
+    if count > 0 {
+        let other = shared().filter(|(row, target)| row.record.target != **target);
+        notes.push(Note::doubtful(format!(
+            "{count} of {} texts of {} are trained on too, {} of them with another label: of new texts fewer will be \
+             answered rightly",
+            part.len(),
+            path.display(),
+            other.count()
+        )));
+    }
+}
+
+fn note_missing_classes(path: &Path, part: &[TextRow], labels: &Labels, notes: &mut Vec<Note>) {
+    let there: HashSet<u32> = part
+        .iter()
+        .flat_map(|row| match &row.record.target {
+            Target::ClassSet(set) => set.as_slice(),
+            Target::Class(class) => std::slice::from_ref(class),
+            _ => &[],
+        })
+        .copied()
+        .collect();
+    let names = (0..).zip(labels.names());
+    let missing: Vec<&str> = names
+        .filter(|(class, _)| !there.contains(class))
+        .map(|(_, name)| name.as_str())
+        .collect();
+    if !missing.is_empty() {
+        notes.push(Note::doubtful(format!(
+            "{} has no row of {}, so that its figures say nothing about {}",
+            path.display(),
+            shown_names(missing.iter().copied()),
+            if missing.len() == 1 { "it" } else { "them" }
+        )));
     }
 }
 
@@ -230,22 +698,32 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("reviews.table");
         fs::write(&path, bytes).unwrap();
-        let (text_column, label_column) = ("text".into(), "label".into());
         let options = TableOptions {
-            path,
-            test_path: None,
             form: format.form(),
-            text_column,
-            label_column,
-            labels: None,
             test_fraction: 0.25,
-            validation_fraction: 0.2,
+            ..TableOptions::new(path)
         };
         (root, options)
     }
 
     fn load_bytes(format: TableFormat, bytes: impl AsRef<[u8]>) -> Result<Dataset> {
         load_within(&Limits::default(), format, bytes)
+    }
+
+    /// All rows as a training part, in their order: not shared out.
+    fn read_bytes(format: TableFormat, bytes: impl AsRef<[u8]>) -> Result<Dataset> {
+        let (_root, options) = saved(format, bytes);
+        let limits = Limits::default();
+        let columns = Columns::given("text", "label");
+        let mut reader = Reader::new(&options, &limits, columns);
+        let mut ignored = |_| {};
+        let table = Table::open(&options.path, &options.form, &limits, &mut ignored)?;
+        let (train, labels) = reader.rows(table)?.learnt()?;
+        Ok(Dataset {
+            train,
+            labels: Some(labels),
+            ..Dataset::default()
+        })
     }
 
     fn load_within(
@@ -275,7 +753,11 @@ mod tests {
     /// The label of each row, in the order of the texts.
     fn learnt(dataset: &Dataset) -> Vec<String> {
         let labels = dataset.labels.as_ref().expect("a table has labels");
-        let records = dataset.train.iter().chain(&dataset.test);
+        let records = dataset
+            .train
+            .iter()
+            .chain(&dataset.validation)
+            .chain(&dataset.test);
         let mut rows: Vec<_> = records
             .map(|record| match record.target {
                 Target::Class(class) => (
@@ -310,13 +792,13 @@ mod tests {
             {"label": "TRUE", "text": "\u00e7a va"}"#;
         for (format, bytes) in [(Csv, csv), (Tsv, tsv), (JsonLines, json)] {
             assert_eq!(
-                sorted(load_bytes(format, bytes).unwrap()),
+                sorted(read_bytes(format, bytes).unwrap()),
                 expected,
                 "{format:?}"
             );
             let marked = format!("\u{feff}{bytes}");
             assert_eq!(
-                sorted(load_bytes(format, marked).unwrap()),
+                sorted(read_bytes(format, marked).unwrap()),
                 expected,
                 "{format:?} with a byte order mark"
             );
@@ -334,14 +816,15 @@ mod tests {
     #[test]
     fn keeps_the_same_mixed_rows_for_testing_every_time() {
         let dataset = load_bytes(Csv, many_rows(100)).unwrap();
-        assert_eq!((dataset.train.len(), dataset.test.len()), (75, 25));
+        assert_eq!((dataset.train.len(), dataset.validation.len()), (60, 15));
+        assert_eq!(dataset.test.len(), 25);
         let positive = dataset
             .test
             .iter()
             .filter(|review| review.expect_review().1)
             .count();
         assert!(
-            (6..=19).contains(&positive),
+            (12..=13).contains(&positive),
             "{positive} positive reviews of 25"
         );
         assert_eq!(load_bytes(Csv, many_rows(100)).unwrap(), dataset);
@@ -360,7 +843,8 @@ mod tests {
             reports.push(progress)
         })
         .unwrap();
-        assert_eq!((dataset.train.len(), dataset.test.len()), (10, 2));
+        let sizes = [&dataset.train, &dataset.validation, &dataset.test].map(Vec::len);
+        assert_eq!(sizes, [8, 2, 2]);
         assert_eq!(dataset.test[0], Record::text("last", 1));
         let total = (many_rows(10).len() + test.len()) as u64;
         assert_eq!(
@@ -387,16 +871,16 @@ mod tests {
 
     #[test]
     fn a_missing_column_is_named_with_those_that_are_there() {
-        let missing = message(Csv, "id,review,label\n1,fine,1\n");
+        let missing = message(Csv, "id,opinion,label\n1,fine,1\n");
         assert!(
             missing.contains("reviews.table, line 1: there is no column `text`"),
             "{missing}"
         );
-        assert!(missing.contains("`id`, `review`, `label`"), "{missing}");
-        let missing = message(Tsv, "text\tsentiment\nfine\t1\n");
+        assert!(missing.contains("`id`, `opinion`, `label`"), "{missing}");
+        let missing = message(Tsv, "text\tmood\tage\nfine\t1\t2\n");
         assert!(
             missing.contains(
-                "line 1: there is no column `label`; the columns here are `text`, `sentiment`"
+                "line 1: there is no column `label`; the columns here are `text`, `mood`, `age`"
             ),
             "{missing}"
         );
@@ -438,23 +922,22 @@ mod tests {
                 vec!["10", "9", "-1.5", "1e3", "9"],
                 &["-1.5", "9", "10", "1e3"],
             ),
-            (vec!["2", "1", "0", "2.0"], &["0", "1", "2", "2.0"]),
             (vec!["10", "9", "inf"], &["10", "9", "inf"]),
             (vec!["1", "2", "1"], &["1", "2"]),
             (vec!["pos", "neg", "neutral"], &["neg", "neutral", "pos"]),
         ] {
-            let dataset = load_bytes(Csv, labelled(&labels)).unwrap();
+            let dataset = read_bytes(Csv, labelled(&labels)).unwrap();
             assert_eq!(names(&dataset), expected);
             assert_eq!(learnt(&dataset), labels);
         }
         // White space around a label is no part of it; JSON's numbers and truth values are labels.
-        let dataset = load_bytes(Tsv, "text\tlabel\na\t b \nb\tc\nc\tb\n").unwrap();
+        let dataset = read_bytes(Tsv, "text\tlabel\na\t b \nb\tc\nc\tb\n").unwrap();
         assert_eq!(names(&dataset), ["b", "c"]);
         let json = r#"{"text": "a", "label": 2}
             {"text": "b", "label": "2.0"}
             {"text": "c", "label": 2.0}
             {"text": "d", "label": true}"#;
-        let dataset = load_bytes(JsonLines, json).unwrap();
+        let dataset = read_bytes(JsonLines, json).unwrap();
         assert_eq!(learnt(&dataset), ["2", "2.0", "2.0", "true"]);
     }
 
@@ -466,7 +949,7 @@ mod tests {
             vec!["NEG", "Positive"],
             vec!["pos", "0"],
         ] {
-            let dataset = load_bytes(Csv, labelled(labels.iter().cycle().take(8))).unwrap();
+            let dataset = read_bytes(Csv, labelled(labels.iter().cycle().take(8))).unwrap();
             assert_eq!(
                 dataset.labels,
                 Some(Labels::negative_positive()),
@@ -475,7 +958,7 @@ mod tests {
         }
         // Numbers and truth values alone are names, the smaller one first.
         for names in [["0", "1"], ["False", "True"]] {
-            let dataset = load_bytes(Csv, labelled(names.iter().rev().cycle().take(8))).unwrap();
+            let dataset = read_bytes(Csv, labelled(names.iter().rev().cycle().take(8))).unwrap();
             let expected = Labels::new(names.map(String::from).to_vec()).unwrap();
             assert_eq!(dataset.labels, Some(expected));
         }
@@ -485,23 +968,29 @@ mod tests {
             assert!(message.contains("a classifier needs two"), "{message}");
         }
         // Given labels are called so too.
-        let (_root, mut options) = saved(Csv, labelled(["1", "Negative", "false", "pos"]));
+        let (_root, mut options) = saved(
+            Csv,
+            labelled(["1", "Negative", "false", "pos"].iter().cycle().take(12)),
+        );
         options.labels = Some(Labels::negative_positive());
         let dataset = load(&options, &Limits::default(), &mut |_| {}).unwrap();
         assert_eq!(
-            learnt(&dataset),
+            learnt(&dataset)[..4],
             ["positive", "negative", "negative", "positive"]
         );
     }
 
     #[test]
     fn given_labels_keep_their_order_and_need_not_occur() {
-        let (_root, mut options) = saved(Csv, labelled(["b", "0", "b", " 0 "]));
+        let (_root, mut options) = saved(
+            Csv,
+            labelled(["b", "0", "b", " 0 "].iter().cycle().take(12)),
+        );
         let labels = Labels::new(["c", "b", "0"].map(String::from).to_vec()).unwrap();
         options.labels = Some(labels.clone());
         let dataset = load(&options, &Limits::default(), &mut |_| {}).unwrap();
         assert_eq!(dataset.labels, Some(labels));
-        assert_eq!(learnt(&dataset), ["b", "0", "b", "0"]);
+        assert_eq!(learnt(&dataset)[..4], ["b", "0", "b", "0"]);
     }
 
     #[test]
@@ -579,19 +1068,23 @@ mod tests {
             empty.contains("line 3: the label is empty; write one"),
             "{empty}"
         );
-        for (value, kind) in [
-            ("null", "null"),
-            ("[1]", "an array"),
-            ("{\"a\": 1}", "an object"),
+        for (value, reason) in [
+            ("null", "the label is empty; write one"),
+            (
+                "[1]",
+                "`label` is an array, where the rows above have one label",
+            ),
+            (
+                "{\"a\": 1}",
+                "`label` is an object; write a text, a number or a truth value",
+            ),
         ] {
             let row = format!("{{\"text\": \"b\", \"label\": {value}}}");
             let message = message(
                 JsonLines,
                 format!("{{\"text\": \"a\", \"label\": 1}}\n{row}"),
             );
-            let expected =
-                format!("line 2: `label` is {kind}; write a text, a number or a truth value");
-            assert!(message.contains(&expected), "{message}");
+            assert!(message.contains(&format!("line 2: {reason}")), "{message}");
         }
         let long = message(Csv, labelled(["é".repeat(5000)]));
         let expected = format!(
@@ -611,21 +1104,275 @@ mod tests {
         let many = message(Csv, labelled((0..22).map(|row| row.min(11) * 3)));
         assert!(
             many.contains(
-                "reviews.table: the column `label` has 12 different labels in 22 rows, the first is `0` on line 2; \
-                 is it the column of texts, or one of measurements? The texts are those of `text`"
+                "reviews.table: the column of labels has 12 different ones in 22 rows, the first is `0` on line 2; \
+                 is it the column of texts, or one of measurements? Name another one as label_column"
             ),
             "{many}"
         );
         // Half of the rows may, and a few rows may have a label each.
-        assert!(load_bytes(Csv, labelled((0..22).map(|row| row.min(10) * 3))).is_ok());
-        assert!(load_bytes(Csv, labelled(0..20)).is_ok());
+        assert!(read_bytes(Csv, labelled((0..22).map(|row| row.min(10) * 3))).is_ok());
+        assert!(read_bytes(Csv, labelled(0..20)).is_ok());
         let endless = message(Csv, labelled(0..1 << 17));
         assert!(
-            endless.contains("has 65537 different labels in 65537 rows, the first"),
+            endless.contains("has more than 65536 different labels in 65536 rows"),
             "{endless}"
         );
         let most = labelled((0..3 << 16).map(|row| row % (1 << 16)));
-        assert_eq!(names(&load_bytes(Csv, most).unwrap()).len(), 1 << 16);
+        assert_eq!(names(&read_bytes(Csv, most).unwrap()).len(), 1 << 16);
+    }
+
+    fn load_with(
+        bytes: impl AsRef<[u8]>,
+        change: impl FnOnce(&mut TableOptions),
+    ) -> Result<Dataset> {
+        let (_root, mut options) = saved(Csv, bytes);
+        change(&mut options);
+        load(&options, &Limits::default(), &mut |_| {})
+    }
+
+    fn choose(items: &str) -> LabelChoice {
+        LabelChoice::new(LabelChoice::items(items)).unwrap()
+    }
+
+    fn notes(dataset: &Dataset) -> String {
+        let notes = dataset.notes.iter();
+        notes
+            .map(|note| format!("{:?}: {}\n", note.kind, note.text))
+            .collect()
+    }
+
+    fn all(dataset: &Dataset) -> usize {
+        dataset.train.len() + dataset.validation.len() + dataset.test.len()
+    }
+
+    #[test]
+    fn whole_numbers_and_stars_are_in_the_order_of_numbers() {
+        for (labels, expected) in [
+            (vec!["1.0", "0.0", "1", "0"], &["0", "1"][..]),
+            (vec!["2", "1", "0", "2.0"], &["0", "1", "2"]),
+            (
+                vec!["10 stars", "1 star", "3.0 stars"],
+                &["1 star", "3.0 stars", "10 stars"],
+            ),
+            (vec!["0.5", "1.0", "1.5"], &["0.5", "1.0", "1.5"]),
+        ] {
+            let dataset = read_bytes(Csv, labelled(&labels)).unwrap();
+            assert_eq!(names(&dataset), expected);
+        }
+        let json = "{\"text\": \"a\", \"label\": 1.0}\n{\"text\": \"b\", \"label\": 0}\n";
+        assert_eq!(names(&read_bytes(JsonLines, json).unwrap()), ["0", "1"]);
+    }
+
+    #[test]
+    fn of_two_labels_the_one_that_says_yes_is_the_second() {
+        for (labels, expected) in [
+            (["good", "poor"], ["poor", "good"]),
+            (["yes", "no"], ["no", "yes"]),
+            (["cook", "not cook"], ["not cook", "cook"]),
+            (["toxic", "non-toxic"], ["non-toxic", "toxic"]),
+            (["1", "2"], ["1", "2"]),
+            (["left", "right"], ["left", "right"]),
+        ] {
+            let rows = || labels.iter().cycle().take(20);
+            let dataset = load_bytes(Csv, labelled(rows())).unwrap();
+            assert_eq!(names(&dataset), expected);
+            let said = format!("of the two labels `{}` is the positive one", expected[1]);
+            assert!(notes(&dataset).contains(&said), "{}", notes(&dataset));
+            let turned = [expected[1], expected[0]].join(",");
+            let dataset = load_with(labelled(rows()), |options| options.choice = choose(&turned));
+            assert_eq!(names(&dataset.unwrap()), [expected[1], expected[0]]);
+        }
+    }
+
+    #[test]
+    fn labels_are_chosen_ordered_and_named() {
+        let table = || labelled(["4", "0", "2"].iter().cycle().take(60));
+        let dataset = load_with(table(), |options| options.choice = choose("0=bad,4=good"));
+        let dataset = dataset.unwrap();
+        assert_eq!((names(&dataset), all(&dataset)), (vec!["bad", "good"], 40));
+        assert!(
+            notes(&dataset).contains("20 of 60 rows are left out for their labels: `2`"),
+            "{}",
+            notes(&dataset)
+        );
+        // Several become one, and what is only left out leaves the others.
+        let dataset = load_with(table(), |options| options.choice = choose("4=x,2=x,0"));
+        let dataset = dataset.unwrap();
+        assert_eq!((names(&dataset), all(&dataset)), (vec!["x", "0"], 60));
+        let dataset = load_with(table(), |options| options.choice = choose("2=")).unwrap();
+        assert_eq!((names(&dataset), all(&dataset)), (vec!["0", "4"], 40));
+        let missing = load_with(table(), |options| options.choice = choose("0,5"));
+        let missing = missing.unwrap_err().to_string();
+        assert!(missing.contains("no row has the label `5`"), "{missing}");
+        assert!(missing.contains("`4`, `0`, `2`"), "{missing}");
+        // A network's labels are found under both names, and what is not chosen is left out.
+        let labels = ["4", "bad", "0.0", "7"];
+        let dataset = load_with(labelled(labels.iter().cycle().take(40)), |options| {
+            options.choice = choose("0=bad,4=good");
+            options.labels = Some(Labels::new(vec!["bad".into(), "good".into()]).unwrap());
+            options.test_path = Some(options.path.clone());
+        });
+        let dataset = dataset.unwrap();
+        assert_eq!((all(&dataset), dataset.test.len()), (30, 30));
+        assert_eq!(learnt(&dataset)[..3], ["good", "bad", "bad"]);
+    }
+
+    #[test]
+    fn columns_are_recognised_and_said() {
+        let row = |row| format!("{},a text {row},{row}\n", row % 2);
+        let rows: String = (0..20).map(row).collect();
+        for (header, [text, label]) in [
+            ("sentiment,review,id", ["review", "sentiment"]),
+            ("Label,Text,id", ["Text", "Label"]),
+        ] {
+            let dataset = load_bytes(Csv, format!("{header}\n{rows}")).unwrap();
+            let recognised = dataset.recognised.as_ref().unwrap();
+            let found = [&recognised.text_column, &recognised.label_column];
+            assert_eq!(found, [text, label]);
+            let said = format!(
+                "Understood: the texts are those of column `{text}`, the labels those of `{label}`"
+            );
+            assert!(notes(&dataset).contains(&said), "{}", notes(&dataset));
+        }
+        let several = message(Csv, format!("class,message,sentence\n{rows}"));
+        let expected = "the columns here are `class`, `message`, `sentence`";
+        assert!(several.contains(expected), "{several}");
+        // Of two columns, the one with few values is that of the labels.
+        let row = |row| format!("{},a text {row}\n", row % 2);
+        let rows: String = (0..20).map(row).collect();
+        let dataset = load_bytes(Csv, format!("this,that\n{rows}")).unwrap();
+        assert_eq!(dataset.recognised.unwrap().text_column, "that");
+        let swapped = message(Csv, format!("text,label\n{rows}"));
+        let expected = "are the columns swapped? `label`, that of labels, holds texts";
+        assert!(swapped.contains(expected), "{swapped}");
+        let one = load_with(format!("text,label\n{rows}"), |options| {
+            options.label_column = Some("text".into());
+        });
+        let one = one.unwrap_err().to_string();
+        assert!(
+            one.contains("the column `text` can't be both the texts and the labels"),
+            "{one}"
+        );
+    }
+
+    #[test]
+    fn rows_without_a_text_or_a_label_are_said() {
+        let row = |row| format!("a text {row},{}\n", row % 2);
+        let rows: String = (0..20).map(row).collect();
+        let dataset = load_bytes(Csv, format!("text,label\n{rows}\" \",1\n,0\n")).unwrap();
+        assert_eq!(all(&dataset), 20);
+        let said = "Doubtful: 2 rows have an empty text and are left out; the first is on line 22";
+        assert!(notes(&dataset).contains(said), "{}", notes(&dataset));
+        let many = message(Csv, format!("text,label\n{}{rows}", ",1\n".repeat(30)));
+        let expected = "line 2: 30 of 50 texts are empty, this one first; is `text`";
+        assert!(many.contains(expected), "{many}");
+        let unlabelled = format!("text,label\n{rows}a text,\n");
+        let empty = message(Csv, &unlabelled);
+        assert!(
+            empty.contains("line 22: the label is empty; write one"),
+            "{empty}"
+        );
+        let dataset = load_with(&unlabelled, |options| options.skip_unlabelled = true).unwrap();
+        assert_eq!(all(&dataset), 20);
+        let said = "a row has no label and is left out; it is on line 22";
+        assert!(notes(&dataset).contains(said), "{}", notes(&dataset));
+    }
+
+    #[test]
+    fn identical_texts_and_groups_stay_in_one_part() {
+        let row = |row: usize| format!("a text {},{},{}\n", row / 2, row / 2 % 2, row / 10);
+        let rows: String = (0..200).map(row).collect();
+        let table = format!("text,label,author\n{rows}a text 3,0,\n");
+        let parts = |dataset: &Dataset| {
+            [&dataset.train, &dataset.validation, &dataset.test].map(|part| {
+                let texts = part.iter().map(|record| record.expect_review().0);
+                let numbers = texts.map(|text| text[7..].parse::<usize>().unwrap());
+                numbers.collect::<HashSet<_>>()
+            })
+        };
+        let dataset = load_bytes(Csv, &table).unwrap();
+        let [train, validation, test] = parts(&dataset);
+        assert!(train.is_disjoint(&validation) && train.is_disjoint(&test));
+        assert!(validation.is_disjoint(&test));
+        let said = "101 of 201 rows repeat the text of another one, and a text is there with different labels, the \
+                    first on lines 8 and 202; identical texts stay in one part";
+        assert!(notes(&dataset).contains(said), "{}", notes(&dataset));
+        let grouped = load_with(&table, |options| {
+            options.group_column = Some("author".into())
+        });
+        for part in parts(&grouped.unwrap()) {
+            // Five texts an author.
+            let authors: HashSet<usize> = part.iter().map(|text| text / 5).collect();
+            assert_eq!(part.len(), 5 * authors.len());
+        }
+        // Where that can't be, it is said.
+        let few: String = (0..20).map(|row| ["yes,a\n", "no,b\n"][row % 2]).collect();
+        let dataset = load_bytes(Csv, format!("text,label\n{few}")).unwrap();
+        let said = "identical texts are in several parts";
+        assert!(notes(&dataset).contains(said), "{}", notes(&dataset));
+    }
+
+    #[test]
+    fn a_label_that_is_too_rare_for_every_part_is_named() {
+        let labels = ["a", "b"].iter().cycle().take(40).chain(&["c"; 2]);
+        let table = labelled(labels);
+        let rare = message(Csv, &table);
+        let expected = "reviews.table: `c` has 2 rows, too few for 3 parts";
+        assert!(rare.contains(expected) && rare.contains("`c=`"), "{rare}");
+        let without = load_with(&table, |options| options.choice = choose("c=")).unwrap();
+        assert_eq!(all(&without), 40);
+    }
+
+    #[test]
+    fn parts_may_have_tables_of_their_own() {
+        let root = tempfile::tempdir().unwrap();
+        let other = root.path().join("other.csv");
+        fs::write(&other, "text,label\n0001,b\nnew,a\n0000,b\n").unwrap();
+        let labels = ["a", "b"].iter().cycle().take(40).chain(&["c", "C", "C"]);
+        let dataset = load_with(labelled(labels), |options| {
+            options.validation_path = Some(other.clone());
+            options.test_path = Some(other.clone());
+        });
+        let dataset = dataset.unwrap();
+        let sizes = [&dataset.train, &dataset.validation, &dataset.test].map(Vec::len);
+        assert_eq!(sizes, [43, 3, 3]);
+        let notes = notes(&dataset);
+        for said in [
+            "a label is there once: `c`, the first on line 42",
+            "the labels `C` and `c` differ in capitals alone",
+            "other.csv are trained on too, 1 of them with another label",
+            "other.csv has no row of `C`, `c`, so that its figures say nothing about them",
+        ] {
+            assert!(notes.contains(said), "{said}: {notes}");
+        }
+    }
+
+    #[test]
+    fn a_row_may_have_any_number_of_labels() {
+        let sets = ["red; big", "big;", "", "red;red", "odd;red"];
+        let row = |row: usize| format!("text {row},{}\n", sets[row % 5]);
+        let rows: String = (0..60).map(row).collect();
+        let dataset = load_with(format!("text,label\n{rows}"), |options| {
+            options.label_separator = Some(";".into());
+        });
+        let dataset = dataset.unwrap();
+        assert_eq!(names(&dataset), ["big", "odd", "red"]);
+        let parts = [&dataset.train, &dataset.validation, &dataset.test];
+        for record in parts.into_iter().flatten() {
+            let row: usize = record.content.text().unwrap()[5..].parse().unwrap();
+            let expected = [vec![0, 2], vec![0], vec![], vec![2], vec![1, 2]];
+            assert_eq!(record.target, Target::ClassSet(expected[row % 5].clone()));
+        }
+        assert_eq!(all(&dataset), 60);
+        assert!((12..=18).contains(&dataset.test.len()));
+        let sets = ["[\"a\", \"b\"]", "[]", "[\"b\"]"];
+        let row = |row: usize| format!("{{\"text\": \"t {row}\", \"label\": {}}}\n", sets[row % 3]);
+        let json: String = (0..20).map(row).collect();
+        let dataset = load_bytes(JsonLines, &json).unwrap();
+        assert_eq!((names(&dataset), all(&dataset)), (vec!["a", "b"], 20));
+        let mixed = message(JsonLines, json + "{\"text\": \"last\", \"label\": \"a\"}\n");
+        let expected = "line 21: `label` is one label, where the rows above have arrays";
+        assert!(mixed.contains(expected), "{mixed}");
     }
 
     #[test]
@@ -663,14 +1410,10 @@ mod tests {
             message(Csv, "text,label\n").contains("reviews.table: the training split is empty")
         );
         let (root, mut options) = saved(Csv, many_rows(10));
+        // However small the share, each class is tested.
         options.test_fraction = 0.01;
-        let empty = load(&options, &Limits::default(), &mut |_| {})
-            .unwrap_err()
-            .to_string();
-        assert!(
-            empty.contains("reviews.table: the test split is empty"),
-            "{empty}"
-        );
+        let dataset = load(&options, &Limits::default(), &mut |_| {}).unwrap();
+        assert_eq!(dataset.test.len(), 2);
         options.test_path = Some(root.path().join("test.csv"));
         let missing = load(&options, &Limits::default(), &mut |_| {})
             .unwrap_err()
@@ -726,7 +1469,7 @@ mod tests {
         // A table may end with the mark that closes, and a mark within a text opens nothing.
         for last in ["0,\"end\"", "0,5\" screen"] {
             let table = format!("label,text\n1,fine\n1,fine\n1,fine\n{last}");
-            assert_eq!(sorted(load_bytes(Csv, table).unwrap()).len(), 4, "{last}");
+            assert_eq!(sorted(read_bytes(Csv, table).unwrap()).len(), 4, "{last}");
         }
     }
 
@@ -772,7 +1515,7 @@ mod tests {
         }
         // What is not asked for may be there as often as it likes.
         let table = format!("text,,,label\n{}", "fine,,,1\ndull,,,0\n".repeat(4));
-        assert!(load_bytes(Csv, table).is_ok());
+        assert!(read_bytes(Csv, table).is_ok());
     }
 
     #[test]
@@ -789,7 +1532,7 @@ mod tests {
                 utf16(0, u16::to_le_bytes),
                 utf16(0, u16::to_be_bytes),
             ] {
-                assert_eq!(format == Csv, load_bytes(format, bytes).is_ok());
+                assert_eq!(format == Csv, read_bytes(format, bytes).is_ok());
             }
         }
         let later = message(Csv, "text,label\nfine,1\n\0,0\n");
@@ -891,7 +1634,7 @@ mod tests {
         let rows = [("a", true), ("b", false), ("c", true)];
         let table: String = rows.map(row).concat();
         let expected = rows.map(|(text, label)| (text.to_owned(), label));
-        assert_eq!(sorted(load_bytes(JsonLines, table).unwrap()), expected);
+        assert_eq!(sorted(read_bytes(JsonLines, table).unwrap()), expected);
     }
 
     #[cfg(unix)]

@@ -44,6 +44,7 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
         Some(path) => path.display().to_string(),
         None => name.clone(),
     };
+    dataset::ensure_test_part_is_known(&config.dataset)?;
     let labels = predictor.labels();
     let data = dataset::load(config, labels, &mut progress::reading(&name))?;
     ensure!(

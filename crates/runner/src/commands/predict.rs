@@ -13,8 +13,8 @@ use gatefold::run_folder::RunFolder;
 use gatefold::terminal::{program, within_line, word};
 use gatefold::{dataset, say};
 use gatefold_data::{
-    Content, Example, Labels, LoadProgress, NoteKind, RowLabel, Target, TextColumns, TextRows,
-    UnknownWords,
+    Content, Example, LabelChoice, Labels, LoadProgress, NoteKind, RowLabel, Target, TextColumns,
+    TextRows, UnknownWords,
 };
 use gatefold_model::Reading;
 use gatefold_training::config::DatasetConfig;
@@ -87,7 +87,11 @@ pub fn run(args: PredictArgs) -> Result<()> {
             say!("a text a line; Ctrl-D ends");
         }
         let input = BufReader::with_capacity(AT_ONCE, input);
-        let texts = Texts::new(input, args.null, &of_run.text_column);
+        let texts = Texts::new(
+            input,
+            args.null,
+            of_run.text_column.as_deref().unwrap_or("text"),
+        );
         answering.answer_all(texts)?;
     }
     answering.finish();
@@ -137,12 +141,14 @@ impl Answering {
         let names_one = matches!(config.objective(), Objective::Binary | Objective::Classes)
             && config.model.reading != Reading::EveryStep;
         let labels = self.predictor.labels().filter(|_| names_one).cloned();
+        let choice = LabelChoice::new(&of_run.labels)?;
         let columns = TextColumns {
             text,
-            usual_text: &of_run.text_column,
+            usual_text: of_run.text_column.as_deref().unwrap_or("text"),
             label,
-            usual_label: &of_run.label_column,
+            usual_label: of_run.label_column.as_deref().unwrap_or("label"),
             labels: labels.as_ref(),
+            choice: Some(&choice),
         };
         let is_input = path == Path::new("-");
         let form = dataset::table_form(of_run);

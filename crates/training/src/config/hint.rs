@@ -221,8 +221,10 @@ mod tests {
             ),
             (
                 "[dataset]\n\"\" = 3",
-                "line 2: [dataset] has no key ``; the keys are name, path, test_path, separator, header, encoding, quoting, text_column, \
-                 label_column, test_fraction, length",
+                "line 2: [dataset] has no key ``; the keys are name, path, test_path, separator, header, \
+                 encoding, quoting, validation_path, text_column, label_column, group_column, labels, label_separator, skip_unlabelled, split, \
+                 test_fraction, length, task, value_columns, target_columns, window, stride, horizon, missing, \
+                 decimal_comma, target_path, test_target_path",
             ),
         ] {
             assert_eq!(complains(text), expected);

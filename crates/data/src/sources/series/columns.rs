@@ -270,7 +270,7 @@ pub(super) fn text(cell: Cell) -> Option<String> {
     match cell {
         Cell::Text(text) | Cell::Scalar(text) => Some(text),
         Cell::Null => Some(String::new()),
-        Cell::Other(_) => None,
+        Cell::List(_) | Cell::Other(_) => None,
     }
 }
 

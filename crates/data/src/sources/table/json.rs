@@ -7,6 +7,9 @@ use serde::{Deserialize, de};
 
 use super::Cell;
 
+/// Values of an array at most.
+const MOST_ITEMS: usize = 1 << 20;
+
 /// What was asked for of a row.
 #[derive(Debug)]
 pub(super) struct Values {
@@ -126,8 +129,15 @@ impl<'de> Visitor<'de> for CellVisitor {
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Cell, S::Error> {
+        let mut cells = Vec::new();
+        while cells.len() < MOST_ITEMS {
+            match items.next_element()? {
+                Some(cell) => cells.push(cell),
+                None => return Ok(Cell::List(cells)),
+            }
+        }
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Cell::Other("an array"))
+        Ok(Cell::Other("an array of too many values"))
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Cell, M::Error> {

@@ -1,12 +1,11 @@
-//! The classes of a column of labels.
+//! What the labels of a column mean.
 
-use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
-use crate::dataset::Record;
+use crate::choice::{Chosen, LabelChoice};
+use crate::dataset::Note;
 use crate::error::{DataError, Result, SHOWN_NAME, shown, shown_names};
-use crate::example::Target;
 use crate::labels::Labels;
 
 /// What the two classes of reviews may be called besides their names.
@@ -15,181 +14,237 @@ const SPELLINGS: &str = "0 or 1, neg or pos, negative or positive, false or true
 /// So many rows may have a label each.
 const FEW_ROWS: usize = 20;
 
-/// The class of each label of a column: given, or learnt on the first table. Each label is kept once.
-pub(crate) struct Classes<'a> {
-    column: &'a str,
-    text_column: &'a str,
-    /// None while they are learnt.
-    labels: Option<Labels>,
-    /// Whether these are [`Labels::negative_positive`], which may be spelt otherwise.
-    of_reviews: bool,
-    /// While they are learnt, classes are numbered in the order of their first appearance.
-    classes: HashMap<String, u32>,
-    /// The line of the first label.
-    line: u64,
+/// Labels that say yes, where one of two does.
+const POSITIVE: [&str; 9] = [
+    "good", "pos", "positive", "ja", "like", "spam", "true", "y", "yes",
+];
+
+/// The different labels of a column as they are written, numbered in the order of their first appearance.
+#[derive(Default)]
+pub(crate) struct Spellings {
+    ids: HashMap<String, u32>,
+    pub(crate) all: Vec<Spelling>,
 }
 
-impl<'a> Classes<'a> {
-    /// Those of `labels`, or those that will be met.
-    pub(crate) fn new(column: &'a str, text_column: &'a str, labels: Option<&Labels>) -> Self {
-        let mut classes = Self {
-            column,
-            text_column,
-            labels: None,
-            of_reviews: false,
-            classes: HashMap::new(),
-            line: 0,
-        };
-        if let Some(labels) = labels {
-            classes.settle_on(labels.clone());
-        }
-        classes
-    }
+/// A label as it is written.
+pub(crate) struct Spelling {
+    pub(crate) name: String,
+    /// Rows that have it, and the line of the first.
+    pub(crate) rows: usize,
+    pub(crate) line: u64,
+}
 
-    fn settle_on(&mut self, labels: Labels) {
-        self.of_reviews = labels == Labels::negative_positive();
-        self.classes = labels.names().iter().cloned().zip(0..).collect();
-        self.labels = Some(labels);
-    }
-
-    /// The labels, once they are known.
-    pub(crate) fn into_labels(self) -> Option<Labels> {
-        self.labels
-    }
-
-    /// The class of a row's label, with `rows` rows above it.
-    pub(super) fn class(
-        &mut self,
-        label: &str,
-        path: &Path,
-        line: u64,
-        rows: usize,
-    ) -> Result<u32> {
-        let label = label.trim();
-        let class = match self.of_reviews {
-            true => verdict(label).map(u32::from),
-            false => self.classes.get(label).copied(),
-        };
-        if let Some(class) = class {
-            return Ok(class);
-        }
-        let refused = |reason: &str| {
-            Err(DataError::Row {
-                path: path.into(),
-                line,
-                reason: reason.to_owned(),
-            })
-        };
-        if label.is_empty() {
-            return refused("the label is empty; write one, or leave the row out");
-        }
-        if label.contains(char::REPLACEMENT_CHARACTER) {
-            // Labels that differed in such bytes only became one.
-            return refused(
-                "the label holds U+FFFD, which stands for bytes that were lost; save the table anew, as UTF-8",
-            );
-        }
-        if let Some(labels) = &self.labels {
-            return Err(DataError::UnknownLabel {
-                path: path.into(),
-                line,
-                label: format!("\"{}\"", shown(label, SHOWN_NAME)),
-                known: match self.of_reviews {
-                    true => SPELLINGS.to_owned(),
-                    false => labels.shown(),
-                },
-            });
-        }
-        let class = self.classes.len();
-        if class == 0 {
-            self.line = line;
-        }
-        self.classes.insert(label.to_owned(), class as u32);
-        match class == Labels::MOST {
-            true => Err(self.too_many(path, rows + 1)),
-            false => Ok(class as u32),
-        }
-    }
-
-    /// Learns the labels, if they are not known, and gives all rows their final classes: those of reviews if
-    /// every label is one of theirs and one is no number or truth value, else those of the labels in order, of numbers if all are numbers.
-    pub(crate) fn learn(&mut self, rows: &mut [Record], path: &Path) -> Result<()> {
-        if self.labels.is_some() || rows.is_empty() {
-            return Ok(());
-        }
-        let is_verdict = |label: &String| verdict(label).is_some();
-        // Numbers and truth values are names of their own, but for what else spells a verdict beside them.
-        let is_named = |label: &String| label.starts_with(['n', 'N', 'p', 'P']);
-        let labels = || self.classes.keys();
-        let of_reviews =
-            labels().all(is_verdict) && (labels().any(is_named) || self.classes.len() != 2);
-        let verdicts = labels().map(|label| verdict(label));
-        let alike = of_reviews && verdicts.collect::<HashSet<_>>().len() == 1;
-        let mut final_classes = vec![0; self.classes.len()];
-        if of_reviews && !alike {
-            for (label, class) in self.classes.drain() {
-                final_classes[class as usize] = verdict(&label).map_or(0, u32::from);
-            }
-            self.settle_on(Labels::negative_positive());
-        } else if alike || self.classes.len() == 1 {
-            return Err(DataError::LabelColumn {
-                path: path.into(),
-                reason: format!(
-                    "every row has the label {}; a classifier needs two",
-                    shown_names(self.classes.keys().map(String::as_str))
-                ),
-            });
-        } else if rows.len() > FEW_ROWS && self.classes.len() > rows.len() / 2 {
-            return Err(self.too_many(path, rows.len()));
-        } else {
-            let mut learnt: Vec<(String, u32)> = self.classes.drain().collect();
-            learnt.sort_unstable();
-            let number = |(label, _): &(String, u32)| {
-                label.parse().ok().filter(|number: &f64| number.is_finite())
-            };
-            if learnt.iter().all(|label| number(label).is_some()) {
-                // Stable: labels that are the same number stay in their order as texts.
-                learnt.sort_by(|one, other| {
-                    let order = number(one).partial_cmp(&number(other));
-                    order.unwrap_or(Ordering::Equal)
+impl Spellings {
+    /// The number of a label on a line, which counts.
+    pub(crate) fn count(&mut self, label: &str, line: u64) -> u32 {
+        let id = match self.ids.get(label) {
+            Some(id) => *id,
+            None => {
+                let id = self.all.len() as u32;
+                self.ids.insert(label.to_owned(), id);
+                self.all.push(Spelling {
+                    name: label.to_owned(),
+                    rows: 0,
+                    line,
                 });
+                id
             }
-            for ((_, class), final_class) in learnt.iter().zip(0..) {
-                final_classes[*class as usize] = final_class;
-            }
-            let names = learnt.into_iter().map(|(label, _)| label);
-            self.settle_on(Labels::new(names.collect())?);
+        };
+        self.all[id as usize].rows += 1;
+        id
+    }
+}
+
+/// What labels mean: their classes.
+pub(crate) struct Classes {
+    pub(crate) labels: Labels,
+    choice: LabelChoice,
+    /// Whether these are [`Labels::negative_positive`], which may be spelt otherwise.
+    of_reviews: bool,
+    by_name: HashMap<String, u32>,
+}
+
+impl Classes {
+    /// Those of known labels.
+    pub(crate) fn known(labels: Labels, choice: &LabelChoice) -> Self {
+        let names = labels.names().iter().cloned();
+        Self {
+            choice: choice.clone(),
+            of_reviews: labels == Labels::negative_positive(),
+            by_name: names.zip(0..).collect(),
+            labels,
         }
-        for row in rows {
-            if let Target::Class(class) = &mut row.target {
-                *class = final_classes[*class as usize];
-            }
-        }
-        Ok(())
     }
 
-    fn too_many(&self, path: &Path, rows: usize) -> DataError {
-        let first = self.classes.iter().find(|(_, class)| **class == 0);
-        DataError::LabelColumn {
+    /// Learns them from a table with so many rows: those that are chosen, in their order; else those of reviews if
+    /// every label is one of theirs and one is no number or truth value; else all, in the order of numbers where all
+    /// begin with one, else of texts, of two the one that says yes last.
+    ///
+    /// # Errors
+    /// If these are no labels that a classifier can learn, or one that is chosen is not there.
+    pub(crate) fn learn(
+        spellings: &Spellings,
+        choice: &LabelChoice,
+        (path, rows): (&Path, usize),
+        notes: &mut Vec<Note>,
+    ) -> Result<Self> {
+        let written = || spellings.all.iter().map(|spelling| spelling.name.as_str());
+        let refused = |reason| DataError::LabelColumn {
             path: path.into(),
-            reason: format!(
-                "the column `{}` has {} different labels in {rows} rows, the first is {} on line {}; is it the \
-                 column of texts, or one of measurements? The texts are those of `{}`",
-                shown(self.column, SHOWN_NAME),
-                self.classes.len(),
-                shown_names(first.map(|(label, _)| label.as_str()).into_iter()),
-                self.line,
-                shown(self.text_column, SHOWN_NAME),
-            ),
+            reason,
+        };
+        let is_there =
+            |label: &str| written().any(|name| name == label || whole(name) == Some(label));
+        if let Some(missing) = choice.listed().find(|label| !is_there(label)) {
+            return Err(refused(format!(
+                "no row has the label `{}`, which is among those that were chosen; the labels here are {}",
+                shown(missing, SHOWN_NAME),
+                shown_names(written())
+            )));
+        }
+        let mut names: Vec<String> = choice.names().into_iter().map(String::from).collect();
+        if names.is_empty() {
+            let are_both = |one| written().any(|label| verdict(label) == Some(one));
+            let of_reviews = are_of_reviews(written()) && choice == &LabelChoice::default();
+            if of_reviews && are_both(false) && are_both(true) {
+                return Ok(Self::known(Labels::negative_positive(), choice));
+            }
+            // Where all are whole numbers, 1.0 is 1.
+            let are_whole = written().all(|name| is_integer(name) || whole(name).is_some());
+            let name = |name: &'_ str| match whole(name).filter(|_| are_whole) {
+                Some(whole) => whole.to_owned(),
+                None => name.to_owned(),
+            };
+            let kept = written().filter(|name| choice.of(name) == Chosen::Unlisted);
+            names = match of_reviews {
+                // All of them say the same.
+                true => Vec::new(),
+                false => in_order(kept.map(name).collect()),
+            };
+        }
+        if names.len() < 2 {
+            return Err(refused(format!(
+                "every row has the label {}; a classifier needs two",
+                shown_names(written())
+            )));
+        }
+        if rows > FEW_ROWS && names.len() > rows / 2 {
+            let first = &spellings.all[0];
+            return Err(refused(format!(
+                "the column of labels has {} different ones in {rows} rows, the first is `{}` on line {}; is it the \
+                 column of texts, or one of measurements? Name another one as label_column",
+                names.len(),
+                shown(&first.name, SHOWN_NAME),
+                first.line
+            )));
+        }
+        note_look_alikes(&names, notes);
+        Ok(Self::known(Labels::new(names)?, choice))
+    }
+
+    /// The class of a label, or none if it is left out.
+    ///
+    /// # Errors
+    /// Says which labels are known.
+    pub(crate) fn class(&self, label: &str) -> std::result::Result<Option<u32>, String> {
+        let chosen = match (self.choice.of(label), whole(label)) {
+            (Chosen::Unlisted, Some(whole)) => self.choice.of(whole),
+            (chosen, _) => chosen,
+        };
+        let name = match chosen {
+            Chosen::Named(name) => name,
+            Chosen::LeftOut => return Ok(None),
+            Chosen::Unlisted => label,
+        };
+        let class = |name: &str| self.by_name.get(name).copied();
+        let known = class(name).or_else(|| class(whole(name)?));
+        match known.or_else(|| verdict(name).filter(|_| self.of_reviews).map(u32::from)) {
+            Some(class) => Ok(Some(class)),
+            None if self.choice.names().is_empty() => Err(match self.of_reviews {
+                true => SPELLINGS.to_owned(),
+                false => self.labels.shown(),
+            }),
+            None => Ok(None),
         }
     }
+}
+
+/// A whole number that is written with a fraction, such as `1.0`, without it.
+fn whole(label: &str) -> Option<&str> {
+    let (whole, fraction) = label.split_once('.')?;
+    let zeros = !fraction.is_empty() && fraction.bytes().all(|byte| byte == b'0');
+    (zeros && is_integer(whole)).then_some(whole)
+}
+
+fn is_integer(label: &str) -> bool {
+    let digits = label.strip_prefix(['-', '+']).unwrap_or(label);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether labels are spelt as those of reviews are. Numbers and truth values alone are names of their own.
+fn are_of_reviews<'a>(mut labels: impl Iterator<Item = &'a str> + Clone) -> bool {
+    let is_named = |label: &str| label.starts_with(['n', 'N', 'p', 'P']);
+    let are_numbers = labels
+        .clone()
+        .all(|label| is_integer(label) || whole(label).is_some());
+    let spelt = labels.clone().any(is_named) || (labels.clone().count() != 2 && !are_numbers);
+    spelt && labels.all(|label| verdict(label).is_some())
 }
 
 /// The meaning of a label of reviews.
 fn verdict(label: &str) -> Option<bool> {
     match label.to_lowercase().as_str() {
-        "1" | "pos" | "positive" | "true" => Some(true),
-        "0" | "neg" | "negative" | "false" => Some(false),
+        "1" | "1.0" | "pos" | "positive" | "true" => Some(true),
+        "0" | "0.0" | "neg" | "negative" | "false" => Some(false),
         _ => None,
+    }
+}
+
+/// Names in the order of their classes, each once.
+fn in_order(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names.dedup();
+    // `3 stars` has a number too.
+    let number = |name: &String| -> Option<f64> {
+        let number: f64 = name.split_whitespace().next()?.parse().ok()?;
+        number.is_finite().then_some(number)
+    };
+    if names.iter().all(|name| number(name).is_some()) {
+        // Stable: labels that are the same number stay in their order as texts.
+        names.sort_by(|one, other| {
+            let [one, other] = [one, other].map(|name| number(name).unwrap_or(0.0));
+            one.total_cmp(&other)
+        });
+    }
+    if let [first, second] = &names[..]
+        && says_yes(first, second)
+    {
+        names.reverse();
+    }
+    names
+}
+
+/// Whether `one` of two labels says yes and `other` doesn't, or only says that it isn't the one.
+fn says_yes(one: &str, other: &str) -> bool {
+    let [one, other] = [one, other].map(str::to_lowercase);
+    let is_positive = |label: &String| POSITIVE.contains(&label.as_str());
+    let denied = |prefix: &str| {
+        let rest = other.strip_prefix(prefix);
+        rest.is_some_and(|rest| rest.trim_start_matches([' ', '-', '_']) == one)
+    };
+    is_positive(&one) && !is_positive(&other) || ["not", "non", "no", "un"].into_iter().any(denied)
+}
+
+/// Notes labels that are probably one.
+fn note_look_alikes(names: &[String], notes: &mut Vec<Note>) {
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    for name in names {
+        if let Some(other) = seen.insert(name.to_lowercase(), name) {
+            let [one, other] = [other, name.as_str()].map(|name| shown(name, SHOWN_NAME));
+            notes.push(Note::doubtful(format!(
+                "the labels `{one}` and `{other}` differ in capitals alone; `{other}={one}` among the chosen labels \
+                 makes them one"
+            )));
+        }
     }
 }

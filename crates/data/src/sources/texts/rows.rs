@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::Classes;
+use crate::choice::LabelChoice;
 use crate::dataset::{Note, NoteKind};
 use crate::error::{Result, SHOWN_NAME, shown};
 use crate::form::TableForm;
@@ -25,6 +26,8 @@ pub struct TextColumns<'a> {
     pub usual_label: &'a str,
     /// The names of the network's classes.
     pub labels: Option<&'a Labels>,
+    /// How they were chosen and named where the network was trained.
+    pub choice: Option<&'a LabelChoice>,
 }
 
 /// A table that is read row by row to answer its texts.
@@ -32,7 +35,7 @@ pub struct TextRows<'a> {
     table: Table<'a>,
     text: usize,
     label: Option<usize>,
-    classes: Option<Classes<'static>>,
+    classes: Option<Classes>,
     /// Whether it was noted that what stands in a column is left out.
     left_out: bool,
 }
@@ -115,13 +118,14 @@ impl<'a> TextRows<'a> {
             name => Some(table.column(name.unwrap_or(columns.usual_label))?),
         };
         table.choose(&(0..count).collect::<Vec<_>>());
+        let choice = columns.choice.cloned().unwrap_or_default();
         Ok(Self {
             table,
             text,
             label: label.filter(|label| *label != text),
             classes: columns
                 .labels
-                .map(|labels| Classes::new("", "", Some(labels))),
+                .map(|labels| Classes::known(labels.clone(), &choice)),
             left_out: false,
         })
     }
@@ -153,15 +157,17 @@ impl<'a> TextRows<'a> {
         let text = match &row.cells[self.text] {
             Cell::Text(text) | Cell::Scalar(text) => text.clone(),
             Cell::Null => return Err(self.no_text(line, "null")),
+            Cell::List(_) => return Err(self.no_text(line, "an array")),
             Cell::Other(kind) => return Err(self.no_text(line, kind)),
         };
         let label = self.label.map(|label| &row.cells[label]);
-        let label = match (label, &mut self.classes) {
+        let label = match (label, &self.classes) {
             (Some(Cell::Text(label) | Cell::Scalar(label)), Some(classes))
                 if !label.trim().is_empty() =>
             {
-                match classes.class(label, self.table.path(), line, 0) {
-                    Ok(class) => RowLabel::Class(class),
+                match classes.class(label.trim()) {
+                    Ok(Some(class)) => RowLabel::Class(class),
+                    Ok(None) => RowLabel::Missing,
                     Err(_) => RowLabel::Unknown(shown(label, SHOWN_NAME)),
                 }
             }
@@ -173,6 +179,10 @@ impl<'a> TextRows<'a> {
                 Cell::Text(text) => RowCell::Text(text),
                 Cell::Scalar(scalar) => RowCell::Scalar(scalar),
                 Cell::Null => RowCell::Null,
+                Cell::List(_) => {
+                    self.note_left_out(line, column, "an array");
+                    RowCell::Null
+                }
                 Cell::Other(kind) => {
                     self.note_left_out(line, column, kind);
                     RowCell::Null
@@ -235,6 +245,7 @@ mod tests {
         label: None,
         usual_label: "label",
         labels: None,
+        choice: None,
     };
 
     #[test]
