@@ -137,6 +137,10 @@ fn epochs(run: &Path) -> usize {
     fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |text| text.lines().count())
 }
 
+fn is_finished(run: &Path) -> bool {
+    run.join("report.html").is_file()
+}
+
 fn metrics(run: &Path) -> Vec<Value> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     text.lines()
@@ -215,10 +219,10 @@ fn a_run_killed_at_random_moments_ends_as_one_never_killed() {
     let (mut kills, mut resumes, mut mid_epoch, mut after_training) = (0, 0, 0, 0);
     while kills < kills_wanted {
         // Most kills should meet training: a run that is trained may mostly come to its end.
-        if epochs(&run) == EPOCHS && random.random_bool(0.7) {
+        if epochs(&run) == EPOCHS && !is_finished(&run) && random.random_bool(0.7) {
             finish(sandbox.begin_or_resume("killed"));
         }
-        if run.join("report.html").is_file() {
+        if is_finished(&run) {
             // Done before it could be killed often enough: once more from the beginning.
             assert_eq!(sandbox.result("killed"), *whole);
             fs::remove_dir_all(&run).unwrap();
@@ -243,7 +247,9 @@ fn a_run_killed_at_random_moments_ends_as_one_never_killed() {
         mid_epoch += usize::from(step.is_some_and(|step| step > 0));
         after_training += usize::from(!ended && epochs(&run) == EPOCHS);
     }
-    finish(sandbox.begin_or_resume("killed"));
+    if !is_finished(&run) {
+        finish(sandbox.begin_or_resume("killed"));
+    }
     eprintln!(
         "{kills} kills, {resumes} resumes, {mid_epoch} times with a checkpoint in the middle of an epoch, {after_training} times in testing or reporting; a whole run takes {duration:.1?}"
     );
@@ -351,8 +357,9 @@ fn what_can_not_be_gone_on_with_is_refused_with_the_reason() {
     let output = sandbox.train(&["--resume", "nowhere"]).output().unwrap();
     assert!(errors(&output).contains("is no run"));
     finish(sandbox.train(&["--resume", "run"]));
-    let said = errors(&finish(sandbox.train(&["--resume", "run"])));
-    assert!(said.contains("finished"), "{said}");
+    let output = sandbox.train(&["--resume", "run"]).output().unwrap();
+    let said = said(&output, 1);
+    assert!(said.contains("train --resume run --epochs 10"), "{said}");
 }
 
 #[test]

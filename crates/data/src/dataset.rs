@@ -96,6 +96,41 @@ pub struct Recognised {
     pub label_column: String,
 }
 
+impl Dataset {
+    /// Numbers the classes as `labels` do, and gives them to the data; whether they have all names that these have.
+    /// Else all stays as it is.
+    pub fn take_labels(&mut self, labels: &Labels) -> bool {
+        let ours = self.labels.iter().flat_map(Labels::names);
+        let Some(classes) = ours
+            .map(|name| labels.class(name))
+            .collect::<Option<Vec<u32>>>()
+        else {
+            return false;
+        };
+        if self.labels.is_none() {
+            return false;
+        }
+        let number = |class: &mut u32| {
+            // A class without a label is for encoding to refuse.
+            *class = classes.get(*class as usize).copied().unwrap_or(u32::MAX);
+        };
+        let parts = [&mut self.train, &mut self.validation, &mut self.test];
+        for record in parts.into_iter().flatten() {
+            match &mut record.target {
+                Target::Class(class) => number(class),
+                Target::Classes(classes) => classes.iter_mut().for_each(number),
+                Target::ClassSet(classes) => {
+                    classes.iter_mut().for_each(number);
+                    classes.sort_unstable();
+                }
+                Target::Values(_) => {}
+            }
+        }
+        self.labels = Some(labels.clone());
+        true
+    }
+}
+
 /// Something that whoever named the source should know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Note {

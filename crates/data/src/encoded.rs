@@ -148,6 +148,38 @@ impl EncodedDataset {
         })
     }
 
+    /// Encodes all records with an encoder that was learnt elsewhere, and else as [`new`](Self::new) does.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_encoder(dataset: &Dataset, encoding: &Encoding, encoder: Encoder) -> Result<Self> {
+        // What is learnt from the data first finds what is wrong with them, and cuts them into their parts.
+        let learnt = Self::new(
+            dataset,
+            &Encoding {
+                vocabulary_size: Vocabulary::FIRST_WORD as usize,
+                scale: None,
+                ..*encoding
+            },
+        )?;
+        let first = &dataset.train[0].target;
+        let reading = Reading::new(dataset.labels.as_ref(), first, encoding.max_length)?;
+        let encode = |what, records: &[Record]| reading.encode(&encoder, what, records);
+        let mut train = encode("training example", &dataset.train)?;
+        let validation = match dataset.validation.is_empty() {
+            true => train.split_off(train.len() - learnt.validation.len()),
+            false => encode("validation example", &dataset.validation)?,
+        };
+        let test = encode("test example", &dataset.test)?;
+        Ok(Self {
+            train,
+            validation,
+            test,
+            encoder,
+            ..learnt
+        })
+    }
+
     /// What the network should answer with.
     ///
     /// # Panics

@@ -242,6 +242,17 @@ pub enum DataError {
         fraction: f64,
     },
 
+    /// A file of word vectors can't be understood.
+    #[error("{path}{line}: {reason}")]
+    WordVectors {
+        /// The file.
+        path: PathBuf,
+        /// `, line 3`, or nothing.
+        line: String,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+
     /// Something that was saved with a run is damaged.
     #[error("{path}: {reason}; the {what} belongs to its run: restore the file, or train again")]
     Saved {

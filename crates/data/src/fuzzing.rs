@@ -20,7 +20,7 @@ use crate::sources::table::Table;
 use crate::sources::texts::{Columns, Reader};
 use crate::{
     DataError, LoadProgress, Quoting, TableForm, TableFormat, TableOptions, Target, Tokenizer,
-    Vocabulary,
+    Vocabulary, WordVectors,
 };
 
 /// Bytes of a message, its causes included.
@@ -44,6 +44,9 @@ fn limits() -> Limits {
         label: 100,
         numbers: 1 << 16,
         array: 1 << 16,
+        vectors: 64 << 10,
+        vector_line: 4 << 10,
+        vector_width: 64,
     }
 }
 
@@ -302,6 +305,23 @@ pub fn word_index(data: &[u8]) {
     }
 }
 
+/// A file of word vectors.
+pub fn word_vectors(data: &[u8]) {
+    let vocabulary = Vocabulary::build(["the good film"].into_iter(), 10, Tokenizer::Keras);
+    let limits = limits();
+    match WordVectors::from_bytes_of(Path::new("vectors"), data, &vocabulary, &limits) {
+        Ok(vectors) => {
+            assert!((1..=limits.vector_width).contains(&vectors.width()));
+            assert!((1..=3).contains(&vectors.len()));
+            for (id, vector) in vectors.iter() {
+                assert!((3..6).contains(&id) && vector.len() == vectors.width());
+                assert!(vector.iter().all(|number| number.is_finite()));
+            }
+        }
+        Err(error) => assert_printable(&error),
+    }
+}
+
 /// A text.
 pub fn tokenizer(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
@@ -340,7 +360,7 @@ mod tests {
 
     #[test]
     fn the_corpus_of_every_target_is_kept_to() {
-        let targets: [(&str, Target); 14] = [
+        let targets: [(&str, Target); 15] = [
             ("any_table", any_table),
             ("csv", csv),
             ("form", form),
@@ -355,6 +375,7 @@ mod tests {
             ("tsv", tsv),
             ("vocabulary", vocabulary),
             ("word_index", word_index),
+            ("word_vectors", word_vectors),
         ];
         for (target, run) in targets {
             // Tests run in their package's folder; where that was built, another checkout may have been.

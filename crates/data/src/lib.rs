@@ -71,6 +71,8 @@ mod split;
 mod statistics;
 mod tokenizer;
 mod vocabulary;
+#[cfg(feature = "files")]
+mod word_vectors;
 
 pub use batches::{Batch, BatchInput, BatchTargets, Batching, Padding};
 pub use choice::LabelChoice;
@@ -95,3 +97,5 @@ pub use sources::{
 pub use statistics::{ColumnInfo, DatasetInfo, ExampleInfo, LabelCount, Lengths, SplitInfo};
 pub use tokenizer::Tokenizer;
 pub use vocabulary::Vocabulary;
+#[cfg(feature = "files")]
+pub use word_vectors::WordVectors;

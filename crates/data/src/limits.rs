@@ -42,6 +42,12 @@ pub(crate) struct Limits {
     pub(crate) numbers: usize,
     /// Bytes of an array of numbers.
     pub(crate) array: u64,
+    /// Bytes of a file of word vectors, unpacked; the largest published ones have 6 GiB.
+    pub(crate) vectors: u64,
+    /// Bytes of a line of it.
+    pub(crate) vector_line: u64,
+    /// Numbers of a word's vector; published ones have 300.
+    pub(crate) vector_width: usize,
 }
 
 impl Default for Limits {
@@ -62,6 +68,9 @@ impl Default for Limits {
             label: 1 << 10,
             numbers: 1 << 27,
             array: 1 << 30,
+            vectors: 32 << 30,
+            vector_line: 1 << 20,
+            vector_width: 1 << 12,
         }
     }
 }

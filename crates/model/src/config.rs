@@ -41,6 +41,13 @@ pub struct NetworkConfig {
     pub output_size: usize,
     /// Whose first weights.
     pub initializers: Initializers,
+    /// Whether training leaves the tokens' vectors as they are.
+    #[serde(skip_serializing_if = "is_false")]
+    pub freeze_embeddings: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Default for NetworkConfig {
@@ -59,6 +66,7 @@ impl Default for NetworkConfig {
             dense_size: 64,
             output_size: 1,
             initializers: Initializers::Keras,
+            freeze_embeddings: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::{DropoutConfig, Embedding};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use gatefold_kernels::{Tokens, embedding};
 use rand::Rng;
 
@@ -152,6 +152,10 @@ impl NetworkConfig {
             None => {
                 let shape = [self.vocabulary_size, self.embedding_size];
                 let weight = weights.embedding(shape, device);
+                let weight = match self.freeze_embeddings {
+                    true => weight.set_require_grad(false),
+                    false => weight,
+                };
                 Input {
                     embedding: Some(Embedding { weight }),
                     width: self.embedding_size,
@@ -181,6 +185,27 @@ impl NetworkConfig {
 }
 
 impl Network {
+    /// The network with these vectors `[E]` of tokens in the place of its own; the other tokens keep theirs.
+    ///
+    /// # Panics
+    /// If it reads numbers, or a token or a vector is not of its embedding.
+    pub fn with_token_vectors<'a>(
+        mut self,
+        vectors: impl IntoIterator<Item = (u32, &'a [f32])>,
+    ) -> Self {
+        let table = self.input.embedding.as_mut().expect("it reads tokens");
+        table.weight = table.weight.clone().map(|weight| {
+            let (shape, device) = (weight.dims(), weight.device());
+            let mut values: Vec<f32> = weight.into_data().iter().collect();
+            for (token, vector) in vectors {
+                let first = token as usize * shape[1];
+                values[first..][..shape[1]].copy_from_slice(vector);
+            }
+            Tensor::from_data(TensorData::new(values, shape), &device)
+        });
+        self
+    }
+
     /// Answers `[rows, C]`. Sorted tokens make the embedding's gradient fast, and the same every time on a GPU
     /// too.
     ///
@@ -275,6 +300,43 @@ mod tests {
         assert_eq!(count(Cell::Gru), 179_969);
         assert_eq!(count(Cell::Rnn), 169_409);
         assert_eq!(count(Cell::MinGru), 166_401);
+    }
+
+    #[test]
+    fn vectors_of_tokens_are_given_and_frozen() {
+        let config = NetworkConfig {
+            vocabulary_size: 10,
+            embedding_size: 2,
+            freeze_embeddings: true,
+            ..Default::default()
+        };
+        let network = config.init(1, &Device::flex()).unwrap();
+        let table = |network: &Network| {
+            let words = network.input.embedding.as_ref().unwrap();
+            words
+                .weight
+                .val()
+                .into_data()
+                .iter::<f32>()
+                .collect::<Vec<_>>()
+        };
+        let before = table(&network);
+        let network = network.with_token_vectors([(3, &[1.0, 2.0][..]), (9, &[-1.0, 0.5])]);
+        let after = table(&network);
+        assert_eq!((&after[..6], &after[8..18]), (&before[..6], &before[8..18]));
+        assert_eq!(
+            (&after[6..8], &after[18..]),
+            (&[1.0, 2.0][..], &[-1.0, 0.5][..])
+        );
+        let blank = config.blank(&Device::flex()).unwrap();
+        let weights = network.weights().unwrap();
+        let loaded = blank.with_weights(&weights).unwrap();
+        for network in [network, loaded] {
+            let network = network.train();
+            let words = network.input.embedding.as_ref().unwrap();
+            assert!(!words.weight.is_require_grad());
+            assert!(network.head.output.weight.is_require_grad());
+        }
     }
 
     #[test]

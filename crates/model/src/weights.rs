@@ -197,6 +197,14 @@ impl Weights {
         block_on(Self::read_async(module, naming))
     }
 
+    /// These, with those tensors of `other` in the place of their own whose names are not in `but`.
+    pub fn taking_over(mut self, other: &Self, but: &[&str]) -> Self {
+        let taken = other.0.iter().filter(|(name, _)| !but.contains(&&name[..]));
+        self.0
+            .extend(taken.map(|(name, values)| (name.clone(), values.clone())));
+        self
+    }
+
     /// Whether these are weights of `module`.
     ///
     /// # Errors

@@ -56,6 +56,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("resume", |resume| resume.conflicts_with_all(settings_but_epochs())))]
 pub struct TrainArgs {
     #[command(flatten)]
     pub settings: SettingsArgs,
@@ -64,9 +65,20 @@ pub struct TrainArgs {
     /// Where the run goes [default: the next free runs/DATASET-CELL-NUMBER]
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
-    /// Go on with an interrupted run, as its config.toml says
-    #[arg(long, value_name = "RUN", conflicts_with_all = RUN_SETTINGS)]
+    /// Go on with an interrupted run, as its config.toml says; with --epochs also with a finished one, which has so many
+    /// in all then
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "from", "embeddings", "freeze_embeddings"])]
     pub resume: Option<PathBuf>,
+    /// Begin with the weights of a trained run: its network, vocabulary or scale are taken over, and its labels if
+    /// they are the same
+    #[arg(long, value_name = "RUN", conflicts_with = "embeddings")]
+    pub from: Option<PathBuf>,
+    /// Begin with a file's vectors of the words that it has: GloVe's, word2vec's or fastText's, also as .gz
+    #[arg(long, value_name = "FILE")]
+    pub embeddings: Option<PathBuf>,
+    /// Leave the words' vectors as they are in training
+    #[arg(long)]
+    pub freeze_embeddings: bool,
     #[command(flatten)]
     pub checkpoints: CheckpointArgs,
     /// A line an epoch instead of the dashboard
@@ -97,17 +109,12 @@ pub struct SettingsArgs {
     pub training: TrainingArgs,
 }
 
-/// The flags and groups of flags that a resumed run has in its configuration.
-const RUN_SETTINGS: [&str; 8] = [
-    "config",
-    "run",
-    "dataset",
-    "PlaceArgs",
-    "SeriesArgs",
-    "InputArgs",
-    "ModelArgs",
-    "TrainingArgs",
-];
+/// The flags that a resumed run has in its configuration. One by one, so that a refusal names those that were given.
+fn settings_but_epochs() -> Vec<clap::Id> {
+    let settings = SettingsArgs::augment_args(clap::Command::new("settings"));
+    let ids = settings.get_arguments().map(|argument| argument.get_id());
+    ids.filter(|id| *id != "epochs").cloned().collect()
+}
 
 #[derive(Debug, Args)]
 #[command(mut_arg("cell", |cell| cell.hide(true)))]
@@ -446,7 +453,7 @@ pub struct SeriesArgs {
     pub test_target_data: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct InputArgs {
     /// What texts are cut into: words as Keras has them, words of all scripts as Unicode has them, characters, or
     /// bytes [default: keras]
@@ -464,7 +471,7 @@ pub struct InputArgs {
     pub no_scale: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ModelArgs {
     /// Kind of recurrent layer [default: lstm]
     #[arg(long, value_parser = cell())]
@@ -861,7 +868,8 @@ mod tests {
     fn a_resumed_run_has_its_settings() {
         let resume = ["gatefold", "train", "--resume", "run"];
         for flag in [
-            "--epochs=2",
+            "--from=run",
+            "--embeddings=v.txt",
             "--cell=gru",
             "--dataset=imdb",
             "--data=x",
@@ -870,7 +878,19 @@ mod tests {
             let command = resume.into_iter().chain([flag]);
             assert!(Cli::try_parse_from(command).is_err(), "{flag}");
         }
-        let allowed = ["--device=cpu", "--plain", "--checkpoint-minutes=1"];
+        let command = ["--cell=gru", "--no-mask", "--epochs=9"];
+        let refused = Cli::try_parse_from(resume.into_iter().chain(command)).unwrap_err();
+        let refused = refused.to_string();
+        assert!(refused.contains("--cell") && refused.contains("--no-mask"));
+        for other in ["--layers", "--tokenizer", "--batch-size"] {
+            assert!(!refused.contains(other), "{refused}");
+        }
+        let allowed = [
+            "--device=cpu",
+            "--plain",
+            "--checkpoint-minutes=1",
+            "--epochs=9",
+        ];
         Cli::try_parse_from(resume.into_iter().chain(allowed)).unwrap();
     }
 

@@ -418,7 +418,7 @@ pub fn load(
     Ok(dataset)
 }
 
-fn say_notes(notes: &[Note]) {
+pub(crate) fn say_notes(notes: &[Note]) {
     for note in notes {
         match note.kind {
             NoteKind::Understood => say!("{}", note.text),

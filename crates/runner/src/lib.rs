@@ -40,6 +40,7 @@ pub mod progress;
 pub mod run;
 pub mod run_folder;
 pub mod series;
+pub mod start;
 pub mod suggestions;
 pub mod tensorboard;
 pub mod terminal;

@@ -71,6 +71,21 @@ pub enum Outcome {
 pub fn train(
     config: &RunConfig,
     data: &EncodedDataset,
+    device: (&ComputeDevice, &Device),
+    folder: &RunFolder,
+    on_event: OnEvent,
+) -> Result<Outcome> {
+    train_from(None, config, data, device, folder, on_event)
+}
+
+/// [`train`], from the weights of `first` on, if it is given, in place of those that the seed draws.
+///
+/// # Errors
+/// As [`train`]; and if the run began with such weights, was stopped before it kept them, and `first` is not given.
+pub fn train_from(
+    first: Option<Network>,
+    config: &RunConfig,
+    data: &EncodedDataset,
     (selected, device): (&ComputeDevice, &Device),
     folder: &RunFolder,
     on_event: OnEvent,
@@ -83,13 +98,31 @@ pub fn train(
     let mut files = Files::of(folder, data);
     let mut session = Session::new(config.model.blank(device)?, data, config, device)?;
     let resumed = resume(&mut session, &mut files, config, on_event)?;
+    let is_given = !resumed && first.is_some();
     if !resumed {
-        let network = config.model.init(config.training.seed, device)?;
+        let network = match first {
+            Some(network) => network,
+            None => {
+                ensure!(
+                    config.training.from.is_none() && config.input.embeddings.is_none(),
+                    "{} was stopped before it kept the weights that it was to begin with; train it anew, with another --run",
+                    folder.path().display()
+                );
+                config.model.init(config.training.seed, device)?
+            }
+        };
         session = Session::new(network, data, config, device)?;
+    }
+    if resumed && !session.is_done() {
+        folder.reopen()?;
     }
     // First of all, so that whatever follows leaves a run that can be gone on with.
     folder.write_config(config)?;
     folder.write_encoder(&data.encoder, data.labels.as_ref())?;
+    if is_given {
+        // They come from outside of the run, which needs nothing else of that to go on.
+        session.keep(&mut files)?;
+    }
     if resumed {
         // A run that ended in the middle of an epoch's files may lack them, or have written them already.
         if let Some(weights) = session.best_weights() {
@@ -190,7 +223,7 @@ fn resume(
         let kept = folder.trained_files();
         ensure!(
             damaged.is_empty() && kept.is_empty(),
-            "no checkpoint of {} is whole, so that training can't go on: {}. All that is there is kept{}; to begin anew, train with another --run",
+            "no checkpoint of {} is whole, so that training can't go on: {}. All that is there is kept{}; to begin anew, train with another --run, with --from from its weights if it has any",
             folder.path().display(),
             match &damaged[..] {
                 [] => "there is none".into(),

@@ -192,6 +192,29 @@ impl RunFolder {
             .try_for_each(|(name, content)| self.write(name, content.as_bytes()))
     }
 
+    /// Reads what [`write_encoder`](Self::write_encoder) wrote.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged.
+    pub fn encoder(&self, config: &RunConfig) -> Result<(Encoder, Option<Labels>)> {
+        Bundle::encoder(config, &|name, most| self.read_file(name, most)).with_context(|| self.of())
+    }
+
+    /// Makes a finished run one that goes on: what was written at its end goes.
+    ///
+    /// # Errors
+    /// If a file can't be removed.
+    pub fn reopen(&self) -> Result<()> {
+        for name in [SUMMARY, EVALUATION, REPORT] {
+            let path = self.path.join(name);
+            if path.is_file() {
+                files::remove(&path)
+                    .with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes the weights, a SafeTensors file's bytes.
     ///
     /// # Errors

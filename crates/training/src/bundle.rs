@@ -144,7 +144,7 @@ impl Bundle {
     ///
     /// # Errors
     /// If a file is missing or damaged.
-    fn encoder(config: &RunConfig, read: ReadFile) -> Result<(Encoder, Option<Labels>)> {
+    pub fn encoder(config: &RunConfig, read: ReadFile) -> Result<(Encoder, Option<Labels>)> {
         let model = &config.model;
         let encoder = match model.input_size {
             None => Encoder::Text(vocabulary(model, read)?),

@@ -78,6 +78,8 @@ impl Checkpoint {
         let mut of_checkpoint = self.header.config.clone();
         // They shape no result, and the data may have moved.
         of_checkpoint.training.checkpoint_minutes = config.training.checkpoint_minutes;
+        // A run may be lengthened: what is behind stays what it is.
+        of_checkpoint.training.epochs = config.training.epochs;
         of_checkpoint.dataset = config.dataset.clone();
         if of_checkpoint != *config {
             let toml = |config: &RunConfig| config.to_toml().map_err(damaged);
@@ -248,6 +250,9 @@ mod tests {
         let mut other = config.clone();
         other.model.hidden_size = 65;
         assert!(reason(&of, &other, "hash").contains("`hidden_size = 64`"));
+        let mut longer = config.clone();
+        longer.training.epochs += 5;
+        assert!(of.check(&longer, "hash").is_ok());
     }
 
     #[test]

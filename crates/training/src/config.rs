@@ -232,6 +232,9 @@ pub struct InputConfig {
     /// is `false`. Texts have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<bool>,
+    /// A file of word vectors, which the embedding began from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<PathBuf>,
 }
 
 impl Default for InputConfig {
@@ -241,6 +244,7 @@ impl Default for InputConfig {
             max_length: 256,
             mask: true,
             scale: None,
+            embeddings: None,
         }
     }
 }
@@ -263,6 +267,9 @@ pub struct TrainingConfig {
     /// What the network is trained to answer; without it, what the data asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objective: Option<Objective>,
+    /// The run whose weights training began from, in place of random ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
     /// Settles first weights, batches and dropout.
     pub seed: u64,
     /// Passes over the training examples.
@@ -336,6 +343,7 @@ impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
             objective: None,
+            from: None,
             seed: 42,
             epochs: 5,
             batch_size: 128,
@@ -430,6 +438,10 @@ impl RunConfig {
         ensure(input_size.is_none() || sizes == usual, || {
             "numbers have no vocabulary_size and no embedding_size: leave them out".into()
         })?;
+        ensure(
+            input_size.is_none() || (self.input.embeddings.is_none() && !model.freeze_embeddings),
+            || "numbers have no embeddings: leave embeddings and freeze_embeddings out".into(),
+        )?;
         if target == TargetKind::ClassPerStep {
             ensure(
                 [default.reading, Reading::EveryStep].contains(&model.reading),

@@ -245,8 +245,13 @@ impl<'a, N: Answers> Session<'a, N> {
             progress,
             ..
         } = checkpoint.header;
-        let is_within =
-            progress.step <= self.steps && progress.epochs.len() <= self.config.training.epochs;
+        let (done, epochs) = (progress.epochs.len(), self.config.training.epochs);
+        if done > epochs {
+            return Err(Refused::Other(format!(
+                "{done} epochs are done, more than the {epochs} that the run is to have"
+            )));
+        }
+        let is_within = progress.step <= self.steps;
         let behind = || progress.epochs.len() as u64 * self.steps as u64 + progress.step as u64;
         if !is_within || optimizer_steps != behind() {
             return Err(damaged(format!(
@@ -308,7 +313,7 @@ impl<'a, N: Answers> Session<'a, N> {
     }
 
     /// Whether all epochs are done, or patience has run out.
-    fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         let done = self.progress.epochs.len();
         let best = self
             .progress
@@ -552,6 +557,15 @@ impl<'a, N: Answers> Session<'a, N> {
         let minutes = self.config.training.checkpoint_minutes;
         let age = Duration::try_from_secs_f64(60.0 * minutes).unwrap_or(Duration::MAX);
         self.last_checkpoint.elapsed() >= age
+    }
+
+    /// Gives `store` a checkpoint of where this stands, if it keeps any: what a training begins from that is not
+    /// drawn from its seed is in no other place.
+    ///
+    /// # Errors
+    /// If the device fails, or `store` can't keep it.
+    pub fn keep(&mut self, store: &mut dyn Store) -> Result<()> {
+        block_on(self.write_checkpoint(store))
     }
 
     async fn write_checkpoint(&mut self, store: &mut dyn Store) -> Result<()> {

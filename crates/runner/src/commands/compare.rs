@@ -95,6 +95,10 @@ pub fn run(args: CompareArgs) -> Result<()> {
 fn check(config: &RunConfig) -> Result<()> {
     config.validate()?;
     ensure!(
+        config.training.from.is_none() && config.input.embeddings.is_none(),
+        "compare begins each cell with weights of its own: leave from and embeddings out"
+    );
+    ensure!(
         config.model.layers == 1
             && !config.model.bidirectional
             && config.model.reading == Reading::Last,

@@ -40,6 +40,11 @@ pub fn run(args: ExplainArgs) -> Result<()> {
     if let Some(note) = explanation.cut_note() {
         say!("{note}");
     }
+    let vocabulary = predictor.encoder().vocabulary();
+    let unknown = vocabulary.map(|words| words.unknown(&args.text));
+    if let Some(warning) = unknown.and_then(|unknown| unknown.warning()) {
+        say!("warning: {warning}");
+    }
     if let Some(path) = args.html {
         files::write_output(&path, explanation.page()?.as_bytes())?;
         say!("the page is {}", path.display());

@@ -5,14 +5,16 @@ pub mod display;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, ensure};
 use gatefold::memory::ensure_training_fits;
 use gatefold::run::{self, Outcome};
 use gatefold::run_folder::RunFolder;
+use gatefold::start::{self, Start};
 use gatefold::terminal::{program, word};
 use gatefold::{dataset, device, progress, say};
 use gatefold_lesson::report::RunSection;
 use gatefold_training::checkpoint::Refused;
+use gatefold_training::config::Schedule;
 use gatefold_training::{RunConfig, Scores};
 
 use self::dashboard::Run;
@@ -22,19 +24,43 @@ use crate::output::{End, accuracy};
 use crate::score_text;
 
 pub fn run(args: TrainArgs) -> Result<()> {
+    let settings = &args.settings;
+    let (input, model) = (settings.input.clone(), settings.model.clone());
+    let embedding_size = model.embedding_size;
     let (config, resumed) = match &args.resume {
         Some(path) => {
             let folder = RunFolder::open_begun(path)?;
-            if folder.is_finished() {
-                say!("{} is finished; there is nothing to resume", path.display());
-                return Ok(());
-            }
-            (folder.config()?, Some(folder))
+            let config = going_on(&folder, settings.training.epochs)?;
+            (config, Some(folder))
         }
         None => (args.settings.into_config(is_sound)?, None),
     };
+    let begin = |config: &mut RunConfig| {
+        if let Some(path) = &args.from {
+            config.training.from = Some(path.clone());
+        }
+        if let Some(path) = &args.embeddings {
+            config.input.embeddings = Some(path.clone());
+        }
+        config.model.freeze_embeddings |= args.freeze_embeddings;
+    };
     let apply = |config: &mut RunConfig| args.checkpoints.apply(&mut config.training);
     let mut config = with_flags(config, apply, is_sound)?;
+    let mut start = None;
+    if resumed.is_none() {
+        begin(&mut config);
+        if let Some(path) = &mut config.training.from {
+            *path = std::path::absolute(&path)?;
+            let from = Start::open(path)?;
+            from.take_over(&mut config, |config| {
+                input.apply(&mut config.input);
+                model.apply(&mut config.model);
+                config.model.freeze_embeddings |= args.freeze_embeddings;
+            })?;
+            start = Some(from);
+        }
+        start::take_vectors_size(&mut config, embedding_size)?;
+    }
     if resumed.is_some() {
         for path in dataset::paths_of_run(&config.dataset)? {
             say!("reading {}, which the run names", path.display());
@@ -48,8 +74,21 @@ pub fn run(args: TrainArgs) -> Result<()> {
     let (selected, device) = device::open(args.device.device)?;
     say!("device: {selected}");
     let name = config.dataset.name.clone().unwrap_or_default();
-    let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
-    let data = dataset::encode(&dataset, &mut config)?;
+    let mut dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
+    // A run that began with another one's weights has that one's vocabulary in its own folder.
+    let own = match &resumed {
+        Some(folder) if config.training.from.is_some() => Some(folder.encoder(&config)?),
+        _ => None,
+    };
+    let theirs = match (&own, &start) {
+        (Some((encoder, labels)), _) => Some((encoder, labels.as_ref())),
+        (None, Some(start)) => Some((start.encoder(), start.labels())),
+        (None, None) => None,
+    };
+    let data = match theirs {
+        Some(theirs) => start::encode(&mut dataset, &mut config, theirs)?,
+        None => dataset::encode(&dataset, &mut config)?,
+    };
     drop(dataset);
     say!(
         "{}: {} to train on, {} to validate, {} to test{}",
@@ -79,11 +118,19 @@ pub fn run(args: TrainArgs) -> Result<()> {
         }
     };
     let path = folder.path().display();
+    let first = match (&start, &config.input.embeddings) {
+        (Some(start), _) => Some(start.network(&config, data.labels.as_ref(), &device)?),
+        (None, Some(file)) if args.resume.is_none() => {
+            Some(start::with_word_vectors(file, &config, &data, &device)?)
+        }
+        _ => None,
+    };
     say!("run: {path}");
     let interrupt = display::listen()?;
     let shown = Run::of(&config, &selected, &folder);
     let mut display = Display::start(shown, args.plain, &interrupt)?;
-    let outcome = run::train(
+    let outcome = run::train_from(
+        first,
         &config,
         &data,
         (&selected, &device),
@@ -104,6 +151,56 @@ pub fn run(args: TrainArgs) -> Result<()> {
     }
     // A signal while the network was tested came too late to stop anything, and is still told.
     stopped.map_or(Ok(()), |code| Err(End::Stopped(code).into()))
+}
+
+/// The settings of a run that goes on, with `epochs` in all if so many were asked for.
+fn going_on(folder: &RunFolder, epochs: Option<usize>) -> Result<RunConfig> {
+    let config = folder.config()?;
+    let done = folder.metrics()?.len();
+    let (run, program) = (word(folder.path()), program());
+    let planned = config.training.epochs;
+    let ended_early = folder.is_finished() && done < planned;
+    let Some(epochs) = epochs else {
+        ensure!(
+            !folder.is_finished(),
+            "{run} is finished, after {done} epochs; {}",
+            match ended_early {
+                true =>
+                    format!("to begin another one with its weights: {program} train --from {run}"),
+                false => format!(
+                    "to lengthen it to {more} epochs: {program} train --resume {run} --epochs {more}",
+                    more = 2 * done
+                ),
+            }
+        );
+        return Ok(config);
+    };
+    ensure!(
+        !ended_early,
+        "{run} was ended after {done} epochs by its patience, which --epochs doesn't change; to begin another one with \
+         its weights: {program} train --from {run}"
+    );
+    let misused = |what| Err(End::Misused(anyhow!("{run} {what}")).into());
+    if epochs < done {
+        return misused(format!(
+            "has {done} epochs behind it: --epochs {epochs} is less"
+        ));
+    }
+    if epochs == done && folder.is_finished() {
+        return misused(format!(
+            "has its {done} epochs: --epochs has to be more to go on"
+        ));
+    }
+    if epochs != planned {
+        say!("{epochs} epochs in all, where the run was to have {planned}");
+        if config.training.schedule != Schedule::Constant {
+            say!(
+                "from here on the learning rate follows the schedule of {epochs} epochs: the run is not the one that was \
+                 trained so from its beginning"
+            );
+        }
+    }
+    with_flags(config, |config| config.training.epochs = epochs, is_sound)
 }
 
 /// Of a run that `error` ended.

@@ -1,0 +1,258 @@
+//! What a training begins with that its seed doesn't draw: another run's weights, or vectors of words.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use burn::tensor::Device;
+use gatefold_data::{Dataset, EncodedDataset, Encoder, Labels, Sequence, Vocabulary, WordVectors};
+use gatefold_model::Network;
+use gatefold_training::config::DatasetConfig;
+use gatefold_training::{Bundle, RunConfig};
+use serde_json::{Map, Value};
+
+use crate::run_folder::RunFolder;
+use crate::{dataset, say};
+
+/// A trained run, from whose weights another one begins.
+pub struct Start {
+    path: PathBuf,
+    bundle: Bundle,
+}
+
+/// Settings of a network that shape no weight: they may be others than those of the run that it begins from.
+const FREE: [&str; 8] = [
+    "max_length",
+    "embeddings",
+    "dropout",
+    "recurrent_dropout",
+    "initializers",
+    "freeze_embeddings",
+    "input_size",
+    "output_size",
+];
+
+impl Start {
+    /// Reads the run in the folder `path`.
+    ///
+    /// # Errors
+    /// If there is none, or it isn't whole.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self {
+            path: path.into(),
+            bundle: RunFolder::open(path)?.bundle()?,
+        })
+    }
+
+    /// Gives `config` the run's network and input, and its dataset if it has none. `given` puts what flags say over
+    /// them.
+    ///
+    /// # Errors
+    /// Names the settings that would make another network.
+    pub fn take_over(
+        &self,
+        config: &mut RunConfig,
+        given: impl FnOnce(&mut RunConfig),
+    ) -> Result<()> {
+        let run = &self.bundle.config;
+        if config.dataset == DatasetConfig::default() {
+            config.dataset = run.dataset.clone();
+            for path in dataset::paths_of_run(&config.dataset)? {
+                say!("reading {}, which the run names", path.display());
+            }
+        }
+        let usual = RunConfig::default();
+        config.model = over(&run.model, &config.model, &usual.model)?;
+        config.input = over(&run.input, &config.input, &usual.input)?;
+        given(config);
+        let (ours, theirs) = (fixed(config)?, fixed(run)?);
+        let others: Vec<String> = ours
+            .iter()
+            .filter(|(name, value)| theirs.get(*name) != Some(*value))
+            .map(|(name, _)| name.clone())
+            .collect();
+        ensure!(
+            others.is_empty(),
+            "{} has another {}: whoever begins with its weights takes its network and how it reads; leave {} out",
+            self.path.display(),
+            others.join(", "),
+            match others.len() {
+                1 => "it",
+                _ => "them",
+            }
+        );
+        config.unsettle();
+        config.validate()?;
+        Ok(())
+    }
+
+    /// What makes sequences of its texts or numbers.
+    pub fn encoder(&self) -> &Encoder {
+        &self.bundle.encoder
+    }
+
+    /// The names of its classes.
+    pub fn labels(&self) -> Option<&Labels> {
+        self.bundle.labels.as_ref()
+    }
+
+    /// The first weights of the network of `config`, which is settled for its data: the run's, but for an output layer
+    /// of other answers.
+    ///
+    /// # Errors
+    /// If they don't fit the network.
+    pub fn network(
+        &self,
+        config: &RunConfig,
+        labels: Option<&Labels>,
+        device: &Device,
+    ) -> Result<Network> {
+        let run = &self.bundle.config;
+        let model = &run.model;
+        say!(
+            "begins with the weights of {}: {} of {} units, {}",
+            self.path.display(),
+            model.cell,
+            model.hidden_size,
+            match self.bundle.encoder.vocabulary() {
+                Some(words) => format!(
+                    "{} {} of its vocabulary",
+                    words.words().len(),
+                    words.tokenizer().noun()
+                ),
+                None => "its scale of the numbers".into(),
+            }
+        );
+        let is_same = labels == self.labels()
+            && config.objective() == run.objective()
+            && config.model.output_size == model.output_size;
+        let but: &[&str] = match is_same {
+            true => &[],
+            false => {
+                say!("it answers otherwise than that run: the output layer begins anew");
+                &["output.weight", "output.bias"]
+            }
+        };
+        let network = config.model.init(config.training.seed, device)?;
+        let weights = network.weights()?.taking_over(&self.bundle.weights, but);
+        Ok(network.with_weights(&weights)?)
+    }
+}
+
+/// `run`, with what differs in `given` from the usual in its place.
+fn over<T: serde::Serialize + serde::de::DeserializeOwned>(
+    run: &T,
+    given: &T,
+    usual: &T,
+) -> Result<T> {
+    let [mut run, given, usual] = [run, given, usual].map(object);
+    for (name, value) in given {
+        if usual.get(&name) != Some(&value) {
+            run.insert(name, value);
+        }
+    }
+    for name in ["embeddings", "freeze_embeddings"] {
+        run.remove(name);
+    }
+    Ok(serde_json::from_value(run.into())?)
+}
+
+fn object(of: &impl serde::Serialize) -> Map<String, Value> {
+    match serde_json::to_value(of) {
+        Ok(Value::Object(object)) => object,
+        _ => Map::new(),
+    }
+}
+
+/// The settings that shape weights or what they mean.
+fn fixed(config: &RunConfig) -> Result<Map<String, Value>> {
+    let mut settings = object(&config.model);
+    settings.extend(object(&config.input));
+    settings.retain(|name, _| !FREE.contains(&&name[..]));
+    Ok(settings)
+}
+
+/// Encodes a dataset as an earlier run's was, its classes in the order of that run's `labels` if they have the same
+/// names, and settles the configuration.
+///
+/// # Errors
+/// As [`dataset::encode`], and if the encoder doesn't read such data.
+pub fn encode(
+    dataset: &mut Dataset,
+    config: &mut RunConfig,
+    (encoder, labels): (&Encoder, Option<&Labels>),
+) -> Result<EncodedDataset> {
+    if let Some(labels) = labels
+        && !dataset.take_labels(labels)
+        && let Some(found) = &dataset.labels
+    {
+        say!("the labels are others: {}", found.shown());
+    }
+    let data = EncodedDataset::with_encoder(dataset, &config.encoding(), encoder.clone())?;
+    dataset::say_notes(&data.doubts(dataset));
+    config.settle(&data)?;
+    Ok(data)
+}
+
+/// Gives the embedding the size of the vectors in the file that the configuration names, if it names one.
+///
+/// # Errors
+/// If it can't be read, or the configuration has another size.
+pub fn take_vectors_size(config: &mut RunConfig, given: Option<usize>) -> Result<()> {
+    let Some(path) = &mut config.input.embeddings else {
+        return Ok(());
+    };
+    *path = std::path::absolute(&path)?;
+    let width = WordVectors::width_of(path)?;
+    let model = &mut config.model;
+    let usual = RunConfig::default().model.embedding_size;
+    let size = given.unwrap_or(model.embedding_size);
+    ensure!(
+        size == width || (given.is_none() && size == usual),
+        "the vectors of {} have {width} numbers: leave embedding_size, {size}, out",
+        path.display()
+    );
+    model.embedding_size = width;
+    config.validate()?;
+    Ok(())
+}
+
+/// A network drawn from its seed, with the vectors of the words that the file `path` has.
+///
+/// # Errors
+/// If the file can't be read.
+pub fn with_word_vectors(
+    path: &Path,
+    config: &RunConfig,
+    data: &EncodedDataset,
+    device: &Device,
+) -> Result<Network> {
+    let words = data.encoder.vocabulary();
+    let words = words.context("numbers have no word vectors: leave embeddings out")?;
+    let vectors = WordVectors::read(path, words)?;
+    let (mut found, mut all) = (0u64, 0u64);
+    for example in &data.train {
+        if let Sequence::Tokens(ids) = &example.input {
+            let tokens = ids.iter().filter(|id| **id != Vocabulary::START);
+            for id in tokens {
+                all += 1;
+                found += u64::from(vectors.get(*id).is_some());
+            }
+        }
+    }
+    let (there, kept) = (vectors.len(), words.words().len());
+    let percent = |part: f64, all: f64| 100.0 * part / all.max(1.0);
+    say!(
+        "{there} of {kept} {} have vectors in {}: {:.0} %, and {:.0} % of the training texts; the others begin at random",
+        words.tokenizer().noun(),
+        path.display(),
+        percent(there as f64, kept as f64),
+        percent(found as f64, all as f64)
+    );
+    ensure!(
+        vectors.width() == config.model.embedding_size,
+        "{} has changed while it was read",
+        path.display()
+    );
+    let network = config.model.init(config.training.seed, device)?;
+    Ok(network.with_token_vectors(vectors.iter()))
+}
