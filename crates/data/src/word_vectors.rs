@@ -384,19 +384,17 @@ fn read_line(
 
 /// Whether what follows the counts is a word and numbers in text, not in binary.
 fn is_text(begins: &[u8]) -> bool {
-    let line = begins
-        .split(|&byte| byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    let numbers = line
-        .iter()
-        .skip_while(|&&byte| byte != b' ' && byte != b'\t');
-    numbers.into_iter().all(|byte| {
-        matches!(
-            byte,
-            b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E' | b' ' | b'\t' | b'\r'
-        )
-    })
+    let line = begins.split(|&byte| byte == b'\n').next();
+    let line = line.unwrap_or_default();
+    let word = line.iter().position(|byte| matches!(byte, b' ' | b'\t'));
+    let is_of_number = |byte: &u8| {
+        byte.is_ascii_digit()
+            || matches!(
+                byte,
+                b'+' | b'-' | b'.' | b'e' | b'E' | b' ' | b'\t' | b'\r'
+            )
+    };
+    word.is_some_and(|word| line[word..].iter().all(is_of_number))
 }
 
 /// The word of a line, and its last `width` fields; a word may hold spaces.
