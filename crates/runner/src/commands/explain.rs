@@ -41,7 +41,7 @@ pub fn run(args: ExplainArgs) -> Result<()> {
         say!("{note}");
     }
     let vocabulary = predictor.encoder().vocabulary();
-    let unknown = vocabulary.map(|words| words.unknown(&args.text));
+    let unknown = vocabulary.map(|words| words.unknown(&text));
     if let Some(warning) = unknown.and_then(|unknown| unknown.warning()) {
         say!("warning: {warning}");
     }
