@@ -582,7 +582,7 @@ fn another_table_is_read_by_the_runs_columns_and_the_runs_own_is_said() {
         .read("films.csv")
         .replace("text,label", "review,stars");
     fs::write(sandbox.path("films.csv"), &renamed).unwrap();
-    fs::write(sandbox.path("other.csv"), &renamed).unwrap();
+    fs::write(sandbox.path("other.csv"), renamed.replace("film", "book")).unwrap();
     let train = "--text-column review --label-column stars --epochs 1 --hidden-size 4 \
                  --batch-size 16 --run run";
     let train: Vec<&str> = train.split_whitespace().collect();

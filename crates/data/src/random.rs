@@ -29,7 +29,7 @@ pub fn unit(generator: &mut ChaCha8Rng) -> f32 {
 }
 
 /// Fisher and Yates's shuffle, from the end.
-pub(crate) fn shuffle<T>(items: &mut [T], generator: &mut ChaCha8Rng) {
+pub fn shuffle<T>(items: &mut [T], generator: &mut ChaCha8Rng) {
     for last in (1..items.len()).rev() {
         items.swap(last, below(last + 1, generator));
     }

@@ -20,6 +20,7 @@ use minijinja::{Value, context};
 pub use self::forecast::rounded;
 use self::page::{Table, figures, page, render, table, tables};
 use self::plots::{Line, Plot, Scale};
+use crate::comparison::{SeedGroup, by_network, verdicts};
 use crate::error::Result;
 use crate::gradient_reach::{gradient_reach, joined, measured_layer};
 use crate::memory_tasks::TaskResult;
@@ -177,11 +178,14 @@ pub fn run_page(section: &RunSection) -> Result<String> {
             .as_ref()
             .map(|stretch| forecast::plot(stretch, color)),
     );
-    let accuracy = summary.test_accuracy.map(|share| format!("{share:.4}"));
+    let share = |share: Option<f64>| share.map(|share| format!("{share:.4}"));
+    let accuracy = share(summary.test_accuracy);
     let tested = format!("test {noun}");
     let facts = [
         ("test loss", Some(format!("{:.4}", summary.test_loss))),
         ("test accuracy", accuracy),
+        ("most frequent label alone", share(summary.largest_class)),
+        ("linear baseline", share(summary.baseline_accuracy)),
         (&tested, Some(grouped(summary.test_examples))),
         (
             "best epoch",
@@ -225,6 +229,7 @@ pub fn run_page(section: &RunSection) -> Result<String> {
                 config.dataset.name.as_deref().unwrap_or("reviews"),
             ),
             facts => Value::from_iter(facts),
+            warnings => &summary.warnings,
             curves => figures(curves)?,
             kept => config.training.keep.best(),
             scores => scores::part(section)?,
@@ -241,6 +246,17 @@ pub fn run_page(section: &RunSection) -> Result<String> {
 /// # Errors
 /// If a configuration can't be written as TOML.
 pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<String> {
+    let networks = by_network(sections);
+    let all = sections;
+    // Of networks with several seeds the first one is drawn; of a single network all of them.
+    let first_ones: Vec<RunSection>;
+    let sections = match networks.len() {
+        1 => sections,
+        _ => {
+            first_ones = networks.iter().map(|network| network.drawn()).collect();
+            &first_ones
+        }
+    };
     let cells = Table {
         caption: format!(
             "Of each network the epoch with {} was kept and tested.",
@@ -261,8 +277,10 @@ pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<Str
         ]
         .map(String::from)
         .to_vec(),
-        rows: sections.iter().map(cells_row).collect(),
+        rows: all.iter().map(cells_row).collect(),
     };
+    let several = networks.len() < all.len();
+    let spreads = several.then(|| spreads(&networks));
     let curves = |value: fn(&EpochMetrics) -> Option<f64>| {
         let lines = sections.iter().zip(colors(sections));
         lines
@@ -312,18 +330,37 @@ pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<Str
         .map(|section| Ok(context! { name => &section.name, toml => section.config.to_toml()? }))
         .collect::<Result<_>>()?;
     let names: Vec<&str> = sections.iter().map(|section| &section.name[..]).collect();
+    let mut warnings = all.iter().flat_map(|section| {
+        section
+            .summary
+            .warnings
+            .iter()
+            .map(|of| (&section.name, of))
+    });
+    let warnings: Vec<String> = warnings
+        .by_ref()
+        .map(|(name, of)| format!("{name}: {of}"))
+        .collect();
     let body = render(
         "comparison.html",
         context! {
             lead => format!(
                 "{} Colours stand for the same network everywhere on this page.",
-                if only_cells_differ(sections) {
+                if several && networks.len() == 1 {
+                    "The same network, the same data: only the seed differs."
+                } else if several && only_cells_differ(sections) {
+                    "The same network, the same data, the same seeds: only the recurrent cell differs. Curves are those \
+                     of each network's first seed."
+                } else if only_cells_differ(sections) {
                     "The same network, the same data, the same seed: only the recurrent cell differs."
                 } else {
                     "Networks that differ in more than their cells; all their settings stand at the end."
                 }
             ),
             cells => table(cells)?,
+            spreads => spreads.map(table).transpose()?,
+            verdicts => verdicts(&networks, noun),
+            warnings,
             curves => figures(plots)?,
             reach => reach::part(sections)?,
             tasks => tables(tasks::tables(tasks))?,
@@ -331,6 +368,27 @@ pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<Str
         },
     )?;
     page(&format!("Comparison of {}", names.join(", ")), body)
+}
+
+/// Mean and deviation of each network over its seeds.
+fn spreads(networks: &[SeedGroup]) -> Table {
+    let row = |network: &SeedGroup| {
+        vec![
+            network.name.clone(),
+            network.sections.len().to_string(),
+            network
+                .accuracy
+                .map_or("–".into(), |spread| spread.to_string()),
+            network.loss.to_string(),
+        ]
+    };
+    Table {
+        caption: "Mean and standard deviation over the seeds.".into(),
+        header: ["network", "seeds", "test accuracy", "test loss"]
+            .map(String::from)
+            .to_vec(),
+        rows: networks.iter().map(row).collect(),
+    }
 }
 
 fn only_cells_differ(sections: &[RunSection]) -> bool {

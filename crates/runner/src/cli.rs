@@ -14,7 +14,7 @@ use gatefold_data::{LabelChoice, Missing, Quoting, SeriesTask, Tokenizer, encodi
 use gatefold_model::{Cell, Initializers, NetworkConfig, Reading};
 use gatefold_training::config::{DatasetConfig, InputConfig, Keep, Schedule, TrainingConfig};
 use gatefold_training::{ClassWeights, RunConfig};
-use itertools::iproduct;
+use itertools::{Itertools, iproduct};
 
 use crate::output::{AnswerFormat, End, Format};
 
@@ -33,7 +33,7 @@ pub struct Cli {
 pub enum Command {
     /// Train a network, keep its best epoch, test it
     Train(Box<TrainArgs>),
-    /// Train the same network with each cell, on the same data and seed, and report what each learned
+    /// Train the same network with each cell, on the same data and seeds, and report what each learned
     Compare(Box<CompareArgs>),
     /// Test a trained network
     Evaluate(Box<EvaluateArgs>),
@@ -65,9 +65,14 @@ pub struct TrainArgs {
     /// Where the run goes [default: the next free runs/DATASET-CELL-NUMBER]
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
+    #[command(flatten)]
+    pub seeds: SeedsArgs,
+    /// How the results of --seeds are written
+    #[arg(long, value_enum, default_value = "text", requires = "seeds")]
+    pub format: Format,
     /// Go on with an interrupted run, as its config.toml says; with --epochs also with a finished one, which has so many
     /// in all then
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "from", "embeddings", "freeze_embeddings"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "seeds", "from", "embeddings", "freeze_embeddings"])]
     pub resume: Option<PathBuf>,
     /// Begin with the weights of a trained run: its network, vocabulary or scale are taken over, and its labels if
     /// they are the same
@@ -93,6 +98,48 @@ pub struct CheckpointArgs {
     pub checkpoint_minutes: Option<f64>,
 }
 
+#[derive(Debug, Args)]
+pub struct SeedsArgs {
+    /// Train once with each seed, and say mean and deviation: how many, from --seed on, or which ones
+    #[arg(long, value_name = "N|SEED,SEED,…", value_parser = parse_seeds)]
+    seeds: Option<Seeds>,
+}
+
+/// Seeds to train with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Seeds {
+    /// So many, from the configuration's on.
+    Count(u64),
+    These(Vec<u64>),
+}
+
+/// Trainings of one command at most.
+const MOST_SEEDS: usize = 100;
+
+fn parse_seeds(text: &str) -> Result<Seeds, String> {
+    let numbers: Result<Vec<u64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let numbers = numbers.map_err(|_| "give how many, or seeds with commas between them")?;
+    match &numbers[..] {
+        [count] if (2..=MOST_SEEDS as u64).contains(count) => Ok(Seeds::Count(*count)),
+        [_] => Err(format!(
+            "give 2 to {MOST_SEEDS} seeds; a single one is --seed"
+        )),
+        _ if numbers.len() > MOST_SEEDS => Err(format!("give at most {MOST_SEEDS} seeds")),
+        _ if !numbers.iter().all_unique() => Err("a seed is there twice".into()),
+        _ => Ok(Seeds::These(numbers)),
+    }
+}
+
+impl SeedsArgs {
+    /// The seeds to train with, if there are several; `first` is the configuration's.
+    pub fn of(&self, first: u64) -> Option<Vec<u64>> {
+        Some(match self.seeds.as_ref()? {
+            Seeds::Count(count) => (0..*count).map(|more| first.saturating_add(more)).collect(),
+            Seeds::These(seeds) => seeds.clone(),
+        })
+    }
+}
+
 /// What a run's configuration holds.
 #[derive(Debug, Args)]
 pub struct SettingsArgs {
@@ -109,11 +156,13 @@ pub struct SettingsArgs {
     pub training: TrainingArgs,
 }
 
-/// The flags that a resumed run has in its configuration. One by one, so that a refusal names those that were given.
+/// The flags that a resumed run has in its configuration, but where its data lie. One by one, so that a refusal names those that were given.
 fn settings_but_epochs() -> Vec<clap::Id> {
     let settings = SettingsArgs::augment_args(clap::Command::new("settings"));
     let ids = settings.get_arguments().map(|argument| argument.get_id());
-    ids.filter(|id| *id != "epochs").cloned().collect()
+    ids.filter(|id| *id != "epochs" && *id != "data")
+        .cloned()
+        .collect()
 }
 
 #[derive(Debug, Args)]
@@ -129,6 +178,8 @@ pub struct CompareArgs {
     /// Where the runs and the report go [default: the next free runs/compare-DATASET-NUMBER]
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
+    #[command(flatten)]
+    pub seeds: SeedsArgs,
     /// Leave out the adding problem and first-token recall
     #[arg(long)]
     pub no_memory_tasks: bool,
@@ -139,8 +190,8 @@ pub struct CompareArgs {
 #[derive(Debug, Args)]
 #[command(mut_arg("dataset", |dataset| dataset.help(TESTED_DATASET)))]
 pub struct EvaluateArgs {
-    /// A trained run's folder; its own dataset is the one to test on, unless --dataset names another,
-    /// of which a file is test part as a whole
+    /// A trained run's folder; the test part of its own dataset is the one to test on, unless --dataset names
+    /// another, of which a file is test part as a whole
     pub run: PathBuf,
     #[command(flatten)]
     pub dataset: DatasetArgs,
@@ -246,6 +297,8 @@ pub enum DatasetCommand {
         /// reviews, imdb, adding, recall, a table, or a folder of texts
         #[arg(value_name = "DATASET")]
         name: String,
+        #[command(flatten)]
+        at: DataArgs,
         #[command(flatten)]
         place: Box<PlaceArgs>,
         /// What texts are cut into [default: keras, or what can read the texts if that can't]
@@ -361,14 +414,21 @@ pub struct DatasetArgs {
     #[arg(long, value_name = "NAME")]
     pub dataset: Option<String>,
     #[command(flatten)]
+    pub at: DataArgs,
+    #[command(flatten)]
     pub place: PlaceArgs,
 }
 
 #[derive(Debug, Args)]
-pub struct PlaceArgs {
-    /// Where IMDB lies: the aclImdb folder, its archive, Keras's imdb.npz, or a folder with one of them
+pub struct DataArgs {
+    /// Where IMDB lies: the aclImdb folder, its archive, Keras's imdb.npz, or a folder with one of them; of a run
+    /// that is there, where its dataset lies now
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
     /// What separates a table's values: a character, or `tab` [default: recognised]
     #[arg(long, value_parser = parse_separator, value_name = "CHARACTER")]
     pub separator: Option<char>,
@@ -648,15 +708,21 @@ impl DatasetArgs {
         if self.dataset.is_some() {
             config.name = self.dataset;
         }
+        self.at.apply(config);
         self.place.apply(config);
+    }
+}
+
+impl DataArgs {
+    pub fn apply(self, config: &mut DatasetConfig) {
+        if self.data.is_some() {
+            config.path = self.data;
+        }
     }
 }
 
 impl PlaceArgs {
     pub fn apply(self, config: &mut DatasetConfig) {
-        if self.data.is_some() {
-            config.path = self.data;
-        }
         if self.test_data.is_some() {
             config.test_path = self.test_data;
         }
@@ -872,8 +938,9 @@ mod tests {
             "--embeddings=v.txt",
             "--cell=gru",
             "--dataset=imdb",
-            "--data=x",
+            "--text-column=x",
             "--run=y",
+            "--seeds=3",
         ] {
             let command = resume.into_iter().chain([flag]);
             assert!(Cli::try_parse_from(command).is_err(), "{flag}");
@@ -890,8 +957,19 @@ mod tests {
             "--plain",
             "--checkpoint-minutes=1",
             "--epochs=9",
+            "--data=x",
         ];
         Cli::try_parse_from(resume.into_iter().chain(allowed)).unwrap();
+    }
+
+    #[test]
+    fn seeds_are_counted_or_named() {
+        let of = |text| parse_seeds(text).map(|seeds| SeedsArgs { seeds: Some(seeds) }.of(7));
+        assert_eq!(of("3"), Ok(Some(vec![7, 8, 9])));
+        assert_eq!(of("5, 1"), Ok(Some(vec![5, 1])));
+        for wrong in ["", "1", "0", "101", "1,1", "1,x", "-3", "2,"] {
+            of(wrong).unwrap_err();
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use gatefold_data::{
 use gatefold_training::RunConfig;
 use gatefold_training::config::{DatasetConfig, Split};
 
+use crate::seen::file_hash;
 use crate::terminal::{program, word};
 use crate::{say, series};
 
@@ -269,6 +270,91 @@ pub fn all_of(name: &str, of_run: &DatasetConfig) -> DatasetConfig {
     config
 }
 
+/// `config` with the hash of its table, if it is one, by which the table is known again.
+///
+/// # Errors
+/// If the table can't be read.
+pub fn with_hash(mut config: DatasetConfig) -> Result<DatasetConfig> {
+    // What is no file, whoever reads it says.
+    let table = table(&config).filter(|table| table.is_file());
+    config.hash = table.map(file_hash).transpose()?;
+    Ok(config)
+}
+
+/// The file or folder of a configuration, if it is its dataset.
+fn table(config: &DatasetConfig) -> Option<&Path> {
+    let name = config.name.as_deref()?;
+    is_path(name).then_some(Path::new(name))
+}
+
+/// The dataset of a run, which lies at `path` now: a table has to be the same, byte for byte.
+///
+/// # Errors
+/// If the run's dataset is built in, or something else lies there.
+pub fn moved(of_run: &DatasetConfig, path: &Path) -> Result<DatasetConfig> {
+    let mut config = of_run.clone();
+    if table(of_run).is_none() {
+        config.path = Some(path.into());
+        return with_absolute_paths(config);
+    }
+    let found = path.is_file().then(|| file_hash(path)).transpose()?;
+    ensure!(
+        path.exists(),
+        "{}: there is no such file or folder",
+        path.display()
+    );
+    ensure!(
+        of_run.hash.is_none() || of_run.hash == found,
+        "{} is not the table that the run was trained on: its content is another",
+        path.display()
+    );
+    config.name = Some(
+        path.to_str()
+            .with_context(|| format!("the path {path:?} is not UTF-8"))?
+            .into(),
+    );
+    config.hash = found;
+    with_absolute_paths(config)
+}
+
+/// Whether the table `name` is the one that a run was trained on, under whatever path, so that a share of it is the
+/// run's own test part.
+///
+/// # Errors
+/// If it can't be read.
+pub fn is_own(name: &str, of_run: &DatasetConfig) -> Result<bool> {
+    let (Some(own), None) = (table(of_run), &of_run.test_path) else {
+        return Ok(false);
+    };
+    if !is_path(name) {
+        return Ok(false);
+    }
+    Ok(match &of_run.hash {
+        Some(hash) => Path::new(name).is_file() && file_hash(Path::new(name))? == *hash,
+        // A folder is known by where it lies, and so is a run's table of before.
+        None => std::path::absolute(name).is_ok_and(|path| path == own),
+    })
+}
+
+/// Whether the files of a run that it names are still there.
+///
+/// # Errors
+/// Names one that isn't, and how to say where it is: `command` is one that takes `--data`.
+pub fn ensure_there(paths: &[PathBuf], config: &DatasetConfig, command: &str) -> Result<()> {
+    for path in paths {
+        let way_on = match config.test_path.as_ref() == Some(path) {
+            true => "put it back there, or name it in the run's config.toml".into(),
+            false => format!("where it lies elsewhere now: {command} --data PATH"),
+        };
+        ensure!(
+            path.exists(),
+            "{} is not there, and the run names it; {way_on}",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
 /// The datasets that have a name.
 const NAMES: [&str; 4] = ["reviews", "imdb", "adding", "recall"];
 
@@ -276,7 +362,7 @@ const NAMES: [&str; 4] = ["reviews", "imdb", "adding", "recall"];
 const ALIKE: f64 = 0.8;
 
 /// Whether a dataset's name is the path of a table or a folder.
-fn is_path(name: &str) -> bool {
+pub fn is_path(name: &str) -> bool {
     !NAMES.contains(&name)
 }
 

@@ -18,6 +18,8 @@
 //! | [`files`] | files that are there as a whole or not at all |
 //! | [`memory`] | how much memory a step takes, told before it is taken |
 //! | [`progress`] | how long work shows itself |
+//! | [`seen`] | which texts a run was trained on, to know them again |
+//! | [`standing`] | what a test's result is worth |
 //! | [`suggestions`] | what was probably meant by a name that there isn't |
 //! | [`terminal`] | text that can't steer the terminal that shows it |
 
@@ -39,7 +41,9 @@ pub mod memory;
 pub mod progress;
 pub mod run;
 pub mod run_folder;
+pub mod seen;
 pub mod series;
+pub mod standing;
 pub mod start;
 pub mod suggestions;
 pub mod tensorboard;

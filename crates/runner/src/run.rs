@@ -14,6 +14,8 @@ use gatefold_training::{
 use crate::checkpoints::Checkpoints;
 use crate::device::ComputeDevice;
 use crate::run_folder::RunFolder;
+use crate::seen::Seen;
+use crate::standing::Standing;
 use crate::tensorboard::EventWriter;
 
 /// How a run ended.
@@ -119,6 +121,7 @@ pub fn train_from(
     // First of all, so that whatever follows leaves a run that can be gone on with.
     folder.write_config(config)?;
     folder.write_encoder(&data.encoder, data.labels.as_ref())?;
+    folder.write_seen(&Seen::of(data))?;
     if is_given {
         // They come from outside of the run, which needs nothing else of that to go on.
         session.keep(&mut files)?;
@@ -168,6 +171,7 @@ pub fn train_from(
     };
     tested.quote(&data.test_beginnings);
     let evaluation = tested.evaluation;
+    let standing = Standing::of(config, data, &progress.epochs, &evaluation);
     let summary = RunSummary {
         version: env!("CARGO_PKG_VERSION").into(),
         device: selected.to_string(),
@@ -178,6 +182,9 @@ pub fn train_from(
         test_accuracy: evaluation.accuracy,
         test_examples: evaluation.examples,
         forecast: tested.forecast().cloned(),
+        largest_class: standing.largest_class,
+        baseline_accuracy: standing.baseline,
+        warnings: standing.warnings,
         training_seconds: progress.seconds,
         milliseconds_per_step: 1e3 * progress.step_seconds / steps as f64,
     };

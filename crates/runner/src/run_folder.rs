@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use gatefold_data::files::read_regular;
 use gatefold_data::{DataError, Encoder, Labels};
 use gatefold_training::bundle::{self, Bundle};
@@ -13,6 +13,7 @@ use itertools::Itertools;
 
 use crate::checkpoints::Checkpoints;
 use crate::files::{self, Lock, read_text};
+use crate::seen::Seen;
 use crate::suggestions::nearest;
 use crate::terminal::{program, word};
 
@@ -20,6 +21,7 @@ const METRICS: &str = "metrics.jsonl";
 const SUMMARY: &str = "summary.json";
 const EVALUATION: &str = "evaluation.json";
 const REPORT: &str = "report.html";
+const SEEN: &str = "seen.bin";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// Bytes of the metrics or the summary that are read: those of a hundred thousand epochs.
@@ -221,6 +223,26 @@ impl RunFolder {
     /// If the file can't be written.
     pub fn write_weights(&self, bytes: &[u8]) -> Result<()> {
         self.write(bundle::WEIGHTS, bytes)
+    }
+
+    /// Writes what tells the examples that were trained and validated on.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn write_seen(&self, seen: &Seen) -> Result<()> {
+        self.write(SEEN, &seen.to_bytes())
+    }
+
+    /// Reads what tells the examples that were trained and validated on; none of a run that kept nothing of them,
+    /// as those of before.
+    ///
+    /// # Errors
+    /// If the file is there and can't be read or understood.
+    pub fn seen(&self) -> Result<Option<Seen>> {
+        let bytes = self.read_file(SEEN, Seen::MOST_BYTES);
+        let bytes = bytes.map_err(|error| anyhow!(error))?;
+        let seen = bytes.map(|bytes| Seen::from_bytes(&bytes)).transpose();
+        seen.with_context(|| format!("in {}", self.path.join(SEEN).display()))
     }
 
     /// The trained network with all that it needs to answer.
@@ -693,6 +715,9 @@ mod tests {
             test_accuracy: None,
             test_examples: 2,
             forecast: None,
+            largest_class: Some(0.5),
+            baseline_accuracy: None,
+            warnings: Vec::new(),
             training_seconds: 3.0,
             milliseconds_per_step: 4.0,
         };

@@ -144,6 +144,9 @@ pub struct DatasetConfig {
     /// The array of targets of a series' test part that is an array.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_target_path: Option<PathBuf>,
+    /// The MD5 of the table, by which it is known again wherever it lies; written by the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
 }
 
 fn is_true(value: &bool) -> bool {
@@ -188,6 +191,7 @@ impl Default for DatasetConfig {
             decimal_comma: false,
             target_path: None,
             test_target_path: None,
+            hash: None,
         }
     }
 }

@@ -9,6 +9,8 @@
 //! | [`optimizer`] | Adam, with its state in plain sight |
 //! | [`session`] | [`Session`] and [`fit`]: the training loop, seeded, and resumed where it stopped |
 //! | [`checkpoint`] | what an interrupted training needs to go on, as bytes |
+//! | [`baseline`](mod@baseline) | what a linear model answers to the same data |
+//! | [`chance`] | which differences are larger than chance |
 //! | [`evaluation`] | answers to many examples, and how good they are |
 //! | [`forecast`] | how far forecasts are from what came, in the unit of the data |
 //! | [`metrics`] | what a run measures |
@@ -56,8 +58,10 @@
 //! # }
 //! ```
 
+pub mod baseline;
 pub mod batch;
 pub mod bundle;
+pub mod chance;
 pub mod checkpoint;
 mod class_weights;
 mod clipping;
@@ -75,10 +79,12 @@ pub mod scores;
 pub mod session;
 pub mod trainer;
 
+pub use baseline::baseline;
 pub use batch::Answers;
 pub use bundle::Bundle;
 /// The Burn that this crate's types are of.
 pub use burn;
+pub use chance::Spread;
 pub use checkpoint::Checkpoint;
 pub use class_weights::{ClassWeights, WeightRule};
 pub use config::{ConfigError, RunConfig};

@@ -104,6 +104,15 @@ pub struct RunSummary {
     /// How good forecasts are, beside simple ones, where a series is forecast.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forecast: Option<ForecastScores>,
+    /// The share of the class that is most frequent in the test part: what always answering it would score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest_class: Option<f64>,
+    /// Share of the test examples that a [linear model](mod@crate::baseline) answers rightly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_accuracy: Option<f64>,
+    /// What to know before the result is believed, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// How long training took, without loading data and testing.
     pub training_seconds: f64,
     /// A training step, on average.

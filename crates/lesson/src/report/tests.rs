@@ -42,6 +42,9 @@ fn section(name: &str, cell: Cell, epochs: usize, lengths: &[usize]) -> RunSecti
             test_accuracy: Some(0.8604),
             test_examples: 25_000,
             forecast: None,
+            largest_class: Some(0.5),
+            baseline_accuracy: None,
+            warnings: Vec::new(),
             training_seconds: 55.12,
             milliseconds_per_step: 44.25,
         },
@@ -253,7 +256,7 @@ fn a_comparison_without_tasks_has_no_such_part() {
         section("first", Cell::Lstm, 1, &[]),
         section("second", Cell::Lstm, 1, &[]),
     ];
-    sections[1].config.training.seed = 7;
+    sections[1].config.model.hidden_size = 7;
     let page = comparison_page(&sections, &[]).unwrap();
     assert_eq!(check(&page), 2);
     assert!(!page.contains("Memory tasks"));

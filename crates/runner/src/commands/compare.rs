@@ -1,9 +1,10 @@
 //! `gatefold compare`
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use burn::tensor::Device;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use gatefold::device::{self, ComputeDevice};
@@ -15,21 +16,22 @@ use gatefold::run_folder::RunFolder;
 use gatefold::terminal::{program, word};
 use gatefold::{dataset, files, say};
 use gatefold_data::{EncodedDataset, MemoryTask};
+use gatefold_lesson::comparison::{SeedGroup, by_network, differences, verdicts};
 use gatefold_lesson::memory_tasks::{self, LENGTHS, TaskConfig, TaskResult};
 use gatefold_lesson::report::{self, RunSection, TaskRow};
 use gatefold_model::{Cell, Reading};
-use gatefold_training::RunConfig;
+use gatefold_training::{RunConfig, Spread};
 use itertools::{Itertools, iproduct};
 use serde::Serialize;
 
 use super::train::dashboard::Run;
 use super::train::display::{self, Display};
-use super::train::{found, resume, run_name, say_how_to_go_on, say_how_to_test};
-use crate::cli::CompareArgs;
+use super::train::{found, resume, run_name, say_how_to_go_on, say_how_to_test, say_standing};
+use crate::cli::{CompareArgs, DeviceArgs};
 use crate::output::{self, End, Format};
 
 pub fn run(args: CompareArgs) -> Result<()> {
-    let mut config = args.settings.into_config(check)?;
+    let config = args.settings.into_config(check)?;
     for cell in args.cells.iter().duplicates() {
         say!("{cell} is named more than once; it is trained once");
     }
@@ -40,56 +42,104 @@ pub fn run(args: CompareArgs) -> Result<()> {
         cells.extend(Cell::ALL);
         cells.retain(|cell| !dropped || cell.has_recurrent_weight());
     }
-    found(&mut config)?;
-    let name = config.dataset.name.clone().unwrap_or_default();
-    if let Some(path) = &args.run {
-        RunFolder::ensure_free(path)?;
-    }
-    let (selected, device) = device::open(args.device.device)?;
-    say!("device: {selected}");
-    let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
-    let data = dataset::encode(&dataset, &mut config)?;
-    drop(dataset);
-    for &cell in &cells {
-        config.model.cell = cell;
-        config.validate()?;
-        ensure_training_fits(&config, &data, &selected)?;
-    }
-    let parent = match &args.run {
-        Some(path) => RunFolder::create(path)?,
-        None => RunFolder::create_numbered(&format!("compare-{}", run_name(&name)))?,
-    };
-    say!("runs: {}", parent.path().display());
-
-    let mut comparison = Comparison {
-        folder: parent.path(),
+    let seed = config.training.seed;
+    let plan = Plan {
         cells: &cells,
-        device: &device,
-        interrupt: display::listen()?,
-        sections: Vec::new(),
-        tasks: Vec::new(),
+        seeds: &args.seeds.of(seed).unwrap_or_else(|| vec![seed]),
+        memory_tasks: !args.no_memory_tasks,
+        run: args.run,
+        stem: &|name| format!("compare-{}", run_name(name)),
     };
-    let ended = comparison
-        .train(&mut config, &data, &selected)
-        .and_then(|()| match args.no_memory_tasks {
-            true => Ok(()),
-            false => comparison.try_memory(config.training.seed),
-        });
-    if ended.is_err() && comparison.interrupt.exit_code().is_some() {
-        comparison.say_how_to_go_on();
+    plan.follow(config, args.device, args.format.format)
+}
+
+/// Trains the network of `config` once with each seed, in the folder that `run` names, or else in a numbered one.
+pub fn train_seeds(
+    config: &RunConfig,
+    seeds: Vec<u64>,
+    run: Option<PathBuf>,
+    device: DeviceArgs,
+    format: Format,
+) -> Result<()> {
+    if config.training.from.is_some() || config.input.embeddings.is_some() {
+        let why = "--seeds trains from first weights that the seed settles: leave --from and --embeddings out";
+        return Err(End::Misused(anyhow!(why)).into());
     }
-    // However it ended, what was learned until then is worth having.
-    let reported = || -> Result<()> {
-        if !comparison.sections.is_empty() {
-            let path = comparison.write_report()?;
-            say!("report: {}", path.display());
-            comparison.show(args.format.format)?;
-        }
-        Ok(())
+    let plan = Plan {
+        cells: &[config.model.cell],
+        seeds: &seeds,
+        memory_tasks: false,
+        run,
+        stem: &|name| format!("{}-{}-seeds", run_name(name), config.model.cell),
     };
-    let reported = reported();
-    // Why it ended counts for more than a reader that is gone.
-    ended.and(reported)
+    plan.follow(config.clone(), device, format)
+}
+
+/// What to train and to set side by side.
+struct Plan<'a> {
+    cells: &'a [Cell],
+    seeds: &'a [u64],
+    memory_tasks: bool,
+    /// Where the runs go.
+    run: Option<PathBuf>,
+    /// What they are called after, of a dataset's name, where nothing says where they go.
+    stem: &'a dyn Fn(&str) -> String,
+}
+
+impl Plan<'_> {
+    fn follow(self, mut config: RunConfig, device: DeviceArgs, format: Format) -> Result<()> {
+        found(&mut config)?;
+        let name = config.dataset.name.clone().unwrap_or_default();
+        if let Some(path) = &self.run {
+            RunFolder::ensure_free(path)?;
+        }
+        let (selected, device) = device::open(device.device)?;
+        say!("device: {selected}");
+        let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
+        let data = dataset::encode(&dataset, &mut config)?;
+        drop(dataset);
+        for &cell in self.cells {
+            config.model.cell = cell;
+            config.validate()?;
+            ensure_training_fits(&config, &data, &selected)?;
+        }
+        let parent = match &self.run {
+            Some(path) => RunFolder::create(path)?,
+            None => RunFolder::create_numbered(&(self.stem)(&name))?,
+        };
+        say!("runs: {}", parent.path().display());
+
+        let mut comparison = Comparison {
+            folder: parent.path(),
+            cells: self.cells,
+            seeds: self.seeds,
+            device: &device,
+            interrupt: display::listen()?,
+            sections: Vec::new(),
+            tasks: Vec::new(),
+        };
+        let ended = comparison
+            .train(&mut config, &data, &selected)
+            .and_then(|()| match self.memory_tasks {
+                true => comparison.try_memory(self.seeds[0]),
+                false => Ok(()),
+            });
+        if ended.is_err() && comparison.interrupt.exit_code().is_some() {
+            comparison.say_how_to_go_on();
+        }
+        // However it ended, what was learned until then is worth having.
+        let reported = || -> Result<()> {
+            if !comparison.sections.is_empty() {
+                let path = comparison.write_report()?;
+                say!("report: {}", path.display());
+                comparison.show(format)?;
+            }
+            Ok(())
+        };
+        let reported = reported();
+        // Why it ended counts for more than a reader that is gone.
+        ended.and(reported)
+    }
 }
 
 fn check(config: &RunConfig) -> Result<()> {
@@ -112,6 +162,7 @@ fn check(config: &RunConfig) -> Result<()> {
 struct Comparison<'a> {
     folder: &'a Path,
     cells: &'a [Cell],
+    seeds: &'a [u64],
     device: &'a Device,
     interrupt: Interrupt,
     /// The networks that are trained and tested.
@@ -121,18 +172,36 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Trains a network of each cell.
+    /// What each training is called, its cell and its seed.
+    fn trainings(&self) -> Vec<(String, Cell, u64)> {
+        let (cells, seeds) = (self.cells.len(), self.seeds.len());
+        iproduct!(self.cells, self.seeds)
+            .map(|(&cell, &seed)| {
+                let name = match (cells, seeds) {
+                    (_, 1) => cell.to_string(),
+                    (1, _) => format!("seed-{seed}"),
+                    _ => format!("{cell}-seed-{seed}"),
+                };
+                (name, cell, seed)
+            })
+            .collect()
+    }
+
+    /// Trains a network of each cell with each seed.
     fn train(
         &mut self,
         config: &mut RunConfig,
         data: &EncodedDataset,
         selected: &ComputeDevice,
     ) -> Result<()> {
-        for (i, &cell) in self.cells.iter().enumerate() {
+        let trainings = self.trainings();
+        let all = trainings.len();
+        for (i, (name, cell, seed)) in trainings.into_iter().enumerate() {
             self.stop_if_asked("before the next network")?;
-            config.model.cell = cell;
-            let folder = RunFolder::create(&self.folder.join(cell.to_string()))?;
-            say!("{cell} ({} of {}):", i + 1, self.cells.len());
+            (config.model.cell, config.training.seed) = (cell, seed);
+            config.validate()?;
+            let folder = RunFolder::create(&self.folder.join(&name))?;
+            say!("{name} ({} of {all}):", i + 1);
             let epochs = config.training.epochs;
             let shown = Run::of(config, selected, &folder);
             let mut display = Display::start(shown, true, &self.interrupt)?;
@@ -145,7 +214,10 @@ impl Comparison<'_> {
                 say_how_to_go_on(&folder, error);
             }
             match outcome? {
-                Outcome::Finished(section) => self.sections.push(*section),
+                Outcome::Finished(section) => {
+                    say_standing(&section.config, &section.summary);
+                    self.sections.push(*section);
+                }
                 Outcome::Stopped { epoch, step } => {
                     self.stop_if_asked(&format!("in epoch {epoch} after {step} steps"))?;
                 }
@@ -195,25 +267,30 @@ impl Comparison<'_> {
 
     /// Says how to go on with each network that is not tested yet.
     fn say_how_to_go_on(&self) {
+        let trainings = self.trainings();
         // Any of them has the settings of all.
-        let config = |cell: &&Cell| {
-            let config = self.folder.join(cell.to_string()).join("config.toml");
+        let config = |name: &str| {
+            let config = self.folder.join(name).join("config.toml");
             config.is_file().then_some(config)
         };
-        let settings = self.cells.iter().find_map(|cell| config(&cell));
-        for cell in self.cells {
-            let path = self.folder.join(cell.to_string());
+        let settings = trainings.iter().find_map(|(name, ..)| config(name));
+        for (name, cell, seed) in &trainings {
+            let path = self.folder.join(name);
             match (RunFolder::open_begun(&path), &settings) {
                 (Ok(run), _) if run.is_finished() => {}
                 (Ok(run), _) => {
-                    say!("to go on with {cell}: {}", resume(&run));
+                    say!("to go on with {name}: {}", resume(&run));
                     say_how_to_test(&run);
                 }
                 (Err(_), Some(settings)) if !path.exists() => {
                     let [settings, path] = [settings, &path].map(|path| word(path));
                     let program = program();
+                    let seed = match self.seeds.len() {
+                        1 => String::new(),
+                        _ => format!(" --seed {seed}"),
+                    };
                     say!(
-                        "to train {cell}: {program} train --config {settings} --cell {cell} --run {path}"
+                        "to train {name}: {program} train --config {settings} --cell {cell}{seed} --run {path}"
                     );
                 }
                 (Err(_), _) => {}
@@ -232,28 +309,46 @@ impl Comparison<'_> {
     }
 
     fn show(&self, format: Format) -> Result<()> {
+        let networks = by_network(&self.sections);
+        let noun = self.sections[0].config.dataset.noun();
         if format == Format::Text {
-            return show(&self.sections, &self.tasks);
+            return show(
+                &self.sections,
+                &networks,
+                &verdicts(&networks, noun),
+                &self.tasks,
+            );
         }
         let sections = self.sections.iter().map(ComparisonLine::of);
         sections
             .into_iter()
             .try_for_each(|line| output::json(&line))?;
+        if self.seeds.len() > 1 {
+            networks
+                .iter()
+                .map(NetworkLine::of)
+                .try_for_each(|line| output::json(&line))?;
+            differences(&networks).iter().try_for_each(output::json)?;
+        }
         self.tasks.iter().try_for_each(output::json)
     }
 }
 
-/// A network's line of the answer.
+/// A run's line of the answer.
 #[derive(Serialize)]
 struct ComparisonLine<'a> {
     cell: Cell,
+    seed: u64,
     parameters: usize,
     test_loss: f64,
     test_accuracy: Option<f64>,
+    baseline_accuracy: Option<f64>,
     best_epoch: usize,
     milliseconds_per_step: f64,
     training_seconds: f64,
     run: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
 }
 
 impl<'a> ComparisonLine<'a> {
@@ -261,22 +356,58 @@ impl<'a> ComparisonLine<'a> {
         let summary = &section.summary;
         Self {
             cell: section.config.model.cell,
+            seed: section.config.training.seed,
             parameters: summary.parameters,
             test_loss: summary.test_loss,
             test_accuracy: summary.test_accuracy,
+            baseline_accuracy: summary.baseline_accuracy,
             best_epoch: summary.best_epoch,
             milliseconds_per_step: summary.milliseconds_per_step,
             training_seconds: summary.training_seconds,
             run: &section.name,
+            warnings: &summary.warnings,
         }
     }
 }
 
-fn show(sections: &[RunSection], tasks: &[TaskResult]) -> Result<()> {
+/// A network's line of the answer, over its seeds.
+#[derive(Serialize)]
+struct NetworkLine<'a> {
+    network: &'a str,
+    seeds: BTreeSet<u64>,
+    mean_test_accuracy: Option<f64>,
+    deviation_of_test_accuracy: Option<f64>,
+    mean_test_loss: f64,
+    deviation_of_test_loss: f64,
+}
+
+impl<'a> NetworkLine<'a> {
+    fn of(network: &'a SeedGroup) -> Self {
+        Self {
+            network: &network.name,
+            seeds: network.seeds(),
+            mean_test_accuracy: network.accuracy.map(|spread| spread.mean),
+            deviation_of_test_accuracy: network.accuracy.map(|spread| spread.deviation),
+            mean_test_loss: network.loss.mean,
+            deviation_of_test_loss: network.loss.deviation,
+        }
+    }
+}
+
+fn show(
+    sections: &[RunSection],
+    networks: &[SeedGroup],
+    verdicts: &[String],
+    tasks: &[TaskResult],
+) -> Result<()> {
+    let several = networks.len() < sections.len();
     let rows = sections.iter().map(|section| {
         let of = ComparisonLine::of(section);
         vec![
-            of.cell.to_string(),
+            match several {
+                true => section.name.clone(),
+                false => of.cell.to_string(),
+            },
             of.parameters.to_string(),
             of.test_accuracy
                 .map_or("–".into(), |share| format!("{share:.4}")),
@@ -287,7 +418,7 @@ fn show(sections: &[RunSection], tasks: &[TaskResult]) -> Result<()> {
         ]
     });
     let header = [
-        "cell",
+        if several { "run" } else { "cell" },
         "parameters",
         "test accuracy",
         "test loss",
@@ -296,6 +427,27 @@ fn show(sections: &[RunSection], tasks: &[TaskResult]) -> Result<()> {
         "training, s",
     ];
     output::table(&header, rows.collect(), 1)?;
+    if several {
+        let spread = |spread: Option<Spread>| spread.map_or("–".into(), |of| of.to_string());
+        let rows = networks.iter().map(|network| {
+            vec![
+                network.name.clone(),
+                network.seeds().len().to_string(),
+                spread(network.accuracy),
+                spread(Some(network.loss)),
+            ]
+        });
+        let header = [
+            "network",
+            "seeds",
+            "test accuracy, mean ± deviation",
+            "test loss",
+        ];
+        output::table(&header, rows.collect(), 1)?;
+    }
+    verdicts
+        .iter()
+        .try_for_each(|sentence| output::line(sentence))?;
     if tasks.is_empty() {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use gatefold_training::RunConfig;
 use gatefold_training::config::InputConfig;
 use itertools::Itertools;
 
-use crate::cli::{DatasetCommand, DatasetCommandArgs, FormatArgs, PlaceArgs};
+use crate::cli::{DataArgs, DatasetCommand, DatasetCommandArgs, FormatArgs, PlaceArgs};
 use crate::output::{self, Format};
 
 /// Characters of a text that a table shows.
@@ -22,10 +22,11 @@ pub fn run(args: DatasetCommandArgs) -> Result<()> {
     match args.command {
         DatasetCommand::Info {
             name,
+            at,
             place,
             tokenizer,
             format,
-        } => info(name, *place, tokenizer, format),
+        } => info(name, (at, *place), tokenizer, format),
         DatasetCommand::Generate { task, file, seed } => generate(task, &file, seed),
         DatasetCommand::Fetch { url, .. } => fetch(url),
     }
@@ -33,12 +34,13 @@ pub fn run(args: DatasetCommandArgs) -> Result<()> {
 
 fn info(
     name: String,
-    place: PlaceArgs,
+    (at, place): (DataArgs, PlaceArgs),
     tokenizer: Option<Tokenizer>,
     format: FormatArgs,
 ) -> Result<()> {
     let mut config = RunConfig::default();
     config.dataset.name = Some(name.clone());
+    at.apply(&mut config.dataset);
     place.apply(&mut config.dataset);
     dataset::recognise(&mut config.dataset, &program())?;
     let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;

@@ -1,35 +1,68 @@
 //! `gatefold evaluate`
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use gatefold::memory::ensure_answers_fit;
 use gatefold::progress::{self, Bar};
 use gatefold::run_folder::RunFolder;
+use gatefold::terminal::{program, word};
 use gatefold::{dataset, device, say};
-use gatefold_data::{Labels, SeriesTask, beginnings, encode_all};
+use gatefold_data::{Example, Labels, SeriesTask, beginnings, encode_all};
 use gatefold_training::config::DatasetConfig;
-use gatefold_training::{Predictor, RunConfig};
+use gatefold_training::{Evaluation, Predictor, RunConfig, TestResult};
+use serde::Serialize;
 
 use crate::cli::{EvaluateArgs, is_sound, with_flags};
-use crate::output::{self, Format};
+use crate::output::{self, End, Format, accuracy};
 use crate::score_text;
 
 pub fn run(args: EvaluateArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let mut bundle = folder.bundle()?;
+    let place = &args.dataset.place;
+    if place.test_fraction.is_some() {
+        let why = "--test-fraction must be left out: a run's own test part is tested, and another table as a whole";
+        return Err(End::Misused(anyhow!(why)).into());
+    }
+    let mut own = true;
     // What a flag names in its place is the user's own choice.
     let mut of_run = bundle.config.dataset.clone();
-    let place = &args.dataset.place;
-    of_run.path = of_run.path.filter(|_| place.data.is_none());
     of_run.test_path = of_run.test_path.filter(|_| place.test_data.is_none());
-    if args.dataset.dataset.is_some() {
-        of_run = DatasetConfig::default();
+    if args.dataset.dataset.is_some() || args.dataset.at.data.is_some() {
+        of_run = DatasetConfig {
+            test_path: of_run.test_path.filter(|_| args.dataset.dataset.is_none()),
+            ..DatasetConfig::default()
+        };
     }
     let paths_of_run = dataset::paths_of_run(&of_run)?;
-    let apply = |config: &mut RunConfig| {
-        if let Some(name) = &args.dataset.dataset {
-            config.dataset = dataset::all_of(name, &config.dataset);
+    let command = format!("{} evaluate {}", program(), word(folder.path()));
+    dataset::ensure_there(&paths_of_run, &of_run, &command)?;
+    let mut dataset = bundle.config.dataset.clone();
+    match (&args.dataset.dataset, &args.dataset.at.data) {
+        (Some(name), _) if dataset::is_own(name, &dataset)? => {
+            say!("{name} is the table that the run was trained on: its own test part is tested");
+            dataset.name = Some(name.clone());
         }
-        args.dataset.apply(&mut config.dataset);
+        (Some(name), _) => {
+            // What is built in has a test part of its own.
+            own = !dataset::is_path(name);
+            dataset = dataset::all_of(name, &dataset);
+        }
+        (None, Some(path)) => {
+            let moved = dataset::moved(&dataset, path);
+            dataset = moved.with_context(|| {
+                format!("to test on another table as a whole: {command} --dataset PATH")
+            })?;
+        }
+        (None, None) => {}
+    }
+    own &= place.test_data.is_none();
+    let apply = |config: &mut RunConfig| {
+        config.dataset = dataset;
+        args.dataset.place.apply(&mut config.dataset);
+        // Where a run's own data lie is settled by now.
+        if args.dataset.dataset.is_some() {
+            args.dataset.at.apply(&mut config.dataset);
+        }
     };
     bundle.config = with_flags(bundle.config, apply, is_sound)?;
     let (selected, device) = device::open(args.device.device)?;
@@ -67,8 +100,12 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     };
     bar.finish();
     result.quote(&texts);
+    let before = match own {
+        true => None,
+        false => TestedBefore::of(&folder, &predictor, &examples)?,
+    };
     match args.format.format {
-        Format::Json => output::json(&result),
+        Format::Json => output::json(&Tested { result, before }),
         Format::Text => {
             output::line(&format!(
                 "{} over {} test {} of {tested}",
@@ -85,5 +122,58 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
             output::line(&score_text::beside_accuracy(scores))?;
             output::line(&score_text::text(scores))
         }
+    }
+}
+
+/// The answer as JSON.
+#[derive(Serialize)]
+struct Tested {
+    #[serde(flatten)]
+    result: TestResult,
+    #[serde(flatten)]
+    before: Option<TestedBefore>,
+}
+
+/// Of another table, what the run was trained on: a test on that says little.
+#[derive(Serialize)]
+struct TestedBefore {
+    /// How many of the tested were trained or validated on.
+    trained_on: usize,
+    /// How good the answers to the others are, where there are both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others: Option<Evaluation>,
+}
+
+impl TestedBefore {
+    /// Looks at what is tested, and says what was trained on; none if the run kept nothing that tells it.
+    fn of(run: &RunFolder, predictor: &Predictor, examples: &[Example]) -> Result<Option<Self>> {
+        let Some(seen) = run.seen()? else {
+            say!(
+                "warning: an earlier version trained the run and kept nothing that tells whether it was trained on these"
+            );
+            return Ok(None);
+        };
+        let others = seen.others(examples);
+        let (all, trained_on) = (examples.len(), examples.len() - others.len());
+        let others = match trained_on > 0 && trained_on < all {
+            true => Some(predictor.test(&others, &mut |_, _| {})?.evaluation),
+            false => None,
+        };
+        if trained_on > 0 {
+            let noun = predictor.config().dataset.noun();
+            say!(
+                "warning: {trained_on} of the {all} tested {noun} were trained on{}",
+                match &others {
+                    Some(others) => format!(
+                        "; the others alone: loss {:.4}{} over {}",
+                        others.loss,
+                        accuracy(others.accuracy),
+                        others.examples
+                    ),
+                    None => ": this tells nothing of others".into(),
+                }
+            );
+        }
+        Ok(Some(Self { trained_on, others }))
     }
 }

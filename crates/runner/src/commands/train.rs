@@ -11,14 +11,15 @@ use gatefold::run::{self, Outcome};
 use gatefold::run_folder::RunFolder;
 use gatefold::start::{self, Start};
 use gatefold::terminal::{program, word};
-use gatefold::{dataset, device, progress, say};
+use gatefold::{dataset, device, progress, say, standing};
 use gatefold_lesson::report::RunSection;
 use gatefold_training::checkpoint::Refused;
 use gatefold_training::config::Schedule;
-use gatefold_training::{RunConfig, Scores};
+use gatefold_training::{RunConfig, RunSummary, Scores};
 
 use self::dashboard::Run;
 use self::display::Display;
+use super::compare;
 use crate::cli::{TrainArgs, is_sound, with_flags};
 use crate::output::{End, accuracy};
 use crate::score_text;
@@ -27,7 +28,8 @@ pub fn run(args: TrainArgs) -> Result<()> {
     let settings = &args.settings;
     let (input, model) = (settings.input.clone(), settings.model.clone());
     let embedding_size = model.embedding_size;
-    let (config, resumed) = match &args.resume {
+    let data_at = settings.dataset.at.data.clone();
+    let (mut config, resumed) = match &args.resume {
         Some(path) => {
             let folder = RunFolder::open_begun(path)?;
             let config = going_on(&folder, settings.training.epochs)?;
@@ -44,11 +46,17 @@ pub fn run(args: TrainArgs) -> Result<()> {
         }
         config.model.freeze_embeddings |= args.freeze_embeddings;
     };
+    if let (Some(_), Some(path)) = (&resumed, &data_at) {
+        config.dataset = dataset::moved(&config.dataset, path)?;
+    }
     let apply = |config: &mut RunConfig| args.checkpoints.apply(&mut config.training);
     let mut config = with_flags(config, apply, is_sound)?;
     let mut start = None;
     if resumed.is_none() {
         begin(&mut config);
+        if let Some(seeds) = args.seeds.of(config.training.seed) {
+            return compare::train_seeds(&config, seeds, args.run, args.device, args.format);
+        }
         if let Some(path) = &mut config.training.from {
             *path = std::path::absolute(&path)?;
             let from = Start::open(path)?;
@@ -61,8 +69,11 @@ pub fn run(args: TrainArgs) -> Result<()> {
         }
         start::take_vectors_size(&mut config, embedding_size)?;
     }
-    if resumed.is_some() {
-        for path in dataset::paths_of_run(&config.dataset)? {
+    if let Some(run) = &resumed {
+        let paths = dataset::paths_of_run(&config.dataset)?;
+        let command = resume(run);
+        dataset::ensure_there(&paths, &config.dataset, &command)?;
+        for path in paths {
             say!("reading {}, which the run names", path.display());
         }
     } else {
@@ -237,6 +248,7 @@ pub fn found(config: &mut RunConfig) -> Result<()> {
     dataset::recognise(&mut config.dataset, &program())?;
     dataset::source(config, None)?;
     config.dataset = dataset::with_absolute_paths(std::mem::take(&mut config.dataset))?;
+    config.dataset = dataset::with_hash(std::mem::take(&mut config.dataset))?;
     say!("dataset: {name}");
     if !named {
         let other = match name.as_str() {
@@ -279,6 +291,7 @@ fn report(section: &RunSection, folder: &RunFolder) {
             .iter()
             .for_each(|line| say!("{line}"));
     }
+    say_standing(config, summary);
     say!("report: {}", folder.report().display());
     if config.dataset.task.is_some() {
         let (run, file) = (
@@ -298,5 +311,15 @@ fn report(section: &RunSection, folder: &RunFolder) {
         };
         let run = word(folder.path());
         say!("try it: {} predict {run} \"{text}\"", program());
+    }
+}
+
+/// Says how a result stands beside simpler ones, and what to know before it is believed.
+pub fn say_standing(config: &RunConfig, summary: &RunSummary) {
+    if let Some(beside) = standing::beside(config, summary) {
+        say!("  ({beside})");
+    }
+    for warning in &summary.warnings {
+        say!("warning: {warning}");
     }
 }

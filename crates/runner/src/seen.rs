@@ -1,0 +1,126 @@
+//! Which examples a run was trained on, so that a test on them is told from one on others: eight bytes an example.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use gatefold_data::{EncodedDataset, Example, Sequence};
+use md5::{Digest, Md5};
+
+/// Hashes of what a network reads of the examples that it was trained and validated on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen(HashSet<u64>);
+
+impl Seen {
+    /// Bytes at most: of as many examples as a table may have rows.
+    pub const MOST_BYTES: u64 = 8 << 25;
+
+    /// Of all that is trained and validated on.
+    pub fn of(data: &EncodedDataset) -> Self {
+        let examples = data.train.iter().chain(&data.validation);
+        Self(examples.map(|example| hash(&example.input)).collect())
+    }
+
+    /// Those of other examples that the network doesn't read as it read one of these.
+    pub fn others(&self, examples: &[Example]) -> Vec<Example> {
+        let other = |example: &&Example| !self.0.contains(&hash(&example.input));
+        examples.iter().filter(other).cloned().collect()
+    }
+
+    /// As a file's bytes: the hashes from the least, little endian.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut hashes: Vec<u64> = self.0.iter().copied().collect();
+        hashes.sort_unstable();
+        hashes.into_iter().flat_map(u64::to_le_bytes).collect()
+    }
+
+    /// From a file's bytes.
+    ///
+    /// # Errors
+    /// If they are no whole hashes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let (hashes, rest) = bytes.as_chunks();
+        ensure!(
+            rest.is_empty(),
+            "it is damaged: {} bytes too many",
+            rest.len()
+        );
+        Ok(Self(
+            hashes.iter().copied().map(u64::from_le_bytes).collect(),
+        ))
+    }
+}
+
+/// A hash of a sequence: FNV-1a of its words of 32 bits, mixed at the end.
+fn hash(sequence: &Sequence) -> u64 {
+    let feed = |hash: u64, word: u32| (hash ^ u64::from(word)).wrapping_mul(0x0000_0100_0000_01b3);
+    let start = 0xcbf2_9ce4_8422_2325;
+    let hash = match sequence {
+        Sequence::Tokens(ids) => ids.iter().copied().fold(start, feed),
+        Sequence::Values { values, .. } => {
+            values.iter().map(|value| value.to_bits()).fold(start, feed)
+        }
+    };
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ (mixed >> 29)
+}
+
+/// The MD5 of a file's bytes, in hexadecimal: it tells one table from another, whatever they are called.
+///
+/// # Errors
+/// If it is no regular file, or can't be read.
+pub fn file_hash(path: &Path) -> Result<String> {
+    let reading = || format!("cannot read {}", path.display());
+    ensure!(path.is_file(), "{} is no file", path.display());
+    let mut file = std::fs::File::open(path).with_context(reading)?;
+    let (mut hasher, mut bytes) = (Md5::new(), vec![0; 1 << 16]);
+    loop {
+        let read = file.read(&mut bytes).with_context(reading)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&bytes[..read]);
+    }
+    let hash = hasher.finalize();
+    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(ids: &[u32]) -> Example {
+        Sequence::Tokens(ids.to_vec()).into()
+    }
+
+    #[test]
+    fn examples_that_were_seen_are_known_again() {
+        let known = [tokens(&[1, 5, 6]), tokens(&[1, 6, 5]), tokens(&[1])];
+        let seen = Seen(known.iter().map(|example| hash(&example.input)).collect());
+        assert_eq!(seen.0.len(), 3);
+        let seen = Seen::from_bytes(&seen.to_bytes()).unwrap();
+        assert_eq!(seen.others(&known), []);
+        let other = [tokens(&[1, 5]), tokens(&[5, 6])];
+        let mixed = [other[0].clone(), known[1].clone(), other[1].clone()];
+        assert_eq!(seen.others(&mixed), other);
+    }
+
+    #[test]
+    fn half_a_hash_is_damage() {
+        let error = Seen::from_bytes(&[0; 12]).unwrap_err().to_string();
+        assert!(error.contains("damaged"), "{error}");
+    }
+
+    #[test]
+    fn a_files_hash_is_that_of_its_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, "abc").unwrap();
+        assert_eq!(
+            file_hash(&path).unwrap(),
+            "900150983cd24fb0d6963f7d28e17f72"
+        );
+        file_hash(folder.path()).unwrap_err();
+    }
+}

@@ -1,0 +1,183 @@
+//! What a test's result is worth: beside the most frequent class, beside a linear model, and beside chance.
+
+use gatefold_data::{EncodedDataset, Example, Sequence, Target, Vocabulary};
+use gatefold_training::chance::{difference_chance, share_chance};
+use gatefold_training::{EpochMetrics, Evaluation, RunConfig, RunSummary, baseline};
+
+/// Where a result stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// The share of the class that is most frequent in the test part.
+    pub largest_class: Option<f64>,
+    /// The test accuracy of a linear model.
+    pub baseline: Option<f64>,
+    /// What to know before the result is believed, and what to try.
+    pub warnings: Vec<String>,
+}
+
+/// Steps below which a network has hardly begun.
+const FEW_STEPS: usize = 500;
+
+impl Standing {
+    /// Where the result `test` of a run stands; `epochs` are those of its training.
+    pub fn of(
+        config: &RunConfig,
+        data: &EncodedDataset,
+        epochs: &[EpochMetrics],
+        test: &Evaluation,
+    ) -> Self {
+        let (Some(accuracy), Some(largest)) = (test.accuracy, largest_class(&data.test)) else {
+            return Self::default();
+        };
+        // The memory tasks have a chance of their own, and a first symbol is no memory to a linear model.
+        let is_task = config.dataset.memory_task().is_some();
+        let baseline = (!is_task).then(|| baseline(data)).flatten();
+        let noun = config.dataset.noun();
+        let count = test.examples;
+        let chance = share_chance(largest, count);
+        let mut warnings = Vec::new();
+        if accuracy <= largest + chance {
+            warnings.push(format!(
+                "the network is not better than chance: it answers {accuracy:.4} of {count} test {noun} rightly, and \
+                 whoever always answers the most frequent label {largest:.4}; up to {:.4} is chance",
+                largest + chance
+            ));
+            let hints = to_try(config, data, epochs, baseline);
+            warnings.push(format!("to try: {}", hints.join("; ")));
+        } else if let Some(baseline) = baseline {
+            let chance = difference_chance(accuracy, baseline, count);
+            if accuracy < baseline - chance {
+                warnings.push(format!(
+                    "{} answers more rightly than the network, {baseline:.4} against {accuracy:.4}: more {noun} or \
+                     more epochs may help the network; else the simpler model is the better tool here",
+                    described(config)
+                ));
+            }
+        }
+        Self {
+            largest_class: Some(largest),
+            baseline,
+            warnings,
+        }
+    }
+}
+
+/// What the linear model is, for people.
+pub fn described(config: &RunConfig) -> &'static str {
+    match config.model.input_size {
+        None => "a bag of words with logistic regression",
+        Some(_) => "logistic regression on mean, deviation, extremes and ends",
+    }
+}
+
+/// The linear model's accuracy beside a result, for people; none where there is none.
+pub fn beside(config: &RunConfig, summary: &RunSummary) -> Option<String> {
+    let (accuracy, baseline) = (summary.test_accuracy?, summary.baseline_accuracy?);
+    let chance = difference_chance(accuracy, baseline, summary.test_examples);
+    let alike = (accuracy - baseline).abs() <= chance;
+    Some(format!(
+        "{}: {baseline:.4}{}",
+        described(config),
+        match alike {
+            true => format!("; a difference up to {chance:.4} is chance"),
+            false => String::new(),
+        }
+    ))
+}
+
+/// The share of the most frequent class; none where targets are no classes.
+fn largest_class(examples: &[Example]) -> Option<f64> {
+    let mut counts: Vec<usize> = Vec::new();
+    for example in examples {
+        let classes = match &example.target {
+            Some(Target::Class(class)) => std::slice::from_ref(class),
+            Some(Target::Classes(classes)) => classes,
+            _ => return None,
+        };
+        for &class in classes {
+            let class = class as usize;
+            counts.resize(counts.len().max(class + 1), 0);
+            counts[class] += 1;
+        }
+    }
+    let all = counts.iter().sum::<usize>();
+    Some(*counts.iter().max()? as f64 / all.max(1) as f64)
+}
+
+/// What may help, or tells whether something can help, a network that learnt nothing.
+fn to_try(
+    config: &RunConfig,
+    data: &EncodedDataset,
+    epochs: &[EpochMetrics],
+    baseline: Option<f64>,
+) -> Vec<String> {
+    let mut hints = Vec::new();
+    let train = &data.train;
+    let read: usize = train.iter().map(|example| example.input.len()).sum();
+    let padded = train.len() * config.input.max_length;
+    if !config.input.mask && 2 * read < padded {
+        let share = 100.0 * (1.0 - read as f64 / padded as f64);
+        hints.push(format!(
+            "{share:.0} % of what it reads is padding: leave --no-mask out"
+        ));
+    }
+    let unknown = unknown_share(train);
+    if unknown > 0.3 {
+        hints.push(format!(
+            "{:.0} % of the words are unknown to it: another --tokenizer, or a larger --vocabulary-size",
+            100.0 * unknown
+        ));
+    }
+    let training = epochs.last().and_then(|epoch| epoch.train_accuracy);
+    let largest = largest_class(train).unwrap_or(1.0);
+    let by_heart = training.is_some_and(|share| share > 0.5 + largest / 2.0);
+    let steps = epochs.len() * train.len().div_ceil(config.training.batch_size);
+    if by_heart {
+        hints.push(
+            "it learnt its training part by heart: more rows, a smaller --hidden-size, or --dropout 0.5".into(),
+        );
+    } else if steps < FEW_STEPS {
+        hints.push(format!(
+            "it made {steps} steps: more --epochs, or a smaller --batch-size{}",
+            match config.training.batch_size {
+                0..=16 => "",
+                _ => ", such as 16",
+            }
+        ));
+    } else {
+        let rate = config.training.learning_rate;
+        hints.push(format!(
+            "another --learning-rate than {rate}, such as {} or {}, or another --seed",
+            rate * 4.0,
+            rate / 4.0
+        ));
+    }
+    if let Some(baseline) = baseline {
+        let enough = baseline
+            > largest_class(&data.test).unwrap_or(1.0) + share_chance(baseline, data.test.len());
+        hints.push(match enough {
+            true => format!(
+                "there is something to learn: {} answers {baseline:.4} rightly",
+                described(config)
+            ),
+            false => format!(
+                "{} learns nothing either ({baseline:.4}): the labels may not follow from the rest, or there are too few rows",
+                described(config)
+            ),
+        });
+    }
+    hints
+}
+
+/// The share of words that are not in the vocabulary.
+fn unknown_share(examples: &[Example]) -> f64 {
+    let (mut unknown, mut all) = (0, 0);
+    for example in examples {
+        if let Sequence::Tokens(ids) = &example.input {
+            let words = ids.iter().filter(|id| **id >= Vocabulary::UNKNOWN);
+            all += words.clone().count();
+            unknown += words.filter(|id| **id == Vocabulary::UNKNOWN).count();
+        }
+    }
+    unknown as f64 / all.max(1) as f64
+}
