@@ -230,10 +230,10 @@ fn every_shell_gets_its_completions() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = sandbox.gatefold(&["completions", shell]).assert().success();
         let script = text(&script.get_output().stdout);
-        assert!(
-            script.contains("hidden-size") && script.contains("mingru"),
-            "{shell}"
-        );
+        assert!(script.contains("hidden-size"), "{shell}");
+        if ["bash", "zsh", "fish"].contains(&shell) {
+            assert!(script.contains("mingru"), "{shell}");
+        }
     }
     sandbox.gatefold(&["completions", "tcsh"]).assert().code(2);
 }

@@ -457,10 +457,11 @@ fn missing(path: &Path, file: &str) -> String {
     let meant = nearest(&name(path), known.iter().map(String::as_str));
     let meant = meant.and_then(|meant| known.iter().position(|name| name == meant));
     match meant {
-        Some(run) => format!(
-            "there is no such folder; did you mean {}?",
-            word(runs[run].path())
-        ),
+        Some(run) => {
+            let path = runs[run].path();
+            let path = word(path.strip_prefix(".").unwrap_or(path));
+            format!("there is no such folder; did you mean {path}?")
+        }
         None => format!("there is no such folder. {}", how_to_make_runs()),
     }
 }
