@@ -1245,6 +1245,14 @@ mod tests {
         let swapped = message(Csv, format!("text,label\n{rows}"));
         let expected = "are the columns swapped? `label`, that of labels, holds texts";
         assert!(swapped.contains(expected), "{swapped}");
+        // A row where the names belong would be lost.
+        let nameless = message(Csv, rows.clone());
+        assert!(
+            nameless.contains("`0` is a label further down"),
+            "{nameless}"
+        );
+        let dataset = load_with(rows.clone(), |options| options.form.header = false);
+        assert_eq!(dataset.unwrap().recognised.unwrap().text_column, "2");
         let one = load_with(format!("text,label\n{rows}"), |options| {
             options.label_column = Some("text".into());
         });

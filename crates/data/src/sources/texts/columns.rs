@@ -124,6 +124,19 @@ impl Columns {
                 "the column `{text_name}` can't be both the texts and the labels; name another one for one of them"
             ));
         }
+        if options.form.header
+            && options.label_column.is_none()
+            && let Some(sample) = &sample
+            && sample
+                .values(label)
+                .iter()
+                .any(|value| value.trim() == names[label])
+        {
+            return refused(format!(
+                "its first line seems to be a row, for `{label_name}` is a label further down: if there is no line of \
+                 names, say so (no header), and name columns by their numbers"
+            ));
+        }
         if let Some(sample) = &sample
             && sample.is_text(label)
             && !sample.is_text(text)
