@@ -99,7 +99,8 @@ impl Columns {
             _ => None,
         };
         found = match found {
-            [None, None] if names.len() == 2 => {
+            // What names no columns says nothing of them: the error asks whether it is a row.
+            [None, None] if names.len() == 2 && !table.is_named_by_row() => {
                 sample.as_ref().and_then(Sample::by_values).unwrap_or(found)
             }
             [Some(text), None] if names.len() == 2 => [Some(text), Some(1 - text)],
