@@ -64,7 +64,7 @@ fn labels_are_named_and_ordered_for_the_run_and_for_tables_to_come() {
             "the texts are those of column `review`, the labels those of `rating`",
         ))
         .stderr(contains(
-            "40 of 120 rows are left out for their labels: `2`",
+            "40 of 120 rows are left out for their labels: `2.0`",
         ))
         .stderr(contains("of the two labels `good` is the positive one"));
     let labels = fs::read_to_string(folder.path("run/labels.json")).unwrap();

@@ -205,8 +205,11 @@ fn refuse_table_flags(why: &str, config: &DatasetConfig) -> Result<()> {
         refuse(why, flag, given)?;
     }
     refuse(why, "--validation-data", config.validation_path.is_some())?;
-    refuse(why, "--text-column", config.text_column.is_some())?;
-    refuse(why, "--label-column", config.label_column.is_some())?;
+    // Earlier versions wrote the usual names into every run.
+    let named =
+        |column: &Option<String>, usual| column.as_deref().is_some_and(|name| name != usual);
+    refuse(why, "--text-column", named(&config.text_column, "text"))?;
+    refuse(why, "--label-column", named(&config.label_column, "label"))?;
     refuse(why, "--group-column", config.group_column.is_some())?;
     refuse(why, "--labels", !config.labels.is_empty())?;
     refuse(why, "--label-separator", config.label_separator.is_some())?;
