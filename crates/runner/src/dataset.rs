@@ -146,6 +146,20 @@ pub fn source(config: &RunConfig, labels: Option<&Labels>) -> Result<Source> {
             "--data",
             config.path.is_some(),
         )?;
+        let why = "series of numbers hold no texts";
+        for (flag, given) in [
+            ("--validation-data", config.validation_path.is_some()),
+            ("--text-column", config.text_column.is_some()),
+            ("--label-column", config.label_column.is_some()),
+            ("--labels", !config.labels.is_empty()),
+            ("--label-separator", config.label_separator.is_some()),
+            ("--skip-unlabelled", config.skip_unlabelled),
+        ] {
+            ensure!(
+                !given,
+                "{why}: {flag} does nothing there; leave it out, or --task"
+            );
+        }
         let options = series::options(name, learnt, all, table_form(config), labels);
         return Ok(Source::Series(options));
     }
@@ -398,9 +412,11 @@ pub fn recognise(config: &mut DatasetConfig, program: &str) -> Result<()> {
     let Some(name) = config.name.clone().filter(|name| is_table(name)) else {
         return Ok(());
     };
-    let default = DatasetConfig::default();
-    let named = [&config.text_column, &config.label_column];
-    let is_said = named != [&default.text_column, &default.label_column];
+    let is_said = config.text_column.is_some()
+        || config.label_column.is_some()
+        || !config.labels.is_empty()
+        || config.label_separator.is_some()
+        || config.skip_unlabelled;
     if config.task.is_some() || is_said && !series::is_array(&name) {
         return Ok(());
     }

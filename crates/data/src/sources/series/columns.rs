@@ -238,9 +238,20 @@ impl Look {
         columns.map(|column| self.columns[column].clone()).collect()
     }
 
+    /// Whether a column is called as times are, or holds what dates and times look like.
     fn is_of_times(&self, column: usize) -> bool {
         let name = self.columns[column].to_lowercase();
-        ["date", "time", "datetime", "timestamp", "ds", "date_time"].contains(&name.as_str())
+        let names = ["date", "time", "datetime", "timestamp", "ds", "date_time"];
+        let is_time = |cell: &String| {
+            let cell = cell.trim();
+            cell.starts_with(|first: char| first.is_ascii_digit())
+                && cell.contains(['-', '/', ':'])
+                && cell
+                    .chars()
+                    .all(|c| c.is_ascii_digit() || "-/:.,+ TZAPM".contains(c))
+        };
+        let cells = &self.cells[column];
+        names.contains(&name.as_str()) || !cells.is_empty() && cells.iter().all(is_time)
     }
 
     fn time(&self) -> Option<String> {
