@@ -228,11 +228,6 @@ impl<'a> Table<'a> {
         &self.columns
     }
 
-    /// Whether the line of names looks as the rows do.
-    pub(crate) fn is_named_by_row(&self) -> bool {
-        self.named_by_row
-    }
-
     /// The place of a column.
     ///
     /// # Errors
@@ -398,7 +393,7 @@ impl<'a> Table<'a> {
         let alike = |name: &&String| name.to_lowercase() == column.trim().to_lowercase();
         let hint = if let Some(name) = columns.iter().find(alike) {
             format!("; did you mean `{}`?", shown(name, SHOWN_NAME))
-        } else if self.is_named_by_row() {
+        } else if self.named_by_row {
             ", or if the table has no line of names, `--no-header`, and name it by its number"
                 .into()
         } else {

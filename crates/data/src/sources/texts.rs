@@ -1242,10 +1242,6 @@ mod tests {
         let rows: String = (0..20).map(row).collect();
         let dataset = load_bytes(Csv, format!("this,that\n{rows}")).unwrap();
         assert_eq!(dataset.recognised.unwrap().text_column, "that");
-        // A first line that is a row as the others names none.
-        let unnamed = message(Csv, &rows);
-        let expected = "if the table has no line of names, `--no-header`";
-        assert!(unnamed.contains(expected), "{unnamed}");
         let swapped = message(Csv, format!("text,label\n{rows}"));
         let expected = "are the columns swapped? `label`, that of labels, holds texts";
         assert!(swapped.contains(expected), "{swapped}");

@@ -99,8 +99,7 @@ impl Columns {
             _ => None,
         };
         found = match found {
-            // What names no columns says nothing of them: the error asks whether it is a row.
-            [None, None] if names.len() == 2 && !table.is_named_by_row() => {
+            [None, None] if names.len() == 2 => {
                 sample.as_ref().and_then(Sample::by_values).unwrap_or(found)
             }
             [Some(text), None] if names.len() == 2 => [Some(text), Some(1 - text)],
@@ -135,7 +134,7 @@ impl Columns {
         {
             return refused(format!(
                 "its first line seems to be a row, for `{label_name}` is a label further down: if there is no line of \
-                 names, say so (no header), and name columns by their numbers"
+                 names, `--no-header`, and name columns by their numbers"
             ));
         }
         if let Some(sample) = &sample
