@@ -33,8 +33,10 @@ impl Folder {
         let rows = (0..120).map(|i| {
             let class = i % 3 % 2;
             let word = words[class][i / 3 % 3];
+            // Punctuation makes each text another one, of the same words: identical texts stay in one part.
+            let mark = format!("{i:b}").replace('0', ".").replace('1', "!");
             format!(
-                "the {} was {word},{class}\n",
+                "the {} was {word}{mark},{class}\n",
                 ["soup", "tea", "pie"][i % 7 % 3]
             )
         });
