@@ -171,7 +171,7 @@ pub fn train_from(
     };
     tested.quote(&data.test_beginnings);
     let evaluation = tested.evaluation;
-    let standing = Standing::of(config, data, &progress.epochs, &evaluation);
+    let standing = Standing::of(config, data, &progress.epochs, &tested);
     let summary = RunSummary {
         version: env!("CARGO_PKG_VERSION").into(),
         device: selected.to_string(),

@@ -7,7 +7,7 @@ use gatefold_data::{Dataset, Labels, SeriesHint, SeriesOptions, SeriesTask, Tabl
 use gatefold_training::RunConfig;
 use gatefold_training::config::DatasetConfig;
 
-use crate::terminal::{within_line, word};
+use crate::terminal::{flag, within_line, word};
 
 /// Names that a message lists.
 const SHOWN: usize = 8;
@@ -119,10 +119,10 @@ pub fn recognise(
         } => {
             let note = format!(
                 "a sequence of {values} numbers a row, with its class in the column `{}`, as if called with --task \
-                 classify{} --target-column {}",
+                 classify{} {}",
                 within_line(&target_column),
                 if header { "" } else { " --no-header" },
-                word(Path::new(&target_column))
+                flag("--target-column", &target_column)
             );
             config.header = header;
             config.task = Some(SeriesTask::Classify);
@@ -154,22 +154,20 @@ pub fn recognise(
                 }
             };
             let last = numbers.last().map_or("", String::as_str);
-            let forecast = format!(
-                "{command} --task forecast --target-column {}",
-                word(Path::new(last))
-            );
+            let target = flag("--target-column", last);
+            let forecast = format!("{command} --task forecast {target}");
             let is_number = |name: &&String| numbers.contains(name);
             let label = labels.iter().find(|name| !is_number(name));
             let ends = match labels.iter().find(is_number) {
-                Some(group) => format!("--group-column {}", word(Path::new(group))),
+                Some(group) => flag("--group-column", group),
                 None => "--window 48".to_owned(),
             };
             let classify = label.map(|label| {
                 format!(
-                    "; to learn the classes of `{}`: {command} --task classify --target-column {} {ends}, or with --task \
+                    "; to learn the classes of `{}`: {command} --task classify {} {ends}, or with --task \
                      tag, a class a row",
                     within_line(label),
-                    word(Path::new(label))
+                    flag("--target-column", label)
                 )
             });
             bail!(

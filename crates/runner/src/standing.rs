@@ -1,8 +1,8 @@
 //! What a test's result is worth: beside the most frequent class, beside a linear model, and beside chance.
 
-use gatefold_data::{EncodedDataset, Example, Sequence, Target, Vocabulary};
+use gatefold_data::{EncodedDataset, Example, Sequence, Vocabulary};
 use gatefold_training::chance::{difference_chance, share_chance};
-use gatefold_training::{EpochMetrics, Evaluation, RunConfig, RunSummary, baseline};
+use gatefold_training::{EpochMetrics, RunConfig, RunSummary, TestResult, baseline};
 
 /// Where a result stands.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,14 +19,18 @@ pub struct Standing {
 const FEW_STEPS: usize = 500;
 
 impl Standing {
-    /// Where the result `test` of a run stands; `epochs` are those of its training.
+    /// Where the result `tested` of a run stands; `epochs` are those of its training.
     pub fn of(
         config: &RunConfig,
         data: &EncodedDataset,
         epochs: &[EpochMetrics],
-        test: &Evaluation,
+        tested: &TestResult,
     ) -> Self {
-        let (Some(accuracy), Some(largest)) = (test.accuracy, largest_class(&data.test)) else {
+        let test = &tested.evaluation;
+        let largest = tested
+            .classes()
+            .and_then(|scores| scores.largest_class_share);
+        let (Some(accuracy), Some(largest)) = (test.accuracy, largest) else {
             return Self::default();
         };
         // The memory tasks have a chance of their own, and a first symbol is no memory to a linear model.
@@ -42,7 +46,7 @@ impl Standing {
                  whoever always answers the most frequent label {largest:.4}; up to {:.4} is chance",
                 largest + chance
             ));
-            let hints = to_try(config, data, epochs, baseline);
+            let hints = to_try(config, data, epochs, (largest, baseline));
             warnings.push(format!("to try: {}", hints.join("; ")));
         } else if let Some(baseline) = baseline {
             let chance = difference_chance(accuracy, baseline, count);
@@ -74,7 +78,7 @@ pub fn described(config: &RunConfig) -> &'static str {
 pub fn beside(config: &RunConfig, summary: &RunSummary) -> Option<String> {
     let (accuracy, baseline) = (summary.test_accuracy?, summary.baseline_accuracy?);
     let chance = difference_chance(accuracy, baseline, summary.test_examples);
-    let alike = (accuracy - baseline).abs() <= chance;
+    let alike = accuracy != baseline && (accuracy - baseline).abs() <= chance;
     Some(format!(
         "{}: {baseline:.4}{}",
         described(config),
@@ -85,31 +89,12 @@ pub fn beside(config: &RunConfig, summary: &RunSummary) -> Option<String> {
     ))
 }
 
-/// The share of the most frequent class; none where targets are no classes.
-fn largest_class(examples: &[Example]) -> Option<f64> {
-    let mut counts: Vec<usize> = Vec::new();
-    for example in examples {
-        let classes = match &example.target {
-            Some(Target::Class(class)) => std::slice::from_ref(class),
-            Some(Target::Classes(classes)) => classes,
-            _ => return None,
-        };
-        for &class in classes {
-            let class = class as usize;
-            counts.resize(counts.len().max(class + 1), 0);
-            counts[class] += 1;
-        }
-    }
-    let all = counts.iter().sum::<usize>();
-    Some(*counts.iter().max()? as f64 / all.max(1) as f64)
-}
-
 /// What may help, or tells whether something can help, a network that learnt nothing.
 fn to_try(
     config: &RunConfig,
     data: &EncodedDataset,
     epochs: &[EpochMetrics],
-    baseline: Option<f64>,
+    (largest, baseline): (f64, Option<f64>),
 ) -> Vec<String> {
     let mut hints = Vec::new();
     let train = &data.train;
@@ -129,7 +114,6 @@ fn to_try(
         ));
     }
     let training = epochs.last().and_then(|epoch| epoch.train_accuracy);
-    let largest = largest_class(train).unwrap_or(1.0);
     let by_heart = training.is_some_and(|share| share > 0.5 + largest / 2.0);
     let steps = epochs.len() * train.len().div_ceil(config.training.batch_size);
     if by_heart {
@@ -153,8 +137,7 @@ fn to_try(
         ));
     }
     if let Some(baseline) = baseline {
-        let enough = baseline
-            > largest_class(&data.test).unwrap_or(1.0) + share_chance(baseline, data.test.len());
+        let enough = baseline > largest + share_chance(baseline, data.test.len());
         hints.push(match enough {
             true => format!(
                 "there is something to learn: {} answers {baseline:.4} rightly",

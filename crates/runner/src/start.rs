@@ -54,7 +54,12 @@ impl Start {
         given: impl FnOnce(&mut RunConfig),
     ) -> Result<()> {
         let run = &self.bundle.config;
-        if config.dataset == DatasetConfig::default() {
+        if config.dataset.name.is_none() && config.dataset.path.is_none() {
+            ensure!(
+                config.dataset == DatasetConfig::default(),
+                "name the --dataset that the other flags are about; without any, the data of {} are read as they were",
+                self.path.display()
+            );
             config.dataset = run.dataset.clone();
             for path in dataset::paths_of_run(&config.dataset)? {
                 say!("reading {}, which the run names", path.display());

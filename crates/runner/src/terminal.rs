@@ -74,6 +74,13 @@ pub fn quoted(text: impl AsRef<OsStr>) -> String {
     format!("\"$(printf '{bytes}')\"")
 }
 
+/// A flag with its value, in a line to paste.
+pub fn flag(name: &str, value: &str) -> String {
+    // A value that begins with a dash would be taken for another flag.
+    let between = if value.starts_with('-') { '=' } else { ' ' };
+    format!("{name}{between}{}", quoted(value))
+}
+
 /// Columns of a terminal that `text` takes.
 pub fn columns(text: &str) -> usize {
     Span::raw(text).width()
@@ -182,6 +189,12 @@ mod tests {
             };
             assert_eq!(output.stdout, expected, "{line}");
         }
+    }
+
+    #[test]
+    fn a_value_is_no_flag() {
+        assert_eq!(flag("--label-column", "label"), "--label-column label");
+        assert_eq!(flag("--label-column", "-1"), "--label-column=-1");
     }
 
     #[test]

@@ -55,6 +55,12 @@ pub fn run(args: TrainArgs) -> Result<()> {
     if resumed.is_none() {
         begin(&mut config);
         if let Some(seeds) = args.seeds.of(config.training.seed) {
+            if config.training.from.is_some() || config.input.embeddings.is_some() {
+                let error = anyhow!(
+                    "--seeds begins with random weights: leave --from and --embeddings out"
+                );
+                return Err(End::Misused(error).into());
+            }
             return compare::train_seeds(&config, seeds, args.run, args.device, args.format);
         }
         if let Some(path) = &mut config.training.from {

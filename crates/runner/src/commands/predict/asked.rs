@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use gatefold::terminal::within_line;
+use gatefold::terminal::{within_line, word};
 use gatefold_data::{RowCell, RowLabel, TextRow};
 use serde_json::{Map, Number, Value};
 
@@ -186,9 +186,10 @@ fn is_header(line: &str, column: &str) -> bool {
 pub fn refuse_a_file(text: &str, command: &str) -> Result<()> {
     ensure!(
         !Path::new(text).is_file(),
-        "{shown} is a file. For an answer to each row of a table: {command} --dataset {shown}; to each line of a text \
-         file: {command} < {shown}. To have the name itself answered, give it through standard input",
-        shown = within_line(text),
+        "{} is a file. For an answer to each row of a table: {command} --dataset {path}; to each line of a text file: \
+         {command} < {path}. To have the name itself answered, give it through standard input",
+        within_line(text),
+        path = word(Path::new(text)),
     );
     Ok(())
 }
