@@ -26,4 +26,4 @@ picture "$work/adding/report.html" "Gradient over 200 timesteps" gradient-reach-
 
 gatefold explain "$work/compare/lstm" "I expected a mess, and yet not once was it dull." --html "$work/explained.html"
 picture "$work/explained.html" "Probability of positive after each word" explain-probability
-picture "$work/explained.html" "Gates at each word" explain-gates
+picture "$work/explained.html" "Gates at each word, beside their mean over the text" explain-gates

@@ -29,6 +29,8 @@ pub struct Explanation {
     pub words: Vec<Word>,
     /// How many words before them the network did not read: a text keeps its last tokens.
     pub cut: usize,
+    /// What stands after the last word in the text.
+    pub after: String,
 }
 
 /// One word, and what the network made of the text up to it.
@@ -36,6 +38,12 @@ pub struct Explanation {
 pub struct Word {
     /// As the vocabulary has it, or `(start)`.
     pub word: String,
+    /// As the text has it, in upper case where it is.
+    #[serde(skip)]
+    pub written: String,
+    /// What stands in the text between the word before and this one.
+    #[serde(skip)]
+    pub before: String,
     /// Whether the network's vocabulary has it; all other words are one and the same to the network.
     pub known: bool,
     /// The probability of the class if the text ended here.
@@ -69,8 +77,10 @@ pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
             read.len()
         )));
     }
+    let (mut written, after) = as_written(text, &words[1..]);
     let cut = words.len() - read.len();
     words.drain(..cut);
+    written.drain(..cut);
 
     let beginnings: Vec<Example> = (1..=read.len())
         .map(|length| read.prefix(length).into())
@@ -92,12 +102,15 @@ pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
     let mut before = None;
     let words = words
         .into_iter()
+        .zip(written)
         .zip(outputs.iter().zip(gates))
-        .map(|(word, (output, gates))| {
+        .map(|((word, (before_it, written)), (output, gates))| {
             let log_odds = log_odds(config.objective(), output, class);
             Word {
                 known: word == START || vocabulary.id(&word) != Vocabulary::UNKNOWN,
                 word,
+                written,
+                before: before_it,
                 probability: config.objective().probabilities(output)[class],
                 change: before.replace(log_odds).map(|before| log_odds - before),
                 gates,
@@ -110,7 +123,51 @@ pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
         words,
         // The start token is no word of the text.
         cut: cut.saturating_sub(1),
+        after,
     })
+}
+
+/// What stands before each word in the text and the word as it is written there, first of all for the start token,
+/// and what stands after the last. Where a word cannot be found in the text, all are as the vocabulary has them.
+fn as_written(text: &str, words: &[String]) -> (Vec<(String, String)>, String) {
+    found_in(text, words).unwrap_or_else(|| {
+        let word = |word: &String| (" ".to_owned(), word.clone());
+        let words = words.iter().map(word);
+        (start().chain(words).collect(), String::new())
+    })
+}
+
+fn start() -> impl Iterator<Item = (String, String)> {
+    std::iter::once((String::new(), START.to_owned()))
+}
+
+fn found_in(text: &str, words: &[String]) -> Option<(Vec<(String, String)>, String)> {
+    let folded = |(at, c): (usize, char)| {
+        c.to_lowercase()
+            .map(move |folded| (folded, at, at + c.len_utf8()))
+    };
+    let characters: Vec<(char, usize, usize)> = text.char_indices().flat_map(folded).collect();
+    let (mut from, mut end) = (0, 0);
+    let mut found = Vec::with_capacity(words.len());
+    for word in words {
+        let word: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
+        let last = characters.len().checked_sub(word.len())?;
+        let first = (from..=last).find(|&first| {
+            let here = &characters[first..first + word.len()];
+            here.iter()
+                .map(|character| character.0)
+                .eq(word.iter().copied())
+        })?;
+        from = first + word.len();
+        let start = characters.get(first)?.1;
+        let stop = characters.get(from.checked_sub(1)?)?.2;
+        found.push((
+            text.get(end..start)?.to_owned(),
+            text.get(start..stop)?.to_owned(),
+        ));
+        end = stop;
+    }
+    Some((start().chain(found).collect(), text.get(end..)?.to_owned()))
 }
 
 /// What the ids and answers of a network mean that can be explained.
@@ -184,6 +241,14 @@ impl Explanation {
         moving.sort_by(|(_, a), (_, b)| (sign * b).total_cmp(&(sign * a)));
         moving.truncate(count);
         moving
+    }
+
+    /// The word that moved the answer most, whichever way, with the probability of the class before it and with it.
+    pub fn strongest_word(&self) -> Option<(&Word, f64, f64)> {
+        let pairs = self.words.windows(2);
+        let moved = pairs.filter_map(|pair| Some((pair[1].change?.abs(), pair)));
+        let (_, pair) = moved.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+        Some((&pair[1], pair[0].probability, pair[1].probability))
     }
 
     /// Where the words go that move the answer away from the class: toward the other one of two.
@@ -369,6 +434,8 @@ mod tests {
     fn word(word: &str, change: Option<f64>) -> Word {
         Word {
             word: word.into(),
+            written: word.into(),
+            before: " ".into(),
             known: true,
             probability: 0.5,
             change,
@@ -387,6 +454,7 @@ mod tests {
                 word("the", Some(0.0)),
             ],
             cut: 0,
+            after: ".".into(),
             label: "positive".into(),
             other: Some("negative".into()),
         };
@@ -407,10 +475,59 @@ mod tests {
     }
 
     #[test]
+    fn the_page_shows_the_text_as_it_was_written() {
+        let explanation = explained(Cell::Gru, |_| (), "A, “B” — ZORG:\nc!").unwrap();
+        let written: Vec<_> = explanation
+            .words
+            .iter()
+            .map(|word| &word.written[..])
+            .collect();
+        assert_eq!(written.concat(), "(start)A“B”—ZORGc");
+        let page = explanation.page().unwrap();
+        for shown in [
+            ">A</span>, <span",
+            ">ZORG<sup>?</sup></span>:\n<span",
+            ">c</span>!</p>",
+        ] {
+            assert!(page.contains(shown), "{shown} in {page}");
+        }
+        let cut = explained(Cell::Gru, |config| config.input.max_length = 2, "A B, C.");
+        let written: Vec<_> = cut
+            .unwrap()
+            .words
+            .into_iter()
+            .map(|word| word.written)
+            .collect();
+        assert_eq!(written, ["B", "C"]);
+        // Lower case of more characters than upper case, and words that are not in the text.
+        assert_eq!(
+            found_in("İİ x", &["i̇i̇".into(), "x".into()]).unwrap().0[1].1,
+            "İİ"
+        );
+        assert_eq!(found_in("a b", &["b".into(), "a".into()]), None);
+        assert_eq!(found_in("a", &[String::new()]), None);
+        assert_eq!(as_written("a", &["<0x61>".into()]).0[1].1, "<0x61>");
+    }
+
+    #[test]
+    fn what_the_page_says_of_the_strongest_word_follows_from_the_numbers() {
+        let explanation = explained(Cell::Gru, |_| (), "a b c a").unwrap();
+        let (word, before, with) = explanation.strongest_word().unwrap();
+        let change = |word: &Word| word.change.unwrap_or_default().abs();
+        let most = explanation.words.iter().map(change).fold(0.0, f64::max);
+        assert_eq!(change(word), most);
+        let page = explanation.page().unwrap();
+        let said = format!("went from {before:.4} to {with:.4}");
+        assert!(page.contains(&said), "{said} in {page}");
+    }
+
+    #[test]
     fn the_page_shows_the_words_tinted_and_escaped() {
         let mut explanation = explained(Cell::Lstm, |_| (), "a b <zorg> c").unwrap();
-        explanation.words[3].word = "<b>&\"".into();
-        explanation.words[1].word = "\u{1b}[31m\u{202e}".into();
+        for (place, evil) in [(3, "<b>&\""), (1, "\u{1b}[31m\u{202e}")] {
+            explanation.words[place].word = evil.into();
+            explanation.words[place].written = evil.into();
+        }
         let page = explanation.page().unwrap();
         assert!(page.contains("\\u{1b}[31m\\u{202e}"), "{page}");
         assert!(!page.contains(['\u{1b}', '\u{202e}']), "{page}");

@@ -73,7 +73,7 @@ impl TaskResult {
     pub fn measure(&self) -> &'static str {
         match self.task {
             MemoryTask::Adding => "mean squared error",
-            MemoryTask::Recall => "accuracy",
+            MemoryTask::Recall => ACCURACY,
         }
     }
 
@@ -87,11 +87,18 @@ impl TaskResult {
     }
 }
 
-/// Whether a score counts as a solution: an error below 0.01, an accuracy above 0.99.
+/// A smaller mean squared error solves a task whose answers are numbers.
+pub(crate) const SOLVED_ERROR: f64 = 0.01;
+/// A higher accuracy solves one whose answers are classes.
+pub(crate) const SOLVED_ACCURACY: f64 = 0.99;
+/// What the score of one whose answers are classes is called.
+pub(crate) const ACCURACY: &str = "accuracy";
+
+/// Whether a score counts as a solution.
 fn solves(task: MemoryTask, score: f64) -> bool {
     match task {
-        MemoryTask::Adding => score < 0.01,
-        MemoryTask::Recall => score > 0.99,
+        MemoryTask::Adding => score < SOLVED_ERROR,
+        MemoryTask::Recall => score > SOLVED_ACCURACY,
     }
 }
 

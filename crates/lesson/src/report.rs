@@ -151,6 +151,7 @@ pub fn run_page(section: &RunSection) -> Result<String> {
                  training {noun} by heart."
         ),
         x: "epoch",
+        names: Vec::new(),
         y: ("loss", Scale::Linear),
         lines: vec![
             curve("training", true, |epoch| Some(epoch.train_loss)),
@@ -165,6 +166,7 @@ pub fn run_page(section: &RunSection) -> Result<String> {
                  class gets its share, half where both of two are as frequent."
             ),
             x: "epoch",
+            names: Vec::new(),
             y: ("accuracy", Scale::Linear),
             lines: vec![
                 curve("training", true, |epoch| epoch.train_accuracy),
@@ -259,7 +261,8 @@ pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<Str
     };
     let cells = Table {
         caption: format!(
-            "Of each network the epoch with {} was kept and tested.",
+            "Of each network the epoch with {} was kept and tested. Times are means over the whole training: whatever \
+             else the machine did meanwhile is in them.",
             sections
                 .iter()
                 .map(|section| section.config.training.keep.best())
@@ -307,6 +310,7 @@ pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<Str
             }
         ),
         x: "epoch",
+        names: Vec::new(),
         y: ("loss", Scale::Linear),
         lines: curves(|epoch| Some(epoch.validation_loss)),
     }];
@@ -321,6 +325,7 @@ pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<Str
                  most frequent class has learnt nothing yet."
             ),
             x: "epoch",
+            names: Vec::new(),
             y: ("accuracy", Scale::Linear),
             lines: curves(|epoch| epoch.validation_accuracy),
         });

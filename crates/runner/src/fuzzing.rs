@@ -152,6 +152,7 @@ pub fn explanation(data: &[u8]) {
     for word in &mut explanation.words {
         if word.word != START {
             word.word = "word".into();
+            word.written = "word".into();
         }
     }
     let plain = explanation.page().expect("the templates are right");

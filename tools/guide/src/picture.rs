@@ -9,7 +9,7 @@ const LEGEND_COLUMNS: usize = 2;
 /// and the report's colours, for light and dark screens.
 pub fn from_report(report: &str, title: &str) -> Result<String> {
     let caption = format!("<figcaption>{title}</figcaption>");
-    let (_, rest) = report
+    let (head, rest) = report
         .split_once(&caption)
         .with_context(|| format!("the report has no plot {title:?}"))?;
     let figure = before(rest, "</figure>")?;
@@ -26,7 +26,14 @@ pub fn from_report(report: &str, title: &str) -> Result<String> {
         "\n* {",
     )?;
 
-    let entries: Vec<&str> = figure.split("<li>").skip(1).collect();
+    // The figure's own legend, else the one above it that figures side by side share.
+    let section = head.rsplit("<h2>").next().unwrap_or_default();
+    let shared = section.rsplit_once("<ul class=\"legend\">");
+    let legend = match (figure.contains("<li>"), shared) {
+        (false, Some((_, shared))) => before(shared, "</ul>")?,
+        _ => figure,
+    };
+    let entries: Vec<&str> = legend.split("<li>").skip(1).collect();
     let full_height = height + LEGEND_ROW * entries.len().div_ceil(LEGEND_COLUMNS) as f64;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {full_height}\">\n<style>\n{colors}\n\
@@ -105,6 +112,20 @@ mod tests {
             assert!(svg.contains(&format!(">{name}</text>")), "{svg}");
         }
         assert_eq!(svg.matches("<svg").count(), svg.matches("</svg>").count());
+    }
+
+    #[test]
+    fn a_legend_above_several_plots_is_each_ones() {
+        let (_, legend) = REPORT.split_once("<ul").unwrap();
+        let (legend, _) = legend.split_once("</ul>").unwrap();
+        let report = REPORT.replace(
+            "<figure><figcaption>Loss",
+            &format!("<h2>Curves</h2>\n<ul{legend}</ul>\n<figure><figcaption>Loss"),
+        );
+        let svg = from_report(&report, "Loss").unwrap();
+        assert_eq!(svg.matches("</text>").count(), 3, "{svg}");
+        let alone = from_report(REPORT, "Loss").unwrap();
+        assert_eq!(alone.matches("</text>").count(), 0, "{alone}");
     }
 
     #[test]

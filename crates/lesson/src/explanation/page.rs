@@ -12,6 +12,8 @@ use crate::report::plots::{Line, Plot, Scale};
 const LISTED: usize = 5;
 /// Of the strongest word's tint, in percent: text must stay readable on it.
 const DEEPEST: f64 = 55.0;
+/// Words of a text whose numbers are shown at once.
+const FEW: usize = 60;
 
 pub(super) fn page(explanation: &Explanation) -> Result<String> {
     let words = &explanation.words;
@@ -29,6 +31,9 @@ pub(super) fn page(explanation: &Explanation) -> Result<String> {
             lead => format!("The network’s answer: {answer}, with a probability of {last:.4} of {label}."),
             cut => explanation.cut_note(),
             words => tinted(words),
+            after => spaced(&explanation.after),
+            strongest => strongest(explanation),
+            few => words.len() <= FEW,
             up => table(movers(&toward, explanation.most_toward(LISTED)))?,
             down => table(movers(&away, explanation.most_away(LISTED)))?,
             toward,
@@ -44,13 +49,20 @@ pub(super) fn page(explanation: &Explanation) -> Result<String> {
 fn tinted(words: &[Word]) -> Value {
     let strongest = words.iter().filter_map(|word| word.change);
     let strongest = strongest.fold(0.0, |most: f64, change| most.max(change.abs()));
+    let first = |place: usize| place == 1 && words[0].word == START;
     words
         .iter()
-        .map(|word| {
+        .enumerate()
+        .map(|(place, word)| {
             let change = word.change.filter(|change| *change != 0.0);
             let share = change.map(|change| change.abs() / strongest);
             context! {
-                word => &word.word,
+                written => &word.written,
+                before => match first(place) {
+                    true => format!(" {}", spaced(&word.before)),
+                    false => spaced(&word.before),
+                },
+                start => place == 0 && word.word == START,
                 unknown => !word.known,
                 direction => match change {
                     Some(change) if change > 0.0 => " up",
@@ -68,6 +80,21 @@ fn tinted(words: &[Word]) -> Value {
             }
         })
         .collect()
+}
+
+/// Text between words, in which every white space but the end of a line is a space.
+fn spaced(text: &str) -> String {
+    let space = |c: char| c.is_whitespace() && c != '\n';
+    text.replace(space, " ")
+}
+
+/// What the word did that moved the answer most.
+fn strongest(explanation: &Explanation) -> Option<String> {
+    let (word, before, with) = explanation.strongest_word()?;
+    Some(format!(
+        "Here “{}” changed the answer most: with it the probability of {} went from {before:.4} to {with:.4}.",
+        word.written, explanation.label
+    ))
 }
 
 fn movers(caption: &str, words: Vec<(&Word, f64)>) -> Table {
@@ -89,15 +116,15 @@ fn sentence(text: &str) -> String {
 }
 
 fn plots(words: &[Word], label: &str) -> Vec<Plot> {
-    // The start token is the word before the first.
-    let first = i32::from(words.first().is_some_and(|word| word.word != START));
+    let names: Vec<String> = words.iter().map(|word| word.word.clone()).collect();
     let line = |name: &str, color, value: &dyn Fn(&Word) -> f64| Line {
         name: name.into(),
         color,
         dashed: false,
-        points: (first..)
-            .zip(words)
-            .map(|(position, word)| (f64::from(position), value(word)))
+        points: words
+            .iter()
+            .enumerate()
+            .map(|(place, word)| (place as f64, value(word)))
             .collect(),
     };
     let mut plots = vec![Plot {
@@ -105,7 +132,8 @@ fn plots(words: &[Word], label: &str) -> Vec<Plot> {
         note: "What the network would have answered, had the text ended at this word. Above the dashed line at a \
                half it is likelier than all other answers together."
             .into(),
-        x: "word",
+        x: "",
+        names: names.clone(),
         y: ("probability", Scale::Share),
         lines: vec![line("probability", "var(--line-2)", &|word| word.probability)],
     }];
@@ -115,14 +143,21 @@ fn plots(words: &[Word], label: &str) -> Vec<Plot> {
         .iter()
         .zip(colors)
         .enumerate()
-        .map(|(gate, ((name, _), color))| line(name, color, &|word| word.gates[gate].1))
+        .map(|(gate, ((name, _), color))| {
+            let sum: f64 = words.iter().map(|word| word.gates[gate].1).sum();
+            let mean = sum / words.len() as f64;
+            line(&format!("{name}, mean {mean:.2}"), color, &|word| {
+                word.gates[gate].1 - mean
+            })
+        })
         .collect();
     if !lines.is_empty() {
         plots.push(Plot {
-            title: "Gates at each word".into(),
+            title: "Gates at each word, beside their mean over the text".into(),
             note: gates_note(gates),
-            x: "word",
-            y: ("mean over units", Scale::Share),
+            x: "",
+            names,
+            y: ("more or less open", Scale::Difference),
             lines,
         });
     }
@@ -141,7 +176,8 @@ fn gates_note(gates: &[(&str, f64)]) -> String {
          old state goes into the new one."
     };
     format!(
-        "How far the gates of the last recurrent layer stand open, from 0 to 1, as a mean over its units. {meaning}"
+        "A gate stands open from 0 to 1. Shown is how much further the gates of the last recurrent layer open (above 0) \
+         or close (below 0) at a word than on average over this text, as a mean over the layer’s units. {meaning}"
     )
 }
 

@@ -45,6 +45,7 @@ pub(super) fn plot(stretch: &Stretch, color: &'static str) -> Plot {
             stretch.truth.len()
         ),
         x: "window",
+        names: Vec::new(),
         y: ("in the unit of the data", Scale::Linear),
         lines: vec![
             line("what came", "var(--quiet)", false, &stretch.truth),

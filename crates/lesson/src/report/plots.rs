@@ -19,6 +19,10 @@ const MARKED: usize = 30;
 /// The most labels on an axis of whole numbers.
 const LABELS: f64 = 8.0;
 
+/// The most names on an axis, and the characters that are shown of each.
+const NAMES: f64 = 20.0;
+const NAME_LENGTH: usize = 10;
+
 /// What a logarithmic axis shows no more.
 pub(crate) const SMALLEST: f64 = 1e-30;
 
@@ -30,6 +34,8 @@ pub(crate) struct Plot {
     pub note: String,
     /// What the horizontal axis counts, in whole numbers unless the vertical axis has [`Scale::Shares`].
     pub x: &'static str,
+    /// Names of the places 0, 1, 2 … on the horizontal axis, which is then of them; else numbers stand there.
+    pub names: Vec<String>,
     /// The vertical axis.
     pub y: (&'static str, Scale),
     /// From the back to the front.
@@ -41,6 +47,8 @@ pub(crate) struct Plot {
 pub(crate) enum Scale {
     /// As the values need it.
     Linear,
+    /// As the values need it, with a line at 0.
+    Difference,
     /// From 0 to 1, with a line at a half.
     Share,
     /// From 0 to 1, and so is the horizontal axis.
@@ -50,7 +58,6 @@ pub(crate) enum Scale {
 }
 
 /// A line of a plot. Points that are not finite are left out.
-#[derive(Serialize)]
 pub(crate) struct Line {
     /// In the legend.
     pub name: String,
@@ -58,18 +65,25 @@ pub(crate) struct Line {
     pub color: &'static str,
     /// Dashed and thin, or solid.
     pub dashed: bool,
-    #[serde(skip)]
     pub points: Vec<(f64, f64)>,
 }
 
 /// A plot as the templates take it.
-#[derive(Serialize)]
 pub(crate) struct Figure {
-    title: String,
-    note: String,
+    pub title: String,
+    pub note: String,
     /// `None` if there is no point to show.
-    svg: Option<Value>,
-    legend: Vec<Line>,
+    pub svg: Option<Value>,
+    /// Of every line, from the back to the front.
+    pub legend: Vec<LegendEntry>,
+}
+
+/// How a line of a plot looks and what it is called.
+#[derive(PartialEq, Serialize)]
+pub(crate) struct LegendEntry {
+    name: String,
+    color: &'static str,
+    dashed: bool,
 }
 
 impl Plot {
@@ -91,7 +105,15 @@ impl Plot {
             title: self.title,
             note: self.note,
             svg,
-            legend: self.lines,
+            legend: self
+                .lines
+                .into_iter()
+                .map(|line| LegendEntry {
+                    name: line.name,
+                    color: line.color,
+                    dashed: line.dashed,
+                })
+                .collect(),
         }
     }
 
@@ -126,7 +148,7 @@ impl Plot {
             ((x.0 - 0.5, x.1 + 0.5), 1.0)
         };
         let (y, y_step) = match scale {
-            Scale::Linear => (y, None),
+            Scale::Linear | Scale::Difference => (y, None),
             Scale::Share | Scale::Shares => ((0.0, 1.0), Some(0.25)),
             Scale::Logarithmic => {
                 let step = whole_step(y.1.ceil() - y.0.floor());
@@ -151,6 +173,12 @@ impl Plot {
             })
             .with_x_label_overlap(AxisLabelOverlap::Thin)
             .with_y_label(label);
+        let layout = match scale {
+            Scale::Difference => layout
+                .with_reference_line(ReferenceLine::horizontal(0.0).with_color("var(--quiet)")),
+            _ => layout,
+        };
+        let layout = self.named(layout, x);
         let Some(y_step) = y_step else {
             return layout;
         };
@@ -166,6 +194,24 @@ impl Plot {
             _ => layout
                 .with_reference_line(ReferenceLine::horizontal(0.5).with_color("var(--quiet)")),
         }
+    }
+
+    /// With the names of its places, as many as there is room for, on a slant.
+    fn named(&self, layout: Layout, x: (f64, f64)) -> Layout {
+        if self.names.is_empty() {
+            return layout;
+        }
+        let step = ((x.1 - x.0 + 1.0) / NAMES).ceil().max(1.0);
+        let names: Vec<String> = self.names.iter().map(|name| short(name)).collect();
+        layout
+            .with_x_tick_step(step)
+            .with_x_tick_rotate(-45.0)
+            .with_x_label_overlap(AxisLabelOverlap::Allow)
+            .with_x_tick_format(TickFormat::Custom(Arc::new(move |place| {
+                let whole = place.fract() == 0.0 && place >= 0.0;
+                let name = whole.then(|| names.get(place as usize)).flatten();
+                name.cloned().unwrap_or_default()
+            })))
     }
 
     /// Makes an image of it that has a name and scales.
@@ -189,8 +235,17 @@ impl Scale {
                 .filter(|&(_, y)| y >= SMALLEST)
                 .map(|(x, y)| (x, y.log10()))
                 .collect(),
-            Self::Linear | Self::Share | Self::Shares => finite.collect(),
+            Self::Linear | Self::Difference | Self::Share | Self::Shares => finite.collect(),
         }
+    }
+}
+
+/// A name as an axis has room for it; the dollar would begin a formula.
+fn short(name: &str) -> String {
+    let name = name.replace('$', "\u{ff04}");
+    match name.chars().nth(NAME_LENGTH) {
+        Some(_) => name.chars().take(NAME_LENGTH - 1).chain(['…']).collect(),
+        None => name,
     }
 }
 
@@ -257,6 +312,7 @@ mod tests {
             title: "A <plot> & \"its\" name".into(),
             note: String::new(),
             x: "epoch",
+            names: Vec::new(),
             y: ("loss", scale),
             lines: vec![line],
         }

@@ -34,6 +34,7 @@ fn plots(sections: &[RunSection]) -> Vec<Plot> {
             title: format!("Gradient over {length} timesteps"),
             note: "Dashed before training, solid after. The right end is the first timestep of the sequence.".into(),
             x: "steps back from the end",
+            names: Vec::new(),
             y: ("size of the gradient", Scale::Logarithmic),
             lines: lines(sections, length),
         })

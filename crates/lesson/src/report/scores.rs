@@ -163,6 +163,7 @@ fn roc_plot(roc: &Roc, scores: &ClassScores, color: &'static str) -> Plot {
              ranked before a random one of “{first}”: 1 is perfect, a half is chance."
         ),
         x: "share of the first class taken for the second",
+        names: Vec::new(),
         y: ("share of the second found", Scale::Shares),
         lines: vec![
             diagonal("chance"),
@@ -184,6 +185,7 @@ fn calibration_plot(calibration: &Calibration, color: &'static str) -> Plot {
                error is the mean distance from the diagonal."
             .into(),
         x: "probability of the answer",
+        names: Vec::new(),
         y: ("share of right answers", Scale::Shares),
         lines: vec![diagonal("as they say"), line("the network", color, points)],
     }

@@ -4,6 +4,7 @@ use itertools::Itertools;
 
 use super::TaskRow;
 use super::page::Table;
+use crate::memory_tasks::{ACCURACY, SOLVED_ACCURACY, SOLVED_ERROR};
 
 /// A table for each task, in the order of their first rows.
 pub(super) fn tables(rows: &[TaskRow]) -> Vec<Table> {
@@ -41,7 +42,15 @@ fn table(of_task: Vec<&TaskRow>) -> Table {
     let mut header = vec!["network".to_string()];
     header.extend(lengths.iter().map(|length| format!("{length} timesteps")));
     Table {
-        caption: format!("{}, {}", of_task[0].task, of_task[0].unit),
+        caption: format!(
+            "{}, {}; solved is {}",
+            of_task[0].task,
+            of_task[0].unit,
+            match of_task[0].unit == ACCURACY {
+                true => format!("above {SOLVED_ACCURACY}"),
+                false => format!("below {SOLVED_ERROR}"),
+            }
+        ),
         header,
         rows,
     }
