@@ -63,16 +63,12 @@ pub fn json(value: &impl Serialize) -> Result<()> {
 
 /// Writes a row of comma-separated values: as they are, but where a terminal would obey them.
 pub fn csv(cells: impl IntoIterator<Item = String>) -> Result<()> {
-    let cells = cells
-        .into_iter()
-        .map(|cell| match cell.contains(['"', ',', '\n', '\r']) {
-            true => format!("\"{}\"", cell.replace('"', "\"\"")),
-            false => cell,
-        });
-    let row = cells.collect::<Vec<_>>().join(",");
+    let mut row = csv::Writer::from_writer(Vec::new());
+    row.write_record(cells)?;
+    let row = String::from_utf8(row.into_inner()?)?;
     match io::stdout().is_terminal() {
-        true => line(&row),
-        false => write(&row),
+        true => line(row.trim_end_matches('\n')),
+        false => write(row.trim_end_matches('\n')),
     }
 }
 
