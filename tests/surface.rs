@@ -162,6 +162,11 @@ fn slips_are_told_with_what_was_probably_meant() {
     }
     let help = sandbox.gatefold(&["evaluate", "--help"]).assert().success();
     let help = text(&help.get_output().stdout);
+    // However wide it is.
+    let help: String = help
+        .split_whitespace()
+        .map(|word| format!("{word} "))
+        .collect();
     assert!(help.contains("[default: the run's own]"), "{help}");
 }
 
@@ -201,7 +206,7 @@ fn a_text_is_explained_however_it_is_given() {
         text(&output.get_output().stdout)
     };
     let expected = explain(&["a good film"], "");
-    assert_eq!(expected.lines().count(), 3);
+    assert!(expected.contains(r#""word":"film""#), "{expected}");
     assert_eq!(explain(&["a", "good", "film"], ""), expected);
     assert_eq!(explain(&[], "a good\nfilm\n"), expected);
 }

@@ -201,7 +201,8 @@ pub struct EvaluateArgs {
     pub format: FormatArgs,
 }
 
-const TESTED_DATASET: &str = "reviews, imdb, adding, recall, or a file that ends in .csv, .tsv or .jsonl [default: the run's own]";
+const TESTED_DATASET: &str =
+    "reviews, imdb, adding, recall, a table, or a folder of texts [default: the run's own]";
 
 #[derive(Debug, Args)]
 pub struct PredictArgs {

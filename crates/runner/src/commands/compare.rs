@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, ensure};
 use burn::tensor::Device;
-use comfy_table::presets::UTF8_FULL_CONDENSED;
 use gatefold::device::{self, ComputeDevice};
 use gatefold::interrupt::Interrupt;
 use gatefold::memory::ensure_training_fits;
@@ -426,7 +425,8 @@ fn show(
         "ms a step",
         "training, s",
     ];
-    output::table(&header, rows.collect(), 1)?;
+    // Times first, then what all networks of a cell share.
+    output::fitting_table(&header, rows.collect(), 1, &[5, 1, 6, 4])?;
     if several {
         let spread = |spread: Option<Spread>| spread.map_or("–".into(), |of| of.to_string());
         let rows = networks.iter().map(|network| {
@@ -471,10 +471,6 @@ fn show(
         "chance",
         "",
     ];
-    output::line(&output::render_table(
-        &header,
-        rows.collect(),
-        3,
-        UTF8_FULL_CONDENSED,
-    ))
+    // The measure, which the task tells.
+    output::fitting_table(&header, rows.collect(), 3, &[3, 5])
 }
