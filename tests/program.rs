@@ -859,7 +859,7 @@ fn where_there_are_no_runs_it_is_said_how_to_make_one() {
         .gatefold(&["runs", "nowhere"])
         .assert()
         .code(1)
-        .stderr(contains("cannot read the folder nowhere"));
+        .stderr(contains("there is no folder nowhere"));
 }
 
 #[test]

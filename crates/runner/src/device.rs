@@ -289,7 +289,7 @@ pub fn select(choice: &DeviceChoice, adapters: &[Adapter]) -> Result<ComputeDevi
             DeviceChoice::Named(name) => {
                 let words = GROUPS.iter().map(|(word, _)| *word).chain(["auto", "cpu"]);
                 let hint = did_you_mean(name, words);
-                format!("--device takes a word (auto, cpu, gpu, vulkan, …), a number, or part of a name{hint}.")
+                format!("--device takes a word (auto, cpu, gpu, vulkan, …), a number, or part of a name{hint}")
             }
             _ => "A GPU that is missing here may need its driver; `--device cpu` always works.".into(),
         };
