@@ -181,12 +181,14 @@ fn assert_whole(run: &Path) {
         match path.file_name().unwrap().to_str().unwrap() {
             "config.toml" => drop(toml::from_slice::<toml::Table>(&bytes()).unwrap()),
             "metrics.jsonl" => drop(metrics(run)),
-            "vocabulary.json" | "summary.json" => {
+            "vocabulary.json" | "summary.json" | "evaluation.json" => {
                 drop(serde_json::from_slice::<Value>(&bytes()).unwrap());
             }
             "model.safetensors" => {
                 drop(safetensors::SafeTensors::deserialize(&bytes()).unwrap());
             }
+            // A hash a text.
+            "seen.bin" => assert!(bytes().len().is_multiple_of(8)),
             "checkpoints" => {
                 latest(&path);
             }

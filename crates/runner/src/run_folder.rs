@@ -64,10 +64,15 @@ impl RunFolder {
     /// # Errors
     /// If there is something else.
     pub fn ensure_free(path: &Path) -> Result<()> {
-        match path.symlink_metadata().is_ok() {
-            true => ensure_empty(path),
-            false => Ok(()),
+        if path.symlink_metadata().is_err() {
+            return Ok(());
         }
+        // Of a run that is being written, its writer is told; what a writer that was killed left goes.
+        let lock = Lock::is_in(path).then(|| Lock::take(path)).transpose()?;
+        if lock.is_some() {
+            files::sweep(path);
+        }
+        ensure_empty(path)
     }
 
     /// Makes the first folder of `runs/NAME-1`, `runs/NAME-2`, … that is free.

@@ -243,7 +243,11 @@ fn a_comparison_has_a_row_a_network_and_a_plot_a_length() {
     let page = comparison_page(&sections, &tasks).unwrap();
     assert_eq!(check(&page), 4);
     assert!(page.contains("only the recurrent cell differs"), "{page}");
-    assert_eq!(page.matches("rnn, before training").count(), 1 + 1, "one legend, one table");
+    assert_eq!(
+        page.matches("rnn, before training").count(),
+        1 + 1,
+        "one legend, one table"
+    );
     assert!(page.contains("✗ failed, 0.1010") && page.contains("✓ solved, 0.9980"));
     assert!(page.contains("<td>–</td>"), "the LSTM was not tried at 50");
     // 0.9 to the 44th is the first power below a hundredth.
