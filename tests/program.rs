@@ -535,10 +535,27 @@ fn a_run_of_version_0_1_is_read_and_its_checkpoint_refused() {
             }
         }
     }
-    let evaluated = sandbox.json_lines(&["evaluate", "old", "--device", "cpu", "--format", "json"]);
+    let mut films = String::from("text,label\n");
+    for (number, (word, label)) in [("dull", "neg"), ("fine", "pos")]
+        .into_iter()
+        .cycle()
+        .take(20)
+        .enumerate()
+    {
+        writeln!(films, "\"a {word} film, number {number}\",{label}").unwrap();
+    }
+    fs::write(sandbox.path("films.csv"), films).unwrap();
+    let evaluate = "evaluate old --device cpu --format json";
+    let evaluate: Vec<&str> = evaluate.split(' ').collect();
+    let evaluated = sandbox.json_lines(&[&evaluate[..], &["--dataset", "films.csv"]].concat());
     // What 0.1.0 said.
     let loss = evaluated[0]["loss"].as_f64().unwrap();
-    assert!((loss - 0.364_014).abs() < 1e-4, "{loss}");
+    assert!((loss - 0.717_887).abs() < 1e-4, "{loss}");
+    sandbox
+        .gatefold(&evaluate)
+        .assert()
+        .success()
+        .stderr(contains("an earlier version trained the run"));
     let texts = ["predict", "old", "A fine film.", "--format", "json"];
     let found = sandbox.json_lines(&texts)[0]["probability"]
         .as_f64()
@@ -981,7 +998,6 @@ fn wrong_values_are_refused_before_anything_is_written() {
         ),
         (["--seed", "18446744073709551615"], "seed may be at most"),
         (["--cell", "tanh"], "[possible values: rnn, lstm, gru"),
-        (["--device", "cuda"], "software"),
         (["--epoch", "3"], "--epochs"),
     ] {
         let mut train = vec!["train", "--dataset", "reviews", "--run", "run"];
@@ -993,6 +1009,21 @@ fn wrong_values_are_refused_before_anything_is_written() {
             .stderr(contains(message));
         assert!(!sandbox.path("run").exists(), "{arguments:?}");
     }
+    // Only looking for it tells that there is no such device.
+    sandbox
+        .gatefold(&[
+            "train",
+            "--dataset",
+            "reviews",
+            "--run",
+            "run",
+            "--device",
+            "cuda",
+        ])
+        .assert()
+        .code(1)
+        .stderr(contains("no adapter for --device cuda"));
+    assert!(!sandbox.path("run").exists());
 }
 
 #[test]

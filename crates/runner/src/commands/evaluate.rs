@@ -78,6 +78,11 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
         None => name.clone(),
     };
     dataset::ensure_test_part_is_known(&config.dataset)?;
+    if name == "reviews" && folder.seen()?.is_none() {
+        say!(
+            "warning: an earlier version trained the run, on other built-in reviews than are tested here"
+        );
+    }
     let labels = predictor.labels();
     let data = dataset::load(config, labels, &mut progress::reading(&name))?;
     ensure!(

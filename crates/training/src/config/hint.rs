@@ -98,9 +98,9 @@ fn wrong_key(message: &str, keys: &[String]) -> Option<String> {
         [] => "there is no key".into(),
         _ => format!("[{}] has no key", shortened(&table.join("."))),
     };
-    let mut known = keys_of_tables();
-    known.extend(here.iter().map(|key| vec![key.clone()]));
-    let hint = match nearest(key, &known) {
+    let own: Vec<_> = here.iter().map(|key| vec![key.clone()]).collect();
+    let elsewhere = keys_of_tables();
+    let hint = match nearest(key, &own).or_else(|| nearest(key, &elsewhere)) {
         Some(keys) => format!("did you mean {}?", said(keys)),
         None => format!("the keys are {}", here.join(", ")),
     };

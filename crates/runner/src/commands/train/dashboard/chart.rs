@@ -89,8 +89,9 @@ fn epoch_labels(end: usize, width: u16) -> impl Iterator<Item = String> {
         1 => " epoch",
         _ => " epochs",
     };
-    // Labels stand at equal distances; there is no half an epoch.
-    let most = if width < 32 { 2 } else { 5 };
+    // Labels stand at equal distances, the last one is the longest; there is no half an epoch.
+    let last = format!("{end}{unit}").len() + 1;
+    let most = (usize::from(width) / last).clamp(1, 5);
     let parts = (1..=most).rev().find(|parts| end.is_multiple_of(*parts));
     let distance = end / parts.unwrap_or(1);
     (0..=end)
@@ -191,8 +192,8 @@ mod tests {
         assert_eq!(labels(7, 60), "0 7 epochs");
         assert_eq!(labels(100, 60), "0 20 40 60 80 100 epochs");
         assert_eq!(labels(1, 60), "0 1 epoch");
-        assert_eq!(labels(6, 20), "0 3 6");
-        assert_eq!(labels(5, 20), "0 5");
+        assert_eq!(labels(6, 20), "0 2 4 6");
+        assert_eq!(labels(5, 34), "0 5 epochs");
     }
 
     #[test]
