@@ -100,43 +100,48 @@ fn few_of_the_typed_sentences_are_among_the_reviews() {
     assert!(repeated <= 12, "{repeated} of 60");
 }
 
-#[test]
-fn the_lessons_network_learns_the_built_in_reviews() {
+/// Trains the lesson's network; its test accuracy, and the typed sentences that it answers wrongly.
+fn lesson(seed: u64) -> (f64, Vec<&'static str>) {
     let mut config = RunConfig::default();
     config.dataset.name = Some("reviews".into());
+    config.training.seed = seed;
     let data = dataset::prepare(&mut config).unwrap();
     let (selected, device) = open(DeviceChoice::Cpu).unwrap();
     let parent = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(&parent.path().join("run")).unwrap();
-    let outcome = train(
-        &config,
-        &data,
-        (&selected, &device),
-        &folder,
-        &mut |event| {
-            if let Event::Epoch { metrics, .. } = event {
-                eprintln!("{metrics:?}");
-            }
-            ControlFlow::Continue(())
-        },
-    )
-    .unwrap();
-    let Outcome::Finished(run) = outcome else {
+    let on = (&selected, &device);
+    let outcome = train(&config, &data, on, &folder, &mut |event| {
+        if let Event::Epoch { metrics, .. } = event {
+            eprintln!("{metrics:?}");
+        }
+        ControlFlow::Continue(())
+    });
+    let Outcome::Finished(run) = outcome.unwrap() else {
         panic!("nobody asked it to stop");
     };
-    // Word counts stay below 80 %, and whoever reads rightly has 97 %; seeds and processors differ by a few.
-    assert!(run.summary.test_accuracy >= Some(0.88), "{:?}", run.summary);
-
     let predictor = Predictor::new(folder.bundle().unwrap(), &device).unwrap();
     let mut wrong = Vec::new();
     for (class, texts) in TYPED.iter().enumerate() {
         let answers = predictor.answer_texts(texts.iter().copied()).unwrap();
-        let pairs = texts.iter().zip(answers);
-        wrong.extend(pairs.filter(|(_, answer)| answer.class().unwrap().0 != class));
+        let answered = texts.iter().zip(answers);
+        let mistaken = answered.filter(|(_, answer)| answer.class().unwrap().0 != class);
+        wrong.extend(mistaken.map(|(text, _)| *text));
     }
+    (run.summary.test_accuracy.unwrap(), wrong)
+}
+
+#[test]
+fn the_lessons_network_learns_the_built_in_reviews_and_reads_what_people_type() {
+    // Seeds and processors differ by a few answers: the middle one of three counts.
+    let networks = [42, 43, 44].map(lesson);
+    let accuracies = networks.iter().map(|(accuracy, _)| *accuracy);
+    let accuracies: Vec<f64> = accuracies.sorted_by(f64::total_cmp).collect();
+    // Word counts stay below 80 %, and whoever reads rightly has 97 %.
+    assert!(accuracies[1] >= 0.88, "{accuracies:?}");
+    let mistaken = networks.iter().map(|(_, wrong)| wrong.len()).sorted();
+    let mistaken: Vec<usize> = mistaken.collect();
     assert!(
-        wrong.len() <= 5,
-        "{} of 60 are wrong: {wrong:?}",
-        wrong.len()
+        mistaken[1] <= 5,
+        "{mistaken:?} of 60 are wrong: {networks:?}"
     );
 }
