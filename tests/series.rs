@@ -114,7 +114,7 @@ fn a_forecast_that_is_worse_than_none_is_said_to_be() {
     here.train("--dataset stairs.csv --task forecast --target-column step --window 8 --hidden-size 4 --epochs 1")
         .assert()
         .success()
-        .stderr(contains("warning: of `step`, the last value is a better forecast"));
+        .stderr(contains("`step`, the network's forecast is not better than the last value"));
 }
 
 #[test]

@@ -44,8 +44,8 @@ pub fn forecast(scores: &ForecastScores) -> Vec<String> {
         );
         let worse = (!column.beats_baselines()).then(|| {
             format!(
-                "warning: of `{name}`, {} is a better forecast than the network's; try more epochs, a longer window, or a \
-                 higher learning rate",
+                "warning: of `{name}`, the network's forecast is not better than {} in both errors; try more epochs, a \
+                 longer window, or a higher learning rate",
                 column.baseline().0
             )
         });

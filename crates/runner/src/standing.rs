@@ -31,7 +31,10 @@ impl Standing {
             .classes()
             .and_then(|scores| scores.largest_class_share);
         let (Some(accuracy), Some(largest)) = (test.accuracy, largest) else {
-            return Self::default();
+            return Self {
+                warnings: without_a_label(config, data, epochs, tested),
+                ..Self::default()
+            };
         };
         // The memory tasks have a chance of their own, and a first symbol is no memory to a linear model.
         let is_task = config.dataset.memory_task().is_some();
@@ -46,16 +49,19 @@ impl Standing {
                  whoever always answers the most frequent label {largest:.4}; up to {:.4} is chance",
                 largest + chance
             ));
-            let hints = to_try(config, data, epochs, (largest, baseline));
+            let mut hints = to_try(config, data, epochs, largest);
+            hints.extend(baseline.map(|baseline| to_learn(config, data, largest, baseline)));
             warnings.push(format!("to try: {}", hints.join("; ")));
         } else if let Some(baseline) = baseline {
             let chance = difference_chance(accuracy, baseline, count);
             if accuracy < baseline - chance {
                 warnings.push(format!(
-                    "{} answers more rightly than the network, {baseline:.4} against {accuracy:.4}: more {noun} or \
-                     more epochs may help the network; else the simpler model is the better tool here",
+                    "{} answers more rightly than the network, {baseline:.4} against {accuracy:.4}: where nothing helps \
+                     the network, the simpler model is the better tool here",
                     described(config)
                 ));
+                let hints = to_try(config, data, epochs, largest);
+                warnings.push(format!("to try: more {noun}; {}", hints.join("; ")));
             }
         }
         Self {
@@ -89,12 +95,30 @@ pub fn beside(config: &RunConfig, summary: &RunSummary) -> Option<String> {
     ))
 }
 
-/// What may help, or tells whether something can help, a network that learnt nothing.
+/// What to know of a network that gives each example any number of labels, and none of the right ones.
+fn without_a_label(
+    config: &RunConfig,
+    data: &EncodedDataset,
+    epochs: &[EpochMetrics],
+    tested: &TestResult,
+) -> Vec<String> {
+    let right = tested.classes().map(|scores| scores.macro_mean.f1);
+    if right.is_none_or(|f1| f1 > 0.0) {
+        return Vec::new();
+    }
+    let hints = to_try(config, data, epochs, 1.0);
+    vec![
+        "the network names none of the right labels".into(),
+        format!("to try: {}", hints.join("; ")),
+    ]
+}
+
+/// What may help a network that learnt little.
 fn to_try(
     config: &RunConfig,
     data: &EncodedDataset,
     epochs: &[EpochMetrics],
-    (largest, baseline): (f64, Option<f64>),
+    largest: f64,
 ) -> Vec<String> {
     let mut hints = Vec::new();
     let train = &data.train;
@@ -136,20 +160,22 @@ fn to_try(
             rate / 4.0
         ));
     }
-    if let Some(baseline) = baseline {
-        let enough = baseline > largest + share_chance(baseline, data.test.len());
-        hints.push(match enough {
-            true => format!(
-                "there is something to learn: {} answers {baseline:.4} rightly",
-                described(config)
-            ),
-            false => format!(
-                "{} learns nothing either ({baseline:.4}): the labels may not follow from the rest, or there are too few rows",
-                described(config)
-            ),
-        });
-    }
     hints
+}
+
+/// Whether there is something to learn, as far as a linear model tells.
+fn to_learn(config: &RunConfig, data: &EncodedDataset, largest: f64, baseline: f64) -> String {
+    let enough = baseline > largest + share_chance(baseline, data.test.len());
+    match enough {
+        true => format!(
+            "there is something to learn: {} answers {baseline:.4} rightly",
+            described(config)
+        ),
+        false => format!(
+            "{} learns nothing either ({baseline:.4}): the labels may not follow from the rest, or there are too few rows",
+            described(config)
+        ),
+    }
 }
 
 /// The share of words that are not in the vocabulary.

@@ -66,9 +66,10 @@ impl ColumnScores {
         }
     }
 
-    /// Whether the network's squared errors are smaller than those of both.
+    /// Whether both errors of the network are smaller than those of [`baseline`](Self::baseline).
     pub fn beats_baselines(&self) -> bool {
-        self.network.rmse < self.baseline().1.rmse
+        let (_, baseline) = self.baseline();
+        self.network.rmse < baseline.rmse && self.network.mae < baseline.mae
     }
 }
 
