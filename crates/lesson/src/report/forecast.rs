@@ -20,10 +20,10 @@ pub(super) fn lead(scores: &ForecastScores) -> Option<String> {
     let (baseline, errors) = column.baseline();
     let verdict = match column.beats_baselines() {
         true => "",
-        false => "no better than ",
+        false => ": the network is no better",
     };
     Some(format!(
-        "forecasts of {} are off by {} on average, {verdict}where {baseline} as the forecast is off by {}",
+        "forecasts of {} are off by {} on average, {baseline} as the forecast by {}{verdict}",
         column.column,
         rounded(column.network.mae),
         rounded(errors.mae)
