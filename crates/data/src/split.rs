@@ -202,7 +202,14 @@ pub(crate) fn parts(
         }
         match lacking(&parts, targets, &units, &held) {
             None => return Ok(parts),
-            Some(lacking) => refused = refused.or(Some(lacking)),
+            Some(lacking) => {
+                // No order gives a class to more parts than it has groups.
+                let is_hopeless = lacking.groups < lacking.parts;
+                refused = refused.or(Some(lacking));
+                if is_hopeless {
+                    break;
+                }
+            }
         }
     }
     Err(refused.expect("every attempt was refused"))

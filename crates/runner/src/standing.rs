@@ -47,7 +47,7 @@ impl Standing {
             warnings.push(format!(
                 "the network is not better than chance: it answers {accuracy:.4} of {count} test {noun} rightly, and \
                  whoever always answers the most frequent label {largest:.4}; up to {:.4} is chance",
-                largest + chance
+                (largest + chance).min(1.0)
             ));
             let mut hints = to_try(config, data, epochs, largest);
             hints.extend(baseline.map(|baseline| to_learn(config, data, largest, baseline)));

@@ -271,9 +271,8 @@ fn figures(input: &Sequence) -> Vec<f32> {
     };
     let width = *width;
     let of_column = |column: usize| {
-        // A number that is missing is none.
         let there = values.iter().skip(column).step_by(width).copied();
-        let there: Vec<f32> = there.filter(|number| number.is_finite()).collect();
+        let there: Vec<f32> = there.collect();
         let (Some(&first), Some(&last)) = (there.first(), there.last()) else {
             return [0.0; FIGURES];
         };

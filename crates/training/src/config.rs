@@ -484,12 +484,6 @@ impl RunConfig {
             }?;
         }
         ensure(
-            objective != Objective::MultiLabel || self.training.keep != Keep::F1,
-            || {
-                "of several labels at once there is no F1 over classes: keep must be \"loss\" or \"accuracy\"".into()
-            },
-        )?;
-        ensure(
             objective.has_accuracy() || self.training.keep == Keep::Loss,
             || "numbers as targets have no accuracy and no F1: keep must be \"loss\"".into(),
         )?;
@@ -605,6 +599,9 @@ impl RunConfig {
                 )
             })?;
         }
+        ensure(self.dataset.label_separator.as_deref() != Some(""), || {
+            "label_separator must hold a character".into()
+        })?;
         for (name, fraction) in [
             ("validation_fraction", training.validation_fraction),
             ("test_fraction", self.dataset.test_fraction),

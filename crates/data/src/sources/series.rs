@@ -447,6 +447,12 @@ pub(super) fn number(cell: &str, decimal_comma: bool) -> std::result::Result<Opt
     if is_missing(cell) {
         return Ok(None);
     }
+    if decimal_comma && cell.contains('.') {
+        return Err(format!(
+            "\"{}\" holds a point where commas are decimal: write thousands without a mark",
+            shown(cell, SHOWN_NAME)
+        ));
+    }
     let parsed = match decimal_comma {
         true => cell.replace(',', ".").parse::<f64>(),
         false => cell.parse(),

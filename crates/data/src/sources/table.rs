@@ -218,6 +218,14 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
+    /// The first blank line between rows that were read: in a table of one column it may be a value that is missing.
+    pub(crate) fn blank(&self) -> Option<u64> {
+        match &self.rows {
+            Rows::Separated(row) => row.blank(),
+            Rows::JsonLines(_) | Rows::JsonArray(..) => None,
+        }
+    }
+
     /// Where it lies.
     pub(crate) fn path(&self) -> &Path {
         &self.path

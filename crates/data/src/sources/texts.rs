@@ -493,7 +493,14 @@ impl<'a> Reader<'a> {
             }
         };
         let mut kept: Vec<String> = Vec::new();
-        for label in labels {
+        let mut known = HashSet::new();
+        if labels.len() > Labels::MOST {
+            return Err(format!(
+                "{} labels are more than a row may have",
+                labels.len()
+            ));
+        }
+        for label in &labels {
             let label = label.trim();
             let most = self.limits.label;
             if label.len() > most {
@@ -508,7 +515,7 @@ impl<'a> Reader<'a> {
                     "the label holds U+FFFD, which stands for bytes that were lost; save the table as UTF-8".into(),
                 );
             }
-            if !label.is_empty() && !kept.iter().any(|known| known == label) {
+            if !label.is_empty() && known.insert(label) {
                 kept.push(label.to_owned());
             }
         }
@@ -1201,6 +1208,9 @@ mod tests {
         assert_eq!((names(&dataset), all(&dataset)), (vec!["x", "0"], 60));
         let dataset = load_with(table(), |options| options.choice = choose("2=")).unwrap();
         assert_eq!((names(&dataset), all(&dataset)), (vec!["0", "4"], 40));
+        let taken = load_with(table(), |options| options.choice = choose("0=2,4"));
+        let taken = taken.unwrap_err().to_string();
+        assert!(taken.contains("some rows have the label `2`"), "{taken}");
         let missing = load_with(table(), |options| options.choice = choose("0,5"));
         let missing = missing.unwrap_err().to_string();
         assert!(missing.contains("no row has the label `5`"), "{missing}");

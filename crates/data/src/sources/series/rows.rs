@@ -148,6 +148,18 @@ pub(super) fn read(
             group.time = time;
         }
     }
+    if table.columns().len() == 1
+        && let Some(line) = table.blank()
+    {
+        // Left out, it would bring what comes before and after it together.
+        return Err(DataError::Row {
+            path: path.into(),
+            line,
+            reason: "the line is blank: where a number is missing, write NaN, which --missing mask reads; else take \
+                     the line out"
+                .into(),
+        });
+    }
     rows.notes.append(&mut table.notes);
     if let Some((line, column)) = unsorted.zip(columns.time.as_ref()) {
         rows.notes.push(Note::doubtful(format!(

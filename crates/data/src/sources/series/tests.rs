@@ -328,6 +328,44 @@ fn missing_numbers_are_refused_or_marked() {
 }
 
 #[test]
+fn no_gap_closes_and_no_thousand_becomes_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let one_column = |blank: &str| {
+        let rows = (0..100).map(|row| match row {
+            50 => format!("{blank}{row}\n"),
+            row => format!("{row}\n"),
+        });
+        format!("load\n{}\n\n", rows.collect::<String>())
+    };
+    let forecast = |table: String| {
+        let mut options = options(&folder, "power.csv", table, SeriesTask::Forecast);
+        options.target_columns = names(&["load"]);
+        options.window = Some(4);
+        options
+    };
+    loaded(&forecast(one_column(""))).unwrap();
+    let message = refused(&forecast(one_column("\n")));
+    assert!(message.contains("line 52: the line is blank"), "{message}");
+
+    let german = (990..1010).map(|load| format!("\"{}.{:03},5\"\n", load / 1000, load % 1000));
+    let mut german = forecast(format!("load\n{}", german.collect::<String>()));
+    german.decimal_comma = true;
+    let message = refused(&german);
+    assert!(
+        message.contains("holds a point where commas are decimal"),
+        "{message}"
+    );
+
+    let mut huge = forecast(one_column(""));
+    (huge.window, huge.horizon, huge.stride) = (Some(usize::MAX), usize::MAX, Some(usize::MAX));
+    assert!(
+        refused(&huge).contains("no series has the"),
+        "{}",
+        refused(&huge)
+    );
+}
+
+#[test]
 fn what_is_no_number_is_named_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     for (cell, reason) in [

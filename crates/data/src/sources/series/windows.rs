@@ -103,7 +103,7 @@ pub(super) fn cut(
             });
         }
     }
-    let needed = shape.window.unwrap_or(1) + shape.horizon;
+    let needed = shape.window.unwrap_or(1).saturating_add(shape.horizon);
     if pieces.is_empty() {
         return Err(refuse(format!(
             "no series has the {needed} rows that a window takes, or none has a target; give shorter windows with \
@@ -139,8 +139,8 @@ fn spans(all: usize, shape: &Shape, open_end: bool) -> Vec<[usize; 3]> {
         return vec![[0, all, all]];
     };
     let span = window.saturating_add(shape.horizon);
-    let starts = (0..).step_by(shape.stride);
-    let starts = starts.take_while(|start: &usize| start.saturating_add(span) <= all);
+    let starts = (0..=all).step_by(shape.stride);
+    let starts = starts.take_while(|start| start.saturating_add(span) <= all);
     let mut spans: Vec<_> = starts
         .map(|start| [start, start + window, start + span])
         .collect();
@@ -149,7 +149,7 @@ fn spans(all: usize, shape: &Shape, open_end: bool) -> Vec<[usize; 3]> {
         // Every row gets its class.
         SeriesTask::Tag if read < all => spans.push([read, all, all]),
         SeriesTask::Forecast if open_end && window <= all => {
-            spans.push([all - window, all, all + shape.horizon]);
+            spans.push([all - window, all, all.saturating_add(shape.horizon)]);
         }
         _ => {}
     }

@@ -20,6 +20,8 @@ pub(super) struct Separated {
     quoted: u64,
     /// Where the first cell of the row opens that goes on in another line.
     spans: Option<(u64, usize)>,
+    /// The first blank line between rows.
+    blank: Option<u64>,
 }
 
 /// Why a row can't be read, where it matters to whoever recognises the quoting.
@@ -46,7 +48,13 @@ impl Separated {
             ends: Vec::new(),
             quoted: 0,
             spans: None,
+            blank: None,
         }
+    }
+
+    /// The first blank line between rows.
+    pub(super) fn blank(&self) -> Option<u64> {
+        self.blank
     }
 
     /// Keeps so many cells of a row at most.
@@ -96,14 +104,20 @@ impl Separated {
         self.written.clear();
         self.cells.clear();
         self.ends.clear();
+        let is_between = self.count > 0;
         self.count = 0;
         self.spans = None;
+        let mut blank = None;
         while self.written.trim_end_matches(['\r', '\n']).is_empty() {
+            if is_between && !self.written.is_empty() {
+                blank = blank.or(Some(lines.line()));
+            }
             self.written.clear();
             if !lines.append_line(&mut self.written, None)? {
                 return Ok(Ok(None));
             }
         }
+        self.blank = self.blank.or(blank);
         let line = lines.line();
         // Where the line that is read begins, and what of the row is read.
         let (mut start, mut at) = (0, 0);

@@ -122,6 +122,12 @@ impl Classes {
                 false => in_order(kept.map(name).collect()),
             };
         }
+        if let [name] = &choice.names()[..] {
+            return Err(refused(format!(
+                "`{}` alone is chosen of the labels; a classifier needs two",
+                shown(name, SHOWN_NAME)
+            )));
+        }
         if names.len() < 2 {
             return Err(refused(format!(
                 "every row has the label {}; a classifier needs two",
@@ -139,7 +145,25 @@ impl Classes {
             )));
         }
         note_look_alikes(&names, notes);
-        Ok(Self::known(Labels::new(names)?, choice))
+        let classes = Self::known(Labels::new(names)?, choice);
+        if !choice.names().is_empty()
+            && let Some(label) = written().find(|label| classes.is_taken(label))
+        {
+            let label = shown(label, SHOWN_NAME);
+            return Err(refused(format!(
+                "some rows have the label `{label}`, which isn't among those that were chosen, but a chosen one is \
+                 called so now: choose it too, or leave it out by `{label}=`"
+            )));
+        }
+        Ok(classes)
+    }
+
+    /// Whether a label that nobody chose would be taken for one that was.
+    fn is_taken(&self, label: &str) -> bool {
+        let unlisted = |label| self.choice.of(label) == Chosen::Unlisted;
+        unlisted(label)
+            && whole(label).is_none_or(unlisted)
+            && matches!(self.class(label), Ok(Some(_)))
     }
 
     /// The class of a label, or none if it is left out.

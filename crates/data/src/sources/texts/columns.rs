@@ -106,8 +106,15 @@ impl Columns {
             [None, Some(label)] if names.len() == 2 => [Some(1 - label), Some(label)],
             found => found,
         };
-        let place =
-            |found: Option<usize>, usual: &str| found.map_or_else(|| table.column(usual), Ok);
+        let place = |found: Option<usize>, usual: &str| match found {
+            Some(place) => Ok(place),
+            None => table.column(usual).map_err(|mut error| {
+                if let DataError::MissingColumn { hint, .. } = &mut error {
+                    hint.insert_str(0, &format!(" as {usual}_column"));
+                }
+                error
+            }),
+        };
         let [text, label] = [place(found[0], "text")?, place(found[1], "label")?];
         let refused = |reason| {
             Err(DataError::LabelColumn {
