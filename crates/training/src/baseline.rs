@@ -13,6 +13,8 @@ const PASSES: usize = 50;
 const MOST_WORK: usize = 1 << 27;
 /// Passes that there is always time for.
 const LEAST_PASSES: usize = 4;
+/// Test examples that are rows of numbers at a time.
+const ROWS_AT_ONCE: usize = 4096;
 /// Passes in a row without a lower validation loss, after which it ends.
 const PATIENCE: usize = 3;
 /// AdaGrad's rate.
@@ -50,16 +52,15 @@ pub fn baseline(data: &EncodedDataset) -> Option<f64> {
     let buckets = (MOST_WEIGHTS / outputs).min(MOST_FEATURES);
     let buckets = 1 << buckets.checked_ilog2()?;
     let mut features = Features::of(&data.train, orders, buckets)?;
-    let train = features.kept(
-        &data.train,
-        MOST_NUMBERS.min(MOST_WORK / outputs / LEAST_PASSES),
-    )?;
+    let most = MOST_NUMBERS.min(MOST_WORK / outputs / LEAST_PASSES);
+    let train = features.kept(&data.train, most)?;
     if train.len() < data.train.len().min(ROWS_A_CLASS * classes) {
         return None;
     }
     features.weigh(&train);
     let train = features.rows(train.into_iter())?;
-    let validation = features.rows(data.validation.iter())?;
+    let validation = features.kept(&data.validation, most)?;
+    let validation = features.rows(validation.into_iter())?;
     let mut model = Model::new(features.count(), outputs);
     let (mut best, mut since) = ((f64::INFINITY, model.weights.clone()), 0);
     let mut order: Vec<usize> = (0..train.len()).collect();
@@ -81,9 +82,15 @@ pub fn baseline(data: &EncodedDataset) -> Option<f64> {
     }
     drop(train);
     model.weights = best.1;
-    let test = features.rows(data.test.iter())?;
-    let right = (0..test.len()).filter(|&row| model.is_right(test.row(row)));
-    Some(right.count() as f64 / test.len() as f64)
+    let mut right = 0;
+    // Not all at once: their numbers take more memory than the examples.
+    for part in data.test.chunks(ROWS_AT_ONCE) {
+        let part = features.rows(part.iter())?;
+        right += (0..part.len())
+            .filter(|&row| model.is_right(part.row(row)))
+            .count();
+    }
+    Some(right as f64 / data.test.len() as f64)
 }
 
 /// How examples become rows of numbers.
