@@ -135,6 +135,95 @@ fn what_another_table_shares_with_the_training_part_is_said() {
 }
 
 #[test]
+fn a_table_that_was_changed_in_place_is_tested_as_another_one_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.films("films.csv", 0);
+    sandbox
+        .train("--dataset films.csv --epochs 1 --run run")
+        .assert()
+        .success();
+    let mut text = fs::read_to_string(sandbox.path("films.csv")).unwrap();
+    text += "\"one more good film\",pos\n";
+    fs::write(sandbox.path("films.csv"), text).unwrap();
+    sandbox
+        .gatefold("evaluate run --device cpu")
+        .assert()
+        .code(1)
+        .stderr(
+            contains("films.csv has changed since the run was trained")
+                .and(contains("evaluate run --dataset ")),
+        );
+    sandbox
+        .gatefold("evaluate run --device cpu --dataset films.csv")
+        .assert()
+        .success()
+        .stdout(contains("over 201 test texts"))
+        .stderr(
+            contains("it is tested as another table")
+                .and(contains("of the 201 tested texts were trained on")),
+        );
+    // What is tested is another file.
+    sandbox.films("new.csv", 5000);
+    sandbox
+        .gatefold("evaluate run --device cpu --test-data new.csv")
+        .assert()
+        .success();
+}
+
+#[test]
+fn a_test_part_that_is_cut_otherwise_is_known_by_what_was_trained_on() {
+    let sandbox = Sandbox::new();
+    let rows = |i: usize| {
+        let (word, label) = [("bad", "neg"), ("good", "pos")][i % 2];
+        format!("a {word} film by author {i},{label},{}\n", i / 5)
+    };
+    let table = (0..200).map(rows).collect::<String>();
+    fs::write(
+        sandbox.path("films.csv"),
+        format!("text,label,author\n{table}"),
+    )
+    .unwrap();
+    // By letters, no text is read as another.
+    let train = "--tokenizer characters --epochs 1";
+    sandbox
+        .train(&format!("{train} --dataset films.csv --run run"))
+        .assert()
+        .success();
+    assert_eq!(sandbox.json_lines("evaluate run")[0]["trained_on"], 0);
+    for dataset in ["", "--dataset films.csv"] {
+        sandbox
+            .gatefold(&format!(
+                "evaluate run --device cpu {dataset} --group-column author"
+            ))
+            .assert()
+            .success()
+            .stderr(contains("tested texts were trained on; the others alone"));
+    }
+
+    for i in 0..120 {
+        let (word, label) = [("bad", "neg"), ("good", "pos")][i % 2];
+        let folder = sandbox.path("texts").join(label);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(
+            folder.join(format!("{i}.txt")),
+            format!("a {word} film, number {i}"),
+        )
+        .unwrap();
+    }
+    sandbox
+        .train(&format!("{train} --dataset texts --run folder"))
+        .assert()
+        .success();
+    assert_eq!(sandbox.json_lines("evaluate folder")[0]["trained_on"], 0);
+    for i in 0..20 {
+        let path = sandbox.path("texts").join(format!("neg/0{i}.txt"));
+        fs::write(path, format!("a bad film, the new one {i}")).unwrap();
+    }
+    let tested = &sandbox.json_lines("evaluate folder")[0];
+    assert!(tested["trained_on"].as_u64().unwrap() > 0, "{tested}");
+}
+
+#[test]
 fn a_share_to_test_on_is_refused_where_a_run_is_tested() {
     let sandbox = Sandbox::new();
     sandbox.films("films.csv", 0);

@@ -111,10 +111,51 @@ fn a_forecast_that_is_worse_than_none_is_said_to_be() {
         format!("at,step\n{}", rows.collect::<String>()),
     )
     .unwrap();
+    let worse =
+        "warning: of `step`, the last value is as good a forecast as the network's, or better; try";
     here.train("--dataset stairs.csv --task forecast --target-column step --window 8 --hidden-size 4 --epochs 1")
         .assert()
         .success()
-        .stderr(contains("`step`, the network's forecast is not better than the last value"));
+        .stderr(contains(worse));
+    // A warning is no answer.
+    here.gatefold("evaluate run --device cpu")
+        .assert()
+        .success()
+        .stdout(contains("of the last value").and(contains("warning").not()))
+        .stderr(contains(worse));
+}
+
+#[test]
+fn a_series_is_tested_as_the_run_read_it() {
+    let here = Sandbox::new();
+    here.gatefold("dataset generate forecast power.csv")
+        .assert()
+        .success();
+    let columns = "--target-column load --value-columns load,temperature";
+    let read = format!("--task forecast {columns} --window 8");
+    here.train(&format!(
+        "--dataset power.csv {read} --hidden-size 4 --epochs 1"
+    ))
+    .assert()
+    .success();
+    let own = here.json("evaluate run --device cpu --format json");
+    assert_eq!(own[0]["trained_on"], 0);
+    let same = format!("evaluate run --device cpu --format json {read} --horizon 1");
+    assert_eq!(here.json(&same), own);
+    for other in [
+        "--task classify",
+        "--target-column temperature",
+        "--value-columns temperature,load",
+        "--horizon 2",
+        "--window 9",
+    ] {
+        for dataset in ["", "--dataset power.csv"] {
+            here.gatefold(&format!("evaluate run --device cpu {dataset} {other}"))
+                .assert()
+                .code(2)
+                .stderr(contains("a run is tested as it was trained, with"));
+        }
+    }
 }
 
 #[test]

@@ -349,8 +349,45 @@ pub fn is_own(name: &str, of_run: &DatasetConfig) -> Result<bool> {
     Ok(match &of_run.hash {
         Some(hash) => Path::new(name).is_file() && file_hash(Path::new(name))? == *hash,
         // A folder is known by where it lies, and so is a run's table of before.
-        None => std::path::absolute(name).is_ok_and(|path| path == own),
+        None => lies_at(name, own),
     })
+}
+
+fn lies_at(name: &str, own: &Path) -> bool {
+    std::path::absolute(name).is_ok_and(|path| path == own)
+}
+
+/// Whether `name` is the path of a run's own table or folder.
+pub fn lies_at_own(name: &str, of_run: &DatasetConfig) -> bool {
+    is_path(name) && table(of_run).is_some_and(|own| lies_at(name, own))
+}
+
+/// Whether another table, or a folder, lies where a run's own one lay, as far as the run tells.
+///
+/// # Errors
+/// If it can't be read.
+pub fn has_changed(of_run: &DatasetConfig) -> Result<bool> {
+    Ok(match (table(of_run), &of_run.hash) {
+        (Some(own), Some(hash)) if own.is_file() => file_hash(own)? != *hash,
+        (Some(own), Some(_)) => own.exists(),
+        _ => false,
+    })
+}
+
+/// Whether a run's own table is still as it was, so that the test part cut off it is the same.
+///
+/// # Errors
+/// If it isn't, with how to test on it nevertheless: `command` is one that takes `--dataset`.
+pub fn ensure_unchanged(of_run: &DatasetConfig, command: &str) -> Result<()> {
+    let path = Path::new(of_run.name.as_deref().unwrap_or_default());
+    ensure!(
+        !has_changed(of_run)?,
+        "{} has changed since the run was trained, so that its parts would be others; to test on it as another table: \
+         {command} --dataset {}",
+        path.display(),
+        word(path)
+    );
+    Ok(())
 }
 
 /// Whether the files of a run that it names are still there.

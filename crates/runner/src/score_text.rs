@@ -29,29 +29,36 @@ pub fn line(tested: &TestResult) -> String {
     )
 }
 
-/// Errors of forecasts in the unit of the data, a line a column and one more where a forecast without a network is
-/// better.
-pub fn forecast(scores: &ForecastScores) -> Vec<String> {
+/// Errors of forecasts in the unit of the data, a line a column, and warnings of those where a forecast without a network
+/// is as good or better.
+pub fn forecast(scores: &ForecastScores) -> (Vec<String>, Vec<String>) {
     let line = |column: &ColumnScores| {
         let errors =
             |errors: &Errors| format!("{} and {}", rounded(errors.mae), rounded(errors.rmse));
-        let name = within_line(&column.column);
-        let line = format!(
-            "`{name}`: mean absolute error and root mean square error {}; of the last value {}, of the window's mean {}",
+        format!(
+            "`{}`: mean absolute error and root mean square error {}; of the last value {}, of the window's mean {}",
+            within_line(&column.column),
             errors(&column.network),
             errors(&column.last_value),
             errors(&column.window_mean)
-        );
-        let worse = (!column.beats_baselines()).then(|| {
-            format!(
-                "warning: of `{name}`, the network's forecast is not better than {} in both errors; try more epochs, a \
-                 longer window, or a higher learning rate",
-                column.baseline().0
-            )
-        });
-        std::iter::once(line).chain(worse)
+        )
     };
-    scores.columns.iter().flat_map(line).collect()
+    let warning = |column: &ColumnScores| {
+        format!(
+            "of `{}`, {} is as good a forecast as the network's, or better; try more epochs, a longer window, or a higher \
+             learning rate",
+            within_line(&column.column),
+            column.baseline().0
+        )
+    };
+    let worse = scores
+        .columns
+        .iter()
+        .filter(|column| !column.beats_baselines());
+    (
+        scores.columns.iter().map(line).collect(),
+        worse.map(warning).collect(),
+    )
 }
 
 /// What to hold the accuracy against: that of whoever always answers the largest class, and the macro F1.

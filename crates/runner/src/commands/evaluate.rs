@@ -11,7 +11,7 @@ use gatefold_training::config::DatasetConfig;
 use gatefold_training::{Evaluation, Predictor, RunConfig, TestResult};
 use serde::Serialize;
 
-use crate::cli::{EvaluateArgs, is_sound, with_flags};
+use crate::cli::{EvaluateArgs, SeriesArgs, is_sound, with_flags};
 use crate::output::{self, End, Format, accuracy};
 use crate::score_text;
 
@@ -23,7 +23,7 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
         let why = "--test-fraction must be left out: a run's own test part is tested, and another table as a whole";
         return Err(End::Misused(anyhow!(why)).into());
     }
-    let mut own = true;
+    ensure_read_alike(&place.series, &bundle.config.dataset)?;
     // What a flag names in its place is the user's own choice.
     let mut of_run = bundle.config.dataset.clone();
     of_run.test_path = of_run.test_path.filter(|_| place.test_data.is_none());
@@ -43,8 +43,9 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
             dataset.name = Some(name.clone());
         }
         (Some(name), _) => {
-            // What is built in has a test part of its own.
-            own = !dataset::is_path(name);
+            if dataset::lies_at_own(name, &dataset) && dataset::has_changed(&dataset)? {
+                say!("{name} has changed since the run was trained: it is tested as another table");
+            }
             dataset = dataset::all_of(name, &dataset);
         }
         (None, Some(path)) => {
@@ -53,9 +54,12 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
                 format!("to test on another table as a whole: {command} --dataset PATH")
             })?;
         }
+        // A test part that is a file of its own stays the same.
+        (None, None) if of_run.test_path.is_none() && place.test_data.is_none() => {
+            dataset::ensure_unchanged(&dataset, &command)?;
+        }
         (None, None) => {}
     }
-    own &= place.test_data.is_none();
     let apply = |config: &mut RunConfig| {
         config.dataset = dataset;
         args.dataset.place.apply(&mut config.dataset);
@@ -78,11 +82,6 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
         None => name.clone(),
     };
     dataset::ensure_test_part_is_known(&config.dataset)?;
-    if name == "reviews" && folder.seen()?.is_none() {
-        say!(
-            "warning: an earlier version trained the run, on other built-in reviews than are tested here"
-        );
-    }
     let labels = predictor.labels();
     let data = dataset::load(config, labels, &mut progress::reading(&name))?;
     ensure!(
@@ -99,16 +98,10 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     ensure_answers_fit(config, sequences, &selected)?;
     let mut bar = Bar::new("testing", "batches");
     let mut done = |done, all| bar.update(done as u64, all as u64);
-    let mut result = match config.dataset.task {
-        Some(SeriesTask::Forecast) => predictor.test_forecasts(&examples, &mut done)?,
-        _ => predictor.test(&examples, &mut done)?,
-    };
+    let mut result = test(&predictor, &examples, &mut done)?;
     bar.finish();
     result.quote(&texts);
-    let before = match own {
-        true => None,
-        false => TestedBefore::of(&folder, &predictor, &examples)?,
-    };
+    let before = TestedBefore::of(&folder, &predictor, &examples)?;
     match args.format.format {
         Format::Json => output::json(&Tested { result, before }),
         Format::Text => {
@@ -119,7 +112,11 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
                 config.dataset.noun()
             ))?;
             if let Some(scores) = result.forecast() {
-                output::line(&score_text::forecast(scores).join("\n"))?;
+                let (lines, warnings) = score_text::forecast(scores);
+                output::line(&lines.join("\n"))?;
+                for warning in warnings {
+                    say!("warning: {warning}");
+                }
             }
             let Some(scores) = result.classes() else {
                 return Ok(());
@@ -128,6 +125,50 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
             output::line(&score_text::text(scores))
         }
     }
+}
+
+/// Whether flags have a series read as the run read its own.
+///
+/// # Errors
+/// Names the flag that doesn't.
+fn ensure_read_alike(given: &SeriesArgs, of_run: &DatasetConfig) -> Result<()> {
+    let Some(task) = of_run.task else {
+        return Ok(());
+    };
+    let names = |names: &Vec<String>| names.join(",");
+    let number = |number: usize| number.to_string();
+    let of_run = [
+        task.to_string(),
+        names(&of_run.target_columns),
+        names(&of_run.value_columns),
+        number(of_run.horizon.unwrap_or(1)),
+        of_run.window.map_or("no windows".into(), number),
+    ];
+    let given = [
+        ("--task", given.task.map(|task| task.to_string())),
+        ("--target-column", given.target_column.as_ref().map(names)),
+        ("--value-columns", given.value_columns.as_ref().map(names)),
+        ("--horizon", given.horizon.map(number)),
+        ("--window", given.window.map(number)),
+    ];
+    for ((flag, given), of_run) in given.into_iter().zip(of_run) {
+        if given.is_some_and(|given| given != of_run) {
+            let why = format!("a run is tested as it was trained, with {of_run}: leave {flag} out");
+            return Err(End::Misused(anyhow!(why)).into());
+        }
+    }
+    Ok(())
+}
+
+fn test(
+    predictor: &Predictor,
+    examples: &[Example],
+    done: &mut dyn FnMut(usize, usize),
+) -> Result<TestResult> {
+    Ok(match predictor.config().dataset.task {
+        Some(SeriesTask::Forecast) => predictor.test_forecasts(examples, done)?,
+        _ => predictor.test(examples, done)?,
+    })
 }
 
 /// The answer as JSON.
@@ -139,7 +180,7 @@ struct Tested {
     before: Option<TestedBefore>,
 }
 
-/// Of another table, what the run was trained on: a test on that says little.
+/// What of the tested the run was trained on: a test on that says little.
 #[derive(Serialize)]
 struct TestedBefore {
     /// How many of the tested were trained or validated on.
@@ -154,14 +195,18 @@ impl TestedBefore {
     fn of(run: &RunFolder, predictor: &Predictor, examples: &[Example]) -> Result<Option<Self>> {
         let Some(seen) = run.seen()? else {
             say!(
-                "warning: an earlier version trained the run and kept nothing that tells whether it was trained on these"
+                "warning: an earlier version trained the run{}",
+                match predictor.config().dataset.name.as_deref() {
+                    Some("reviews") => ", on other built-in reviews than are tested here",
+                    _ => " and kept nothing that tells whether it was trained on these",
+                }
             );
             return Ok(None);
         };
         let others = seen.others(examples);
         let (all, trained_on) = (examples.len(), examples.len() - others.len());
         let others = match trained_on > 0 && trained_on < all {
-            true => Some(predictor.test(&others, &mut |_, _| {})?.evaluation),
+            true => Some(test(predictor, &others, &mut |_, _| {})?.evaluation),
             false => None,
         };
         if trained_on > 0 {

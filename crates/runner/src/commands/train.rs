@@ -293,9 +293,11 @@ fn report(section: &RunSection, folder: &RunFolder) {
         say!("  ({})", score_text::beside_accuracy(scores));
     }
     if let Some(scores) = &summary.forecast {
-        score_text::forecast(scores)
+        let (lines, warnings) = score_text::forecast(scores);
+        lines.iter().for_each(|line| say!("{line}"));
+        warnings
             .iter()
-            .for_each(|line| say!("{line}"));
+            .for_each(|warning| say!("warning: {warning}"));
     }
     say_standing(config, summary);
     say!("report: {}", folder.report().display());
