@@ -3,13 +3,13 @@
 //! Every part keeps each class's share, and records that belong together stay in one part. The split is drawn with
 //! a constant seed: the same records in the same order give the same parts, whatever a run's seed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::hash::Hash;
 use std::path::Path;
 
-use crate::dataset::Record;
-use crate::error::{DataError, SHOWN_NAME, shown};
+use crate::dataset::{Note, Record};
+use crate::error::{DataError, SHOWN_NAME, shown, shown_names};
 use crate::example::Target;
 use crate::labels::Labels;
 use crate::random::{generator, shuffle};
@@ -103,6 +103,43 @@ pub(crate) fn shared_out(records: Vec<Record>, parts: &[Part]) -> [Vec<Record>; 
         shares[*part as usize].push(record);
     }
     shares
+}
+
+/// The classes that none of the targets has.
+pub(crate) fn missing_classes<'a>(
+    targets: impl Iterator<Item = &'a Target>,
+    labels: &Labels,
+) -> Vec<u32> {
+    let mut there: HashSet<u32> = HashSet::new();
+    for target in targets {
+        there.extend(match target {
+            Target::ClassSet(classes) | Target::Classes(classes) => classes.as_slice(),
+            Target::Class(class) => std::slice::from_ref(class),
+            Target::Values(_) => &[],
+        });
+    }
+    let classes = (0..).take(labels.len());
+    classes.filter(|class| !there.contains(class)).collect()
+}
+
+/// Notes the classes that the targets of a part, or of its file, lack.
+pub(crate) fn note_missing_classes<'a>(
+    part: impl fmt::Display,
+    targets: impl Iterator<Item = &'a Target>,
+    labels: &Labels,
+    notes: &mut Vec<Note>,
+) {
+    let missing = missing_classes(targets, labels);
+    if !missing.is_empty() {
+        let names = missing
+            .iter()
+            .filter_map(|&class| labels.name(class as usize));
+        notes.push(Note::doubtful(format!(
+            "{part} has no row of {}, so that its figures say nothing about {}",
+            shown_names(names),
+            if missing.len() == 1 { "it" } else { "them" }
+        )));
+    }
 }
 
 /// Which records have to stay in one part.

@@ -22,7 +22,7 @@ use crate::labels::Labels;
 use crate::limits::Limits;
 use crate::sequence::Sequence;
 use crate::series::{Missing, RecognisedSeries, SeriesTask};
-use crate::split::{Fractions, Groups, Part, parts};
+use crate::split::{Fractions, Groups, Part, missing_classes, note_missing_classes, parts};
 
 pub use self::columns::SeriesHint;
 
@@ -253,6 +253,38 @@ impl SeriesOptions {
         self.task == SeriesTask::Forecast || overlaps && self.group_column.is_none()
     }
 
+    /// Refuses a part that was cut off and lacks a class, or is empty; of timesteps' classes, only what is trained on
+    /// must have all. Classes that a network knows already may be missing.
+    fn check_parts(
+        &self,
+        dataset: &Dataset,
+        labels: Option<&Labels>,
+        notes: &mut Vec<Note>,
+    ) -> Result<()> {
+        for (part, records) in [
+            (Part::Train, &dataset.train),
+            (Part::Validation, &dataset.validation),
+            (Part::Test, &dataset.test),
+        ] {
+            if records.is_empty() {
+                return Err(self.lacking(part, None, None));
+            }
+            let Some(labels) = labels else { continue };
+            let targets = || records.iter().map(|record| &record.target);
+            let own = self.test_path.as_ref().filter(|_| part == Part::Test);
+            if let Some(path) = own {
+                note_missing_classes(path.display(), targets(), labels, notes);
+            } else if self.task == SeriesTask::Tag && part != Part::Train {
+                note_missing_classes(part, targets(), labels, notes);
+            } else if self.labels.is_none()
+                && let Some(class) = missing_classes(targets(), labels).first()
+            {
+                return Err(self.lacking(part, Some(*class), Some(labels)));
+            }
+        }
+        Ok(())
+    }
+
     fn lacking(&self, part: Part, class: Option<u32>, labels: Option<&Labels>) -> DataError {
         let name = class.and_then(|class| labels?.name(class as usize));
         let what = match name {
@@ -346,15 +378,7 @@ pub(super) fn load(
             }
         }
     }
-    for (part, records) in [
-        (Part::Train, &dataset.train),
-        (Part::Validation, &dataset.validation),
-        (Part::Test, &dataset.test),
-    ] {
-        if records.is_empty() {
-            return Err(options.lacking(part, None, None));
-        }
-    }
+    options.check_parts(&dataset, labels.as_ref(), &mut notes)?;
     dataset.labels = labels;
     dataset.notes = notes;
     Ok(dataset)

@@ -20,7 +20,7 @@ use crate::form::TableForm;
 use crate::labels::Labels;
 use crate::limits::{Limits, size};
 use crate::random::mix;
-use crate::split::{Fractions, Groups, parts, shared_out};
+use crate::split::{Fractions, Groups, note_missing_classes, parts, shared_out};
 
 /// Where the texts and their labels are in a table, and what is done with them.
 ///
@@ -545,7 +545,8 @@ fn share_out(
 ) -> Result<[Vec<Record>; 3]> {
     for (path, part) in own.iter().filter(|(_, part)| !part.is_empty()) {
         note_shared_texts(&rows, path, part, notes);
-        note_missing_classes(path, part, labels, notes);
+        let targets = part.iter().map(|row| &row.record.target);
+        note_missing_classes(path.display(), targets, labels, notes);
     }
     let [(_, own_validation), (_, own_test)] = own;
     let fractions = Fractions {
@@ -639,31 +640,6 @@ fn note_shared_texts(train: &[TextRow], path: &Path, part: &[TextRow], notes: &m
             part.len(),
             path.display(),
             other.count()
-        )));
-    }
-}
-
-fn note_missing_classes(path: &Path, part: &[TextRow], labels: &Labels, notes: &mut Vec<Note>) {
-    let there: HashSet<u32> = part
-        .iter()
-        .flat_map(|row| match &row.record.target {
-            Target::ClassSet(set) => set.as_slice(),
-            Target::Class(class) => std::slice::from_ref(class),
-            _ => &[],
-        })
-        .copied()
-        .collect();
-    let names = (0..).zip(labels.names());
-    let missing: Vec<&str> = names
-        .filter(|(class, _)| !there.contains(class))
-        .map(|(_, name)| name.as_str())
-        .collect();
-    if !missing.is_empty() {
-        notes.push(Note::doubtful(format!(
-            "{} has no row of {}, so that its figures say nothing about {}",
-            path.display(),
-            shown_names(missing.iter().copied()),
-            if missing.len() == 1 { "it" } else { "them" }
         )));
     }
 }

@@ -642,3 +642,39 @@ fn every_generated_table_can_be_learnt_from() {
         assert_eq!(dataset.labels.map(|labels| labels.len()), group.map(|_| 3));
     }
 }
+
+#[test]
+fn a_part_that_lacks_a_class_is_refused_or_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = |lo, hi| {
+        let states = [vec!["lo"; lo], vec!["hi"; hi]].concat();
+        let rows = (0..)
+            .zip(states)
+            .map(|(row, state)| format!("{},{state}\n", row % 7));
+        format!("power,state\n{}", rows.collect::<String>())
+    };
+    let mut options = options(&folder, "s.csv", rows(350, 50), SeriesTask::Classify);
+    options.target_columns = names(&["state"]);
+    (options.window, options.stride) = (Some(10), Some(5));
+    let message = refused(&options);
+    assert!(
+        message.contains("the training part has no sequence of the class `hi`; windows that overlap are split by time"),
+        "{message}"
+    );
+    options.task = SeriesTask::Tag;
+    assert!(refused(&options).contains("the training part has no sequence of the class `hi`"));
+    // A network that knows them tests all the same.
+    options.labels = Some(Labels::new(names(&["hi", "lo"])).unwrap());
+    loaded(&options).unwrap();
+    (options.task, options.labels, options.stride) = (SeriesTask::Classify, None, None);
+    let test_path = folder.path().join("test.csv");
+    fs::write(&test_path, rows(50, 0)).unwrap();
+    options.test_path = Some(test_path);
+    let dataset = loaded(&options).unwrap();
+    let said = "test.csv has no row of `hi`, so that its figures say nothing about it";
+    assert!(
+        dataset.notes.iter().any(|note| note.text.ends_with(said)),
+        "{:?}",
+        dataset.notes
+    );
+}
