@@ -10,12 +10,13 @@ use rayon::prelude::*;
 use super::acl_imdb::{REPORT_EVERY, read_review};
 use super::progress::{LoadProgress, Unit};
 use super::table;
+use super::texts::{Cut, TextRow, note_repeated_texts, share_out};
 use crate::dataset::{Dataset, Note, Record};
 use crate::error::{DataError, Result, SHOWN_NAME, shown, shown_names};
 use crate::labels::Labels;
 use crate::limits::{Limits, size};
 use crate::random::mix;
-use crate::split::{Fractions, Groups, Part, parts, shared_out};
+use crate::split::Part;
 
 /// What the folders of the parts may be called.
 const PARTS: [(&str, Part); 6] = [
@@ -67,7 +68,9 @@ pub(super) fn load(
     let mut found = Found::default();
     found.find(&options.path, limits)?;
     let Found {
-        mut files, notes, ..
+        mut files,
+        mut notes,
+        ..
     } = found;
     files.sort_unstable();
     let classes: BTreeSet<&str> = files.iter().map(|(_, class, _)| class.as_str()).collect();
@@ -120,10 +123,7 @@ pub(super) fn load(
         })?,
         None => UTF_8,
     };
-    let mut dataset = Dataset {
-        notes,
-        ..Dataset::default()
-    };
+    let [mut rows, mut own_validation, mut own_test] = [const { Vec::new() }; 3];
     let total = files.len() as u64;
     let (mut done, mut bytes) = (0, 0);
     for some in files.chunks(REPORT_EVERY) {
@@ -141,15 +141,20 @@ pub(super) fn load(
                 false => Ok(text.into_owned()),
             }
         });
-        for ((part, class, _), text) in some.iter().zip(texts.collect::<Result<Vec<_>>>()?) {
+        let texts = texts.collect::<Result<Vec<_>>>()?;
+        for (place, ((part, class, _), text)) in (done..).zip(some.iter().zip(texts)) {
             bytes += text.len() as u64;
             let class = labels.class(class).expect("every folder is a label");
             match part {
-                Part::Train => &mut dataset.train,
-                Part::Validation => &mut dataset.validation,
-                Part::Test => &mut dataset.test,
+                Part::Train => &mut rows,
+                Part::Validation => &mut own_validation,
+                Part::Test => &mut own_test,
             }
-            .push(Record::text(text, class));
+            .push(TextRow {
+                line: place,
+                group: None,
+                record: Record::text(text, class),
+            });
         }
         if bytes > limits.reviews {
             return Err(DataError::TooMuch {
@@ -165,22 +170,37 @@ pub(super) fn load(
             unit: Unit::Files,
         });
     }
-    mix(&mut dataset.train);
-    mix(&mut dataset.validation);
-    mix(&mut dataset.test);
-    let held = Fractions {
-        test: is_cut.then_some(fraction),
-        validation: (!present.contains(&Part::Validation)).then_some(options.validation_fraction),
+    let places = |places: [u64; 2]| {
+        let name = |place| {
+            let path = &files[place as usize].2;
+            let path = path.strip_prefix(&options.path).unwrap_or(path);
+            shown(&path.to_string_lossy(), SHOWN_NAME)
+        };
+        let [one, other] = places.map(name);
+        format!("`{one}` and `{other}`")
     };
-    let targets: Vec<_> = dataset.train.iter().map(|record| &record.target).collect();
-    let of = parts(&targets, Groups::new(targets.len()), held)
-        .map_err(|lacking| lacking.error(&options.path, Some(&labels)))?;
-    let [train, validation, test] = shared_out(dataset.train, &of);
-    dataset.train = train;
-    dataset.validation.extend(validation);
-    dataset.test.extend(test);
+    note_repeated_texts(&rows, "files", places, &mut notes);
+    mix(&mut rows);
+    mix(&mut own_validation);
+    mix(&mut own_test);
+    // The folder of a part has those of the classes.
+    let folder = |part| {
+        let file = files.iter().find(|(of, ..)| *of == part);
+        let folder = file.and_then(|(.., path)| path.ancestors().nth(2));
+        folder.unwrap_or(&options.path).to_owned()
+    };
+    let own = [
+        (folder(Part::Validation), own_validation),
+        (folder(Part::Test), own_test),
+    ];
+    let cut = Cut {
+        path: &options.path,
+        test: fraction,
+        validation: options.validation_fraction,
+    };
+    let [train, validation, test] = share_out(rows, own, cut, &labels, &mut notes)?;
     let name = options.path.file_name().unwrap_or(options.path.as_os_str());
-    dataset.notes.insert(
+    notes.insert(
         0,
         Note::understood(format!(
             "{}: texts in folders, a class each: {}",
@@ -188,8 +208,14 @@ pub(super) fn load(
             labels.shown()
         )),
     );
-    dataset.labels = Some(labels);
-    Ok(dataset)
+    Ok(Dataset {
+        train,
+        validation,
+        test,
+        labels: Some(labels),
+        notes,
+        ..Dataset::default()
+    })
 }
 
 /// The names of the folders as labels, in their order as numbers if all are numbers.
@@ -416,6 +442,53 @@ mod tests {
         assert_eq!(parts.map(Vec::len), [24, 6, 10]);
         assert_eq!(dataset.labels.as_ref().unwrap().names(), ["9", "10"]);
         assert_eq!(read(&options).unwrap(), dataset);
+    }
+
+    #[test]
+    fn identical_texts_stay_in_one_part_or_are_told() {
+        let files: Vec<String> = (0..20)
+            .flat_map(|text| ["neg", "pos"].map(|class| format!("{class}/{text}.txt")))
+            .collect();
+        let (root, options) = folder_of(&files.iter().map(String::as_str).collect::<Vec<_>>());
+        let write = |file: &str, text: &str| fs::write(root.path().join(file), text).unwrap();
+        (0..10).for_each(|text| write(&format!("pos/{text}.txt"), "the same\n"));
+        write("neg/3.txt", "the same");
+        let dataset = read(&options).unwrap();
+        let parts = [&dataset.train, &dataset.validation, &dataset.test];
+        let with = parts.into_iter().filter(|records| {
+            texts(records)
+                .iter()
+                .any(|(text, _)| text.trim() == "the same")
+        });
+        assert_eq!(with.count(), 1);
+        let said = "10 of 40 files repeat the text of another one, and a text is there with different labels, the \
+                    first `neg/3.txt` and `pos/0.txt`; identical texts stay in one part";
+        let notes = |dataset: Dataset| {
+            let notes = dataset.notes.into_iter().map(|note| note.text);
+            notes.collect::<Vec<_>>().join("\n").replace('\\', "/")
+        };
+        let noted = notes(dataset);
+        assert!(noted.contains(said), "{noted}");
+
+        let (root, options) = folder_of(&[
+            "train/a/1.txt",
+            "train/b/1.txt",
+            "train/a/2.txt",
+            "train/b/2.txt",
+            "test/a/1.txt",
+            "test/b/1.txt",
+        ]);
+        fs::write(
+            root.path().join("test/b/1.txt"),
+            "the text of train/a/1.txt",
+        )
+        .unwrap();
+        let noted = notes(read(&options).unwrap());
+        let said = "test are trained on too, 1 of them with another label";
+        assert!(
+            noted.contains("1 of 2 texts of ") && noted.contains(said),
+            "{noted}"
+        );
     }
 
     #[test]

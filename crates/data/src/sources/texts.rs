@@ -164,7 +164,8 @@ pub(super) fn load(
         meant(own_validation, "the validation split")?,
         meant(own_test, "the test split")?,
     ];
-    note_repeated_texts(&rows, &mut notes);
+    let places = |[one, other]: [u64; 2]| format!("on lines {one} and {other}");
+    note_repeated_texts(&rows, "rows", places, &mut notes);
     mix(&mut rows);
     let labels = classes.labels.clone();
     if reader.several == Some(false)
@@ -177,7 +178,12 @@ pub(super) fn load(
              the other order turns that round"
         )));
     }
-    let [train, validation, test] = share_out(rows, own, options, &labels, &mut notes)?;
+    let cut = Cut {
+        path: &options.path,
+        test: fraction,
+        validation: options.validation_fraction,
+    };
+    let [train, validation, test] = share_out(rows, own, cut, &labels, &mut notes)?;
     Ok(Dataset {
         train,
         validation,
@@ -202,8 +208,9 @@ fn not_empty(path: &Path, part: &'static str, rows: &[TextRow]) -> Result<()> {
 
 /// A row of a table.
 pub(crate) struct TextRow {
-    line: u64,
-    group: Option<u32>,
+    /// In a folder, the place of its file.
+    pub(crate) line: u64,
+    pub(crate) group: Option<u32>,
     /// Its classes are spellings until they are meant.
     pub(crate) record: Record,
 }
@@ -535,11 +542,19 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// What rows are cut into parts, and which shares are held out where a part has no rows of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut<'a> {
+    pub(super) path: &'a Path,
+    pub(super) test: f64,
+    pub(super) validation: f64,
+}
+
 /// The training, the validation and the test part: of the rows what is held out, or those of their own tables.
-fn share_out(
+pub(super) fn share_out(
     rows: Vec<TextRow>,
     own: [(PathBuf, Vec<TextRow>); 2],
-    options: &TableOptions,
+    cut: Cut,
     labels: &Labels,
     notes: &mut Vec<Note>,
 ) -> Result<[Vec<Record>; 3]> {
@@ -550,10 +565,8 @@ fn share_out(
     }
     let [(_, own_validation), (_, own_test)] = own;
     let fractions = Fractions {
-        test: own_test.is_empty().then_some(options.test_fraction),
-        validation: own_validation
-            .is_empty()
-            .then_some(options.validation_fraction),
+        test: own_test.is_empty().then_some(cut.test),
+        validation: own_validation.is_empty().then_some(cut.validation),
     };
     let targets: Vec<&Target> = rows.iter().map(|row| &row.record.target).collect();
     let by_column = || {
@@ -573,7 +586,7 @@ fn share_out(
         Ok(parted) => parted,
         Err(_) => {
             let parted = parts(&targets, by_column(), fractions);
-            let parted = parted.map_err(|lacking| lacking.error(&options.path, Some(labels)))?;
+            let parted = parted.map_err(|lacking| lacking.error(cut.path, Some(labels)))?;
             notes.push(Note::doubtful(
                 "identical texts are in several parts, because a part would lack a class otherwise: what is tested was \
                  partly trained on",
@@ -587,11 +600,17 @@ fn share_out(
     Ok([train, own(own_validation, validation), own(own_test, test)])
 }
 
-fn note_repeated_texts(rows: &[TextRow], notes: &mut Vec<Note>) {
+/// Notes texts that are there several times; `places` says where the first two with different labels are.
+pub(super) fn note_repeated_texts(
+    rows: &[TextRow],
+    what: &str,
+    places: impl Fn([u64; 2]) -> String,
+    notes: &mut Vec<Note>,
+) {
     let mut firsts: HashMap<&str, &TextRow> = HashMap::with_capacity(rows.len());
     let mut repeated = 0;
     let mut contradicted = HashSet::new();
-    let mut lines: Option<(u64, u64)> = None;
+    let mut lines: Option<[u64; 2]> = None;
     for row in rows {
         let first = *firsts.entry(row.text()).or_insert(row);
         if std::ptr::eq(first, row) {
@@ -599,23 +618,23 @@ fn note_repeated_texts(rows: &[TextRow], notes: &mut Vec<Note>) {
         }
         repeated += 1;
         if first.record.target != row.record.target && contradicted.insert(row.text()) {
-            lines = lines.or(Some((first.line, row.line)));
+            lines = lines.or(Some([first.line, row.line]));
         }
     }
     if repeated > 0 {
         notes.push(Note::doubtful(format!(
-            "{repeated} of {} rows repeat{} the text of another one{}",
+            "{repeated} of {} {what} repeat{} the text of another one{}",
             rows.len(),
             if repeated == 1 { "s" } else { "" },
             match lines {
                 None => "; identical texts stay in one part".to_owned(),
-                Some((one, other)) => format!(
-                    ", and {} with different labels, the first on lines {one} and {other}; identical texts stay in one \
-                     part",
+                Some(lines) => format!(
+                    ", and {} with different labels, the first {}; identical texts stay in one part",
                     match contradicted.len() {
                         1 => "a text is there".to_owned(),
                         count => format!("{count} texts are there"),
-                    }
+                    },
+                    places(lines)
                 ),
             }
         )));
