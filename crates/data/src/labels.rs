@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, Result, SHOWN_NAME, from_json, shown, shown_names};
 
+/// Labels that say yes, where one of two does.
+const POSITIVE: [&str; 9] = [
+    "good", "pos", "positive", "ja", "like", "spam", "true", "y", "yes",
+];
+
 /// The names of classes in their order: the first is that of class 0.
 ///
 /// Its serialised form is a list: `["negative","positive"]`.
@@ -83,6 +88,19 @@ impl Labels {
         shown_names(self.0.iter().map(String::as_str))
     }
 
+    /// Which of two is the positive one, where they aren't those of reviews.
+    pub(crate) fn positive(&self) -> Option<String> {
+        let [negative, positive] = &self.0[..] else {
+            return None;
+        };
+        let [negative, positive] = [negative, positive].map(|name| shown(name, SHOWN_NAME));
+        (*self != Self::negative_positive()).then(|| {
+            format!(
+                "of the two labels `{positive}` is the positive one, `{negative}` the negative one"
+            )
+        })
+    }
+
     /// The labels as JSON.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("strings always have a JSON form")
@@ -105,6 +123,42 @@ impl TryFrom<Vec<String>> for Labels {
     }
 }
 
+/// Names in the order of their classes, each once: of numbers where all begin with one, else of texts; of two the one
+/// that says yes last.
+pub(crate) fn in_order(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names.dedup();
+    // `3 stars` has a number too.
+    let number = |name: &String| -> Option<f64> {
+        let number: f64 = name.split_whitespace().next()?.parse().ok()?;
+        number.is_finite().then_some(number)
+    };
+    if names.iter().all(|name| number(name).is_some()) {
+        // Stable: labels that are the same number stay in their order as texts.
+        names.sort_by(|one, other| {
+            let [one, other] = [one, other].map(|name| number(name).unwrap_or(0.0));
+            one.total_cmp(&other)
+        });
+    }
+    if let [first, second] = &names[..]
+        && says_yes(first, second)
+    {
+        names.reverse();
+    }
+    names
+}
+
+/// Whether `one` of two labels says yes and `other` doesn't, or only says that it isn't the one.
+fn says_yes(one: &str, other: &str) -> bool {
+    let [one, other] = [one, other].map(str::to_lowercase);
+    let is_positive = |label: &String| POSITIVE.contains(&label.as_str());
+    let denied = |prefix: &str| {
+        let rest = other.strip_prefix(prefix);
+        rest.is_some_and(|rest| rest.trim_start_matches([' ', '-', '_']) == one)
+    };
+    is_positive(&one) && !is_positive(&other) || ["not", "non", "no", "un"].into_iter().any(denied)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +177,28 @@ mod tests {
         }
         assert_eq!((labels.name(3), labels.class("d")), (None, None));
         assert_eq!(Labels::negative_positive().class("positive"), Some(1));
+    }
+
+    #[test]
+    fn labels_have_one_order() {
+        for (given, expected) in [
+            (&["10 stars", "3 stars"][..], &["3 stars", "10 stars"][..]),
+            (&["1.0", "-1.0", "1.0"], &["-1.0", "1.0"]),
+            (&["yes", "no"], &["no", "yes"]),
+            (&["b", "a", "10"], &["10", "a", "b"]),
+        ] {
+            assert_eq!(
+                in_order(given.iter().map(|&name| name.to_owned()).collect()),
+                expected
+            );
+        }
+        let said = labels(&["no", "yes"]).unwrap().positive().unwrap();
+        assert_eq!(
+            said,
+            "of the two labels `yes` is the positive one, `no` the negative one"
+        );
+        assert_eq!(labels(&["a", "b", "c"]).unwrap().positive(), None);
+        assert_eq!(Labels::negative_positive().positive(), None);
     }
 
     #[test]

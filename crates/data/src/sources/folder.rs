@@ -13,7 +13,7 @@ use super::table;
 use super::texts::{Cut, TextRow, note_repeated_texts, share_out};
 use crate::dataset::{Dataset, Note, Record};
 use crate::error::{DataError, Result, SHOWN_NAME, shown, shown_names};
-use crate::labels::Labels;
+use crate::labels::{Labels, in_order};
 use crate::limits::{Limits, size};
 use crate::random::mix;
 use crate::split::Part;
@@ -42,8 +42,7 @@ pub struct FolderOptions {
     pub path: PathBuf,
     /// The encoding of all texts; UTF-8 where there is none.
     pub encoding: Option<String>,
-    /// The labels there may be; else the names of the folders, in their order as numbers if all are numbers, and as
-    /// texts if not.
+    /// The labels there may be; else the names of the folders, in the order that a table's labels have.
     pub labels: Option<Labels>,
     /// The share of each class that is kept for testing where there is no folder for it, between 0 and 1.
     pub test_fraction: f64,
@@ -83,7 +82,10 @@ pub(super) fn load(
     }
     let labels = match &options.labels {
         Some(labels) => labels.clone(),
-        None => labels_of(&classes).map_err(|error| refused(error.to_string()))?,
+        None => {
+            let names = classes.iter().map(|&class| class.to_owned()).collect();
+            Labels::new(in_order(names)).map_err(|error| refused(error.to_string()))?
+        }
     };
     for class in &classes {
         if labels.class(class).is_none() {
@@ -179,6 +181,7 @@ pub(super) fn load(
         let [one, other] = places.map(name);
         format!("`{one}` and `{other}`")
     };
+    notes.extend(labels.positive().map(Note::understood));
     note_repeated_texts(&rows, "files", places, &mut notes);
     mix(&mut rows);
     mix(&mut own_validation);
@@ -216,18 +219,6 @@ pub(super) fn load(
         notes,
         ..Dataset::default()
     })
-}
-
-/// The names of the folders as labels, in their order as numbers if all are numbers.
-fn labels_of(classes: &BTreeSet<&str>) -> Result<Labels> {
-    let mut names: Vec<&str> = classes.iter().copied().collect();
-    let number = |name: &str| name.parse().ok().filter(|number: &f64| number.is_finite());
-    if names.iter().all(|name| number(name).is_some()) {
-        names.sort_by(|one, other| {
-            f64::total_cmp(&number(one).unwrap_or(0.0), &number(other).unwrap_or(0.0))
-        });
-    }
-    Labels::new(names.into_iter().map(str::to_owned).collect())
 }
 
 /// What lies in a folder of texts.
@@ -426,7 +417,8 @@ mod tests {
             notes[1..],
             [
                 "`unsup`, texts without a label, is left out",
-                "1 files are left out: texts end in .txt"
+                "1 files are left out: texts end in .txt",
+                "of the two labels `spam` is the positive one, `ham` the negative one"
             ]
         );
     }
@@ -442,6 +434,19 @@ mod tests {
         assert_eq!(parts.map(Vec::len), [24, 6, 10]);
         assert_eq!(dataset.labels.as_ref().unwrap().names(), ["9", "10"]);
         assert_eq!(read(&options).unwrap(), dataset);
+    }
+
+    #[test]
+    fn folders_are_ordered_as_the_labels_of_tables() {
+        for (names, expected) in [
+            (["yes", "no"], ["no", "yes"]),
+            (["10 stars", "3 stars"], ["3 stars", "10 stars"]),
+        ] {
+            let files = names.map(|name| [1, 2, 3].map(|text| format!("{name}/{text}.txt")));
+            let files: Vec<&str> = files.iter().flatten().map(String::as_str).collect();
+            let (_root, options) = folder_of(&files);
+            assert_eq!(read(&options).unwrap().labels.unwrap().names(), expected);
+        }
     }
 
     #[test]

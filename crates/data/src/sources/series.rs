@@ -324,6 +324,8 @@ pub(super) fn load(
         false => Some(names.settle(&options.path, &mut cut.pieces)?),
     };
     let mut notes = std::mem::take(&mut cut.notes);
+    let positive = labels.as_ref().and_then(Labels::positive);
+    notes.extend(positive.map(Note::understood));
     let split = options.split(&cut, labels.as_ref())?;
     let left_out = split.iter().filter(|part| part.is_none()).count();
     let shape = options.shape(

@@ -169,13 +169,10 @@ pub(super) fn load(
     mix(&mut rows);
     let labels = classes.labels.clone();
     if reader.several == Some(false)
-        && let [negative, positive] = labels.names()
-        && labels != Labels::negative_positive()
+        && let Some(positive) = labels.positive()
     {
-        let [negative, positive] = [negative, positive].map(|name| shown(name, SHOWN_NAME));
         notes.push(Note::understood(format!(
-            "of the two labels `{positive}` is the positive one, `{negative}` the negative one; choosing the labels in \
-             the other order turns that round"
+            "{positive}; choosing the labels in the other order turns that round"
         )));
     }
     let cut = Cut {

@@ -1,13 +1,12 @@
 //! The classes of series, by their names.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::path::Path;
 
 use super::windows::Piece;
 use crate::error::{DataError, Result, SHOWN_NAME, shown, shown_names};
 use crate::example::Target;
-use crate::labels::Labels;
+use crate::labels::{Labels, in_order};
 
 /// Bytes of a name.
 const LONGEST: usize = 1 << 10;
@@ -57,14 +56,12 @@ impl ClassNames {
         Ok(class as u32)
     }
 
-    /// The labels, in their order as numbers if all are numbers, else as texts; and all pieces get their final
-    /// classes.
+    /// The labels, in the order that a table's have; and all pieces get their final classes.
     pub(super) fn settle(self, path: &Path, pieces: &mut [Piece]) -> Result<Labels> {
         if let Some(labels) = self.given {
             return Ok(labels);
         }
-        let mut names: Vec<(String, u32)> = self.classes.into_iter().collect();
-        names.sort_unstable();
+        let names = in_order(self.classes.keys().cloned().collect());
         let refuse = |reason| {
             Err(DataError::Series {
                 path: path.into(),
@@ -73,7 +70,7 @@ impl ClassNames {
         };
         let count = names.len();
         if count < 2 {
-            let names = shown_names(names.iter().map(|(name, _)| name.as_str()));
+            let names = shown_names(names.iter().map(String::as_str));
             return refuse(format!(
                 "all have the class {names}; a classifier needs two"
             ));
@@ -91,18 +88,9 @@ impl ClassNames {
                 pieces.len()
             ));
         }
-        let number =
-            |(name, _): &(String, u32)| name.parse().ok().filter(|number: &f64| number.is_finite());
-        if names.iter().all(|name| number(name).is_some()) {
-            names.sort_by(|one, other| {
-                number(one)
-                    .partial_cmp(&number(other))
-                    .unwrap_or(Ordering::Equal)
-            });
-        }
         let mut settled = vec![0; count];
-        for ((_, class), place) in names.iter().zip(0..) {
-            settled[*class as usize] = place;
+        for (name, place) in names.iter().zip(0..) {
+            settled[self.classes[name] as usize] = place;
         }
         for piece in pieces {
             match &mut piece.target {
@@ -115,7 +103,7 @@ impl ClassNames {
                 _ => {}
             }
         }
-        Labels::new(names.into_iter().map(|(name, _)| name).collect())
+        Labels::new(names)
     }
 }
 

@@ -678,3 +678,21 @@ fn a_part_that_lacks_a_class_is_refused_or_told() {
         dataset.notes
     );
 }
+
+#[test]
+fn of_two_classes_the_one_that_says_yes_is_the_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = (0..100).map(|row| format!("{row},{}\n", ["yes", "no"][row / 5 % 2]));
+    let table = format!("power,fault\n{}", rows.collect::<String>());
+    let mut options = options(&folder, "faults.csv", table, SeriesTask::Classify);
+    options.target_columns = names(&["fault"]);
+    options.window = Some(5);
+    let dataset = loaded(&options).unwrap();
+    assert_eq!(dataset.labels.unwrap().names(), ["no", "yes"]);
+    for record in &dataset.train {
+        let is_yes = (values(record)[0] as u32 / 5).is_multiple_of(2);
+        assert_eq!(record.target, Target::Class(u32::from(is_yes)));
+    }
+    let said = "of the two labels `yes` is the positive one";
+    assert!(dataset.notes.iter().any(|note| note.text.starts_with(said)));
+}

@@ -6,18 +6,13 @@ use std::path::Path;
 use crate::choice::{Chosen, LabelChoice};
 use crate::dataset::Note;
 use crate::error::{DataError, Result, SHOWN_NAME, shown, shown_names};
-use crate::labels::Labels;
+use crate::labels::{Labels, in_order};
 
 /// What the two classes of reviews may be called besides their names.
 const SPELLINGS: &str = "0 or 1, neg or pos, negative or positive, false or true";
 
 /// So many rows may have a label each.
 const FEW_ROWS: usize = 20;
-
-/// Labels that say yes, where one of two does.
-const POSITIVE: [&str; 9] = [
-    "good", "pos", "positive", "ja", "like", "spam", "true", "y", "yes",
-];
 
 /// The different labels of a column as they are written, numbered in the order of their first appearance.
 #[derive(Default)]
@@ -222,41 +217,6 @@ fn verdict(label: &str) -> Option<bool> {
         "0" | "0.0" | "neg" | "negative" | "false" => Some(false),
         _ => None,
     }
-}
-
-/// Names in the order of their classes, each once.
-fn in_order(mut names: Vec<String>) -> Vec<String> {
-    names.sort_unstable();
-    names.dedup();
-    // `3 stars` has a number too.
-    let number = |name: &String| -> Option<f64> {
-        let number: f64 = name.split_whitespace().next()?.parse().ok()?;
-        number.is_finite().then_some(number)
-    };
-    if names.iter().all(|name| number(name).is_some()) {
-        // Stable: labels that are the same number stay in their order as texts.
-        names.sort_by(|one, other| {
-            let [one, other] = [one, other].map(|name| number(name).unwrap_or(0.0));
-            one.total_cmp(&other)
-        });
-    }
-    if let [first, second] = &names[..]
-        && says_yes(first, second)
-    {
-        names.reverse();
-    }
-    names
-}
-
-/// Whether `one` of two labels says yes and `other` doesn't, or only says that it isn't the one.
-fn says_yes(one: &str, other: &str) -> bool {
-    let [one, other] = [one, other].map(str::to_lowercase);
-    let is_positive = |label: &String| POSITIVE.contains(&label.as_str());
-    let denied = |prefix: &str| {
-        let rest = other.strip_prefix(prefix);
-        rest.is_some_and(|rest| rest.trim_start_matches([' ', '-', '_']) == one)
-    };
-    is_positive(&one) && !is_positive(&other) || ["not", "non", "no", "un"].into_iter().any(denied)
 }
 
 /// Notes labels that are probably one.
