@@ -323,3 +323,100 @@ fn of_words_that_the_network_does_not_know_it_is_said() {
     assert!(said.contains("warning: text 2: "), "{said}");
     assert!(!said.contains("text 3"), "{said}");
 }
+
+#[test]
+fn rows_that_a_run_was_trained_on_are_counted_where_answers_are_scored() {
+    let folder = Folder::trained(&[]);
+    let said = |table: &str| {
+        let table = format!("--dataset={table}");
+        let mut predict = folder.gatefold(&["predict", "run", "--device=cpu", &table]);
+        String::from_utf8(predict.output().unwrap().stderr).unwrap()
+    };
+    // Of the table's texts the words are all that is read, and training has met all of them.
+    let own = said("train.csv");
+    assert!(own.contains("over 120 rows"), "{own}");
+    assert!(
+        own.contains("120 of the 120 tested texts were trained on: this tells nothing"),
+        "{own}"
+    );
+    let unlike = "the good the bad the pie,1\n";
+    folder.write("mixed.csv", NEW.to_owned() + "10," + unlike);
+    let mixed = said("mixed.csv");
+    assert!(
+        mixed.contains("2 of the 3 tested texts were trained on; `evaluate`"),
+        "{mixed}"
+    );
+    folder.write("unlike.csv", "text,label\n".to_owned() + unlike);
+    let unlike = said("unlike.csv");
+    assert!(
+        unlike.contains("over 1 rows") && !unlike.contains("trained on"),
+        "{unlike}"
+    );
+    fs::remove_file(folder.path("run/seen.bin")).unwrap();
+    assert!(said("unlike.csv").contains("warning: an earlier version trained the run"));
+}
+
+#[test]
+fn texts_before_one_that_is_no_utf_8_are_answered() {
+    let folder = Folder::trained(&[]);
+    let mut predict = folder.gatefold(&["predict", "run", "--device=cpu"]);
+    let refused = predict.write_stdin(&b"the tea was good\nthe caf\xe9 was bad\n"[..]);
+    let refused = refused.assert().code(1);
+    let answers = String::from_utf8_lossy(&refused.get_output().stdout)
+        .lines()
+        .count();
+    assert_eq!(answers, 1);
+    refused
+        .stderr(contains("line 2 of standard input"))
+        .stderr(contains("iconv -f WINDOWS-1252 -t UTF-8"));
+}
+
+#[test]
+fn of_labels_that_are_not_scored_it_is_said_what_scores_them() {
+    let folder = Folder::new();
+    let table = fs::read_to_string(folder.path("train.csv")).unwrap();
+    folder.write("several.csv", table.replace(",1\n", ",1;2\n"));
+    let train = ["train", "--dataset=several.csv", "--label-separator=;"];
+    let train = [&train[..], &SMALL].concat();
+    folder.gatefold(&train).assert().success();
+    let predict = ["predict", "run", "--device=cpu", "--dataset=several.csv"];
+    let answered = folder.gatefold(&predict).assert().success();
+    answered.stderr(contains("evaluate run --dataset several.csv"));
+    let text = ["predict", "run", "good", "--text-column=text"];
+    folder.gatefold(&text).assert().code(2);
+}
+
+#[test]
+fn series_are_answered_from_a_file_and_not_as_csv() {
+    let folder = Folder::new();
+    let generate = ["dataset", "generate", "classify", "moves.csv"];
+    folder.gatefold(&generate).assert().success();
+    // What is there isn't written over.
+    let refused = folder.gatefold(&generate).assert().code(1);
+    refused.stderr(contains("moves.csv is there already"));
+    let train = [
+        "train",
+        "--device=cpu",
+        "--plain",
+        "--run=run",
+        "--hidden-size=4",
+        "--epochs=1",
+        "--dataset=moves.csv",
+        "--task=classify",
+        "--target-column=gesture",
+        "--group-column=recording",
+    ];
+    folder.gatefold(&train).assert().success();
+    let predict = ["predict", "run", "--device=cpu", "--dataset"];
+    let answered = folder.gatefold(&[&predict[..], &["moves.csv"]].concat());
+    let answered = { answered }.assert().success();
+    answered.stderr(contains("evaluate run --dataset moves.csv"));
+    for (flags, reason) in [
+        (&["-"][..], "from a file"),
+        (&["nowhere.csv", "--format=csv"], "--format json"),
+        (&["moves.csv", "--label-column=x"], "for texts"),
+    ] {
+        let refused = folder.gatefold(&[&predict[..], flags].concat());
+        { refused }.assert().code(2).stderr(contains(reason));
+    }
+}

@@ -211,16 +211,26 @@ pub struct PredictArgs {
     /// Texts; without any, standard input is read, a text a line. A word that begins with a dash stands behind --
     #[arg(value_parser = without_mark)]
     pub texts: Vec<String>,
-    /// Answer each row of a table, written as the run's; - is standard input. Where it has the
-    /// run's column of labels, the answers are scored too. Of a run that has read series of numbers every sequence of
-    /// the file is answered, and what comes after the end of each series forecast
+    /// Answer each row of a table, written as the run's; - is standard input. Where it has the run's column of labels,
+    /// the answers are scored too, unless a row may have several. Of a run that has read series of numbers every
+    /// sequence of a file is answered, and what comes after the end of each series forecast; `evaluate` scores these
     #[arg(long, value_name = "FILE", conflicts_with_all = ["texts", "null"])]
     pub dataset: Option<String>,
     /// The table's column of texts [default: the run's, or the only one]
-    #[arg(long, value_name = "NAME", requires = "dataset")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "dataset",
+        conflicts_with = "texts"
+    )]
     pub text_column: Option<String>,
     /// The table's column of labels [default: the run's, if it is there]
-    #[arg(long, value_name = "NAME", requires = "dataset")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "dataset",
+        conflicts_with = "texts"
+    )]
     pub label_column: Option<String>,
     /// Texts on standard input end with a zero byte, so that they can hold line breaks
     #[arg(short = '0', long, conflicts_with = "texts")]

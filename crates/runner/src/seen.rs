@@ -22,9 +22,14 @@ impl Seen {
         Self(examples.map(|example| hash(&example.input)).collect())
     }
 
+    /// Whether the network reads a sequence as it read one of these.
+    pub fn has(&self, sequence: &Sequence) -> bool {
+        self.0.contains(&hash(sequence))
+    }
+
     /// Those of other examples that the network doesn't read as it read one of these.
     pub fn others(&self, examples: &[Example]) -> Vec<Example> {
-        let other = |example: &&Example| !self.0.contains(&hash(&example.input));
+        let other = |example: &&Example| !self.has(&example.input);
         examples.iter().filter(other).cloned().collect()
     }
 

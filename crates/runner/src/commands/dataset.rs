@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use gatefold::progress::{self, Bar};
 use gatefold::terminal::{program, word};
 use gatefold::{dataset, download, files, say};
@@ -166,6 +166,11 @@ fn labels(splits: &[&SplitInfo]) -> Vec<Vec<String>> {
 }
 
 fn generate(task: SeriesTask, file: &Path, seed: u64) -> Result<()> {
+    ensure!(
+        !file.is_file(),
+        "{} is there already, and isn't overwritten: name another file",
+        file.display()
+    );
     files::replace(file, task.table(seed).as_bytes())?;
     let columns = match task {
         SeriesTask::Forecast => {

@@ -10,11 +10,11 @@ use anyhow::{Context, Result, ensure};
 use gatefold::device::{self, ComputeDevice};
 use gatefold::memory::ensure_answers_fit;
 use gatefold::run_folder::RunFolder;
-use gatefold::terminal::{program, within_line, word};
+use gatefold::terminal::{program, quoted, within_line, word};
 use gatefold::{dataset, say};
 use gatefold_data::{
-    Content, Example, LabelChoice, Labels, LoadProgress, NoteKind, RowLabel, Target, TextColumns,
-    TextRows, UnknownWords,
+    Content, Example, LabelChoice, Labels, LoadProgress, Note, NoteKind, RowLabel, Target,
+    TextColumns, TextRows, UnknownWords,
 };
 use gatefold_model::Reading;
 use gatefold_training::config::DatasetConfig;
@@ -29,6 +29,9 @@ use crate::output::{self, AnswerFormat};
 
 /// Bytes of texts that are answered at once: those of the largest pipe, and many batches of texts.
 const AT_ONCE: usize = 1 << 20;
+
+/// Stands before the command that scores what isn't scored here.
+pub const NOT_SCORED: &str = "the table's labels aren't scored here; to score them: ";
 
 /// Answers of which it is said that the network knows few words of their texts.
 const WARNINGS: usize = 5;
@@ -47,11 +50,18 @@ pub fn run(args: PredictArgs) -> Result<()> {
                 args.run.display()
             )
         })?;
+        let columns = [args.text_column, args.label_column];
+        predict_series::ensure_answerable(&file, &columns, args.format)?;
         let batch = bundle.config.training.batch_size;
         let (selected, device) =
             device::open_for_answers(args.device.device, &bundle.config, batch)?;
         let predictor = Predictor::new(bundle, &device)?;
-        return predict_series::answer(&predictor, &selected, &file, args.format);
+        let to_score = format!(
+            "{} --dataset {}",
+            evaluate(&args.run),
+            word(Path::new(&file))
+        );
+        return predict_series::answer(&predictor, &selected, &file, args.format, &to_score);
     }
     let command = format!("{} predict {}", program(), word(&args.run));
     for text in &args.texts {
@@ -76,7 +86,7 @@ pub fn run(args: PredictArgs) -> Result<()> {
     };
     if let Some(table) = &args.dataset {
         let columns = [args.text_column.as_deref(), args.label_column.as_deref()];
-        answering.answer_table(Path::new(table), columns, &of_run)?;
+        answering.answer_table(Path::new(table), columns, &of_run, &folder)?;
     } else if !args.texts.is_empty() {
         let texts = args.texts.into_iter().enumerate();
         let texts = texts.map(|(i, text)| Asked::text(text, format!("text {}", i + 1)));
@@ -98,6 +108,21 @@ pub fn run(args: PredictArgs) -> Result<()> {
     Ok(())
 }
 
+/// The command that tests a run.
+fn evaluate(run: &Path) -> String {
+    format!("{} evaluate {}", program(), word(run))
+}
+
+/// Says what was recognised and what is doubtful.
+pub fn say_notes(notes: Vec<Note>) {
+    for note in notes {
+        match note.kind {
+            NoteKind::Understood => say!("{}", note.text),
+            NoteKind::Doubtful => say!("warning: {}", note.text),
+        }
+    }
+}
+
 /// Texts as they come, answered a line each.
 struct Answering {
     predictor: Predictor,
@@ -116,7 +141,14 @@ impl Answering {
         let mut batch = Vec::new();
         let mut bytes = 0;
         loop {
-            let text = texts.next_text()?;
+            let text = match texts.next_text() {
+                Ok(text) => text,
+                Err(error) if batch.is_empty() => return Err(error),
+                Err(error) => {
+                    self.answer(batch)?;
+                    return Err(error);
+                }
+            };
             let is_end = text.is_none();
             bytes += text.as_ref().map_or(0, Asked::size);
             batch.extend(text);
@@ -136,6 +168,7 @@ impl Answering {
         path: &Path,
         [text, label]: [Option<&str>; 2],
         of_run: &DatasetConfig,
+        run: &RunFolder,
     ) -> Result<()> {
         let config = self.predictor.config();
         let names_one = matches!(config.objective(), Objective::Binary | Objective::Classes)
@@ -164,18 +197,16 @@ impl Answering {
         };
         self.columns = Some(rows.columns().to_vec());
         self.score.column = rows.label_column().map(str::to_owned);
+        if self.score.column.is_some() && names_one {
+            self.score.seen = run.seen()?;
+        }
         self.write_header()?;
         let name = name.display().to_string();
         let mut batch = Vec::new();
         let mut bytes = 0;
         loop {
             let row = rows.next_row()?;
-            for note in rows.take_notes() {
-                match note.kind {
-                    NoteKind::Understood => say!("{}", note.text),
-                    NoteKind::Doubtful => say!("warning: {}", note.text),
-                }
-            }
+            say_notes(rows.take_notes());
             let is_end = row.is_none();
             if let Some(row) = row {
                 if let RowLabel::Unknown(label) = &row.label {
@@ -190,9 +221,21 @@ impl Answering {
                 bytes = 0;
             }
             if is_end {
-                return Ok(());
+                break;
             }
         }
+        if rows.label_column().is_some() && !names_one {
+            let mut to_score = evaluate(run.path());
+            let file = if is_input { "FILE".into() } else { word(path) };
+            to_score += &format!(" --dataset {file}");
+            for (flag, column) in [("text", text), ("label", label)] {
+                if let Some(column) = column {
+                    to_score += &format!(" --{flag}-column={}", quoted(column));
+                }
+            }
+            say!("{NOT_SCORED}{to_score}");
+        }
+        Ok(())
     }
 
     fn is_batch(&self, batch: &[Asked], bytes: usize) -> bool {
@@ -217,7 +260,7 @@ impl Answering {
         let inputs = examples.iter().map(|example| &example.input);
         ensure_answers_fit(config, inputs, &self.selected)?;
         let (answers, evaluation) = self.predictor.answer_examples(&examples)?;
-        self.score.add(&asked, evaluation);
+        self.score.add(&examples, evaluation);
         for (asked, answer) in asked.iter().zip(&answers) {
             let vocabulary = self.predictor.encoder().vocabulary();
             let unknown = vocabulary.map(|vocabulary| vocabulary.unknown(&asked.text));

@@ -1,6 +1,6 @@
 //! `gatefold predict RUN --dataset FILE` of a run that reads series of numbers.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use gatefold::device::ComputeDevice;
 use gatefold::memory::ensure_answers_fit;
 use gatefold::terminal::within_line;
@@ -10,14 +10,38 @@ use gatefold_lesson::report::rounded;
 use gatefold_training::{Answer, Predictor};
 use serde_json::{Map, Value, json};
 
-use crate::output::{self, AnswerFormat};
+use super::predict::{NOT_SCORED, say_notes};
+use crate::output::{self, AnswerFormat, End};
 
-/// Answers every sequence, or window, of the file `name`: a line each, in their order.
+/// Refuses what series can't be asked with, before anything is read.
+///
+/// # Errors
+/// Names the flag.
+pub fn ensure_answerable(
+    name: &str,
+    columns: &[Option<String>; 2],
+    format: AnswerFormat,
+) -> Result<()> {
+    let why = match (name, columns, format) {
+        ("-", ..) => "series are read from a file, not from standard input: name it with --dataset",
+        (_, _, AnswerFormat::Csv) => "series are not answered as CSV: ask for --format json",
+        (_, [None, None], _) => return Ok(()),
+        _ => {
+            "--text-column and --label-column are for texts: a file of series has the columns that the run was \
+             trained on"
+        }
+    };
+    Err(End::Misused(anyhow!(why)).into())
+}
+
+/// Answers every sequence, or window, of the file `name`: a line each, in their order. `to_score` is the command that
+/// scores answers.
 pub fn answer(
     predictor: &Predictor,
     selected: &ComputeDevice,
     name: &str,
     format: AnswerFormat,
+    to_score: &str,
 ) -> Result<()> {
     let mut config = predictor.config().clone();
     config.dataset = dataset::all_of(name, &config.dataset);
@@ -26,9 +50,7 @@ pub fn answer(
     };
     options.test_path = None;
     let (items, notes) = options.items(&mut progress::reading(name))?;
-    for note in notes {
-        say!("{}", note.text);
-    }
+    say_notes(notes);
     let at_once = config.training.batch_size.saturating_mul(64);
     for items in items.chunks(at_once) {
         let sequences = items.iter().map(|item| predictor.encode(&item.content));
@@ -43,9 +65,14 @@ pub fn answer(
             match format {
                 AnswerFormat::Json => output::json(&shown.json()?)?,
                 AnswerFormat::Text => output::line(&shown.text()?)?,
-                AnswerFormat::Csv => bail!("series are not answered as CSV: ask for --format json"),
+                AnswerFormat::Csv => bail!("series are not answered as CSV"),
             }
         }
+    }
+    let has_label =
+        |item: &SeriesItem| matches!(item.target, Some(Target::Class(_) | Target::Classes(_)));
+    if items.iter().any(has_label) {
+        say!("{NOT_SCORED}{to_score}");
     }
     Ok(())
 }

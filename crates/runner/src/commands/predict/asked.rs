@@ -119,14 +119,18 @@ impl<R: Read> Texts<R> {
         self.number += 1;
         let what = if self.end == 0 { "text" } else { "line" };
         let place = format!("{what} {} of standard input", self.number);
-        self.read().with_context(|| place.clone()).map(|is_text| {
-            let text = String::from_utf8_lossy(&self.bytes);
-            let text = match self.end {
-                0 => &text,
-                _ => text.trim_end_matches('\r'),
-            };
-            is_text.then(|| Asked::text(text.to_owned(), place))
-        })
+        let is_text = self.read().with_context(|| place.clone())?;
+        let text = str::from_utf8(&self.bytes).ok().with_context(|| {
+            format!(
+                "{place} is no UTF-8; convert the texts from the encoding that they are in, as from Windows-1252: \
+                 iconv -f WINDOWS-1252 -t UTF-8"
+            )
+        })?;
+        let text = match self.end {
+            0 => text,
+            _ => text.trim_end_matches('\r'),
+        };
+        Ok(is_text.then(|| Asked::text(text.to_owned(), place)))
     }
 
     /// Reads a text of at most [`LONGEST`] bytes, without its end. Whether there was one.
@@ -233,6 +237,15 @@ mod tests {
         }
         // No header: the column's name is a word like any other.
         all(texts(b"text\nid, and text of it\n", false)).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_utf_8_is_refused_with_its_line() {
+        let mut texts = texts(b"one\ncaf\xe9\n", false);
+        assert_eq!(texts.next_text().unwrap().unwrap().text, "one");
+        let error = format!("{:#}", texts.next_text().err().unwrap());
+        assert!(error.starts_with("line 2 of standard input"), "{error}");
+        assert!(error.contains("iconv -f WINDOWS-1252 -t UTF-8"), "{error}");
     }
 
     #[test]

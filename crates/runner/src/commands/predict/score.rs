@@ -1,15 +1,18 @@
 //! How good answers are where the rows have labels.
 
 use gatefold::say;
-use gatefold_data::Labels;
+use gatefold::seen::Seen;
+use gatefold_data::{Example, Labels, Target};
 use gatefold_training::Evaluation;
-
-use super::asked::Asked;
 
 /// Answers to rows with labels, as they are given.
 pub struct Score {
     /// The labels' column, if there is one.
     pub column: Option<String>,
+    /// What the run was trained on, if it kept that.
+    pub seen: Option<Seen>,
+    /// Rows with classes that it was trained on.
+    trained_on: usize,
     loss: f64,
     right: f64,
     /// Rows of each class.
@@ -23,6 +26,8 @@ impl Score {
     pub fn new(labels: Option<&Labels>) -> Self {
         Self {
             column: None,
+            seen: None,
+            trained_on: 0,
             loss: 0.0,
             right: 0.0,
             classes: vec![0; labels.map_or(0, Labels::len)],
@@ -32,12 +37,16 @@ impl Score {
     }
 
     /// Rows, and how good the answers to those with classes are.
-    pub fn add(&mut self, asked: &[Asked], of_batch: Evaluation) {
+    pub fn add(&mut self, rows: &[Example], of_batch: Evaluation) {
         let count = of_batch.examples as f64;
         self.loss += count * of_batch.loss;
         self.right += count * of_batch.accuracy.unwrap_or(0.0);
-        for class in asked.iter().filter_map(|asked| asked.class) {
-            self.classes[class as usize] += 1;
+        for row in rows {
+            if let Some(Target::Class(class)) = row.target {
+                self.classes[class as usize] += 1;
+                let seen = self.seen.as_ref();
+                self.trained_on += usize::from(seen.is_some_and(|seen| seen.has(&row.input)));
+            }
         }
     }
 
@@ -73,6 +82,20 @@ impl Score {
                 labels.name(largest).unwrap_or_default(),
                 self.classes[largest] as f64 / all as f64,
             );
+            match (&self.seen, self.trained_on) {
+                (None, _) => say!(
+                    "warning: an earlier version trained the run and kept nothing that tells whether it was trained on \
+                     these"
+                ),
+                (Some(_), 0) => {}
+                (Some(_), trained_on) => say!(
+                    "warning: {trained_on} of the {all} tested texts were trained on{}",
+                    match trained_on < all {
+                        true => "; `evaluate` scores the others alone too",
+                        false => ": this tells nothing of others",
+                    }
+                ),
+            }
         }
     }
 }
