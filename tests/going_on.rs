@@ -199,6 +199,129 @@ fn a_run_begins_with_another_ones_weights_words_and_labels() {
 }
 
 #[test]
+fn a_scale_is_taken_over_for_the_same_columns_alone() {
+    let folder = Folder::new();
+    let rows = (0..200).map(|row| format!("{},{}\n", row % 5, 1000 + row % 7));
+    let rows: String = rows.collect();
+    fs::write(folder.path("series.csv"), format!("a,b\n{rows}")).unwrap();
+    let small = "--device cpu --plain --batch-size 32 --epochs 1 --dataset series.csv --task forecast --window 4";
+    let train = format!("train {small} --hidden-size 4");
+    folder.said(&format!(
+        "{train} --value-columns a,b --target-column a --run first"
+    ));
+    // The columns that are read are recognised.
+    folder.said(&format!("{train} --target-column a,b --run both"));
+    let from = |run: &str, flags: &str| format!("train --from {run} {small} {flags}");
+    for (run, flags, said) in [
+        (
+            "first",
+            "--value-columns b,a --target-column b",
+            "reads `a`, `b`, and this training `b`, `a`",
+        ),
+        (
+            "first",
+            "--value-columns a,b --target-column b",
+            "has the target `a`, and this training `b`",
+        ),
+        (
+            "both",
+            "--value-columns b,a --target-column a,b",
+            "reads `a`, `b`, and this training `b`, `a`",
+        ),
+    ] {
+        let refused = folder.refused(1, &format!("{} --run no", from(run, flags)));
+        assert!(refused.contains(said), "{refused}");
+        assert!(!folder.path("no").exists());
+    }
+    let said = folder.said(&format!(
+        "{} --run second",
+        from("first", "--value-columns a,b --target-column a")
+    ));
+    assert!(!said.contains("begins anew"), "{said}");
+    // A run that was begun from another one says which columns it read, too.
+    folder.said(&format!(
+        "{} --run third",
+        from("both", "--target-column a,b")
+    ));
+    let config = fs::read_to_string(folder.path("third/config.toml")).unwrap();
+    assert!(
+        config.contains("value_columns = [\n    \"a\",\n    \"b\",\n]"),
+        "{config}"
+    );
+}
+
+#[test]
+fn what_the_first_run_was_trained_on_is_told_where_it_is_tested() {
+    let folder = Folder::new();
+    let table = |name: &str, rows: std::ops::Range<usize>| {
+        let mut text = String::from("text,label\n");
+        for i in rows {
+            let (word, label) = [("good", "pos"), ("bad", "neg")][i % 2];
+            writeln!(text, "{} {word},{label}", "film ".repeat(i + 1)).unwrap();
+        }
+        fs::write(folder.path(name), text).unwrap();
+    };
+    table("all.csv", 0..60);
+    table("new.csv", 100..160);
+    table("newer.csv", 200..260);
+    let small = "--device cpu --plain --batch-size 16 --epochs 1";
+    let first = "--hidden-size 4 --embedding-size 4 --max-length 300";
+    folder.said(&format!(
+        "train --dataset all.csv {small} {first} --run first"
+    ));
+    let said =
+        |from: &str, flags: &str| folder.said(&format!("train --from {from} {small} {flags}"));
+    // Its own test part is none of what it was trained on.
+    let own = said("first", "--run own");
+    assert!(!own.contains("were trained on by"), "{own}");
+    let second = said("first", "--dataset new.csv --run second");
+    assert!(!second.contains("were trained on by"), "{second}");
+    // Both runs' examples are told of those to test, also by a run that was lengthened.
+    folder.said("train --resume second --epochs 2 --device cpu --plain");
+    let third = said(
+        "second",
+        "--dataset newer.csv --test-data all.csv --run third",
+    );
+    let told = "48 of the 60 texts to test were trained on by";
+    assert!(third.contains(told), "{third}");
+    let mut evaluate = folder.gatefold("evaluate third --dataset all.csv --device cpu");
+    evaluate
+        .assert()
+        .success()
+        .stderr(contains("48 of the 60 tested texts were trained on"));
+
+    fs::remove_file(folder.path("first/seen.bin")).unwrap();
+    let said = said("first", "--dataset new.csv --run fourth");
+    assert!(said.contains("nobody knows"), "{said}");
+    assert!(!folder.path("fourth/seen.bin").exists());
+}
+
+#[test]
+fn the_positive_label_is_the_one_of_the_run_that_is_begun_from() {
+    let folder = Folder::new();
+    folder.table("films.csv", &[("good", "up"), ("bad", "down")]);
+    let said = folder.train("first", "--epochs 1 --labels up,down");
+    assert!(said.contains("`down` is the positive one"), "{said}");
+    let from = "train --from first --dataset films.csv --device cpu --plain --epochs 1";
+    for (run, flags) in [
+        ("second", ""),
+        ("third", "--labels up,down --class-weights 1,2"),
+    ] {
+        let said = folder.said(&format!("{from} {flags} --run {run}"));
+        let right = "`down` is the positive one, `up` the negative one, as in the run that this one begins from";
+        assert!(said.contains(right), "{said}");
+        assert_eq!(said.matches("is the positive one").count(), 1, "{said}");
+        assert!(!said.contains("other order"), "{said}");
+    }
+    let said = folder.refused(1, &format!("{from} --labels down,up --run no"));
+    assert!(
+        said.contains("the order `down`, `up`") && said.contains("first has `up`, `down`"),
+        "{said}"
+    );
+    assert!(!folder.path("no").exists());
+}
+
+#[test]
 fn word_vectors_are_begun_with_and_may_be_frozen() {
     let folder = Folder::new();
     let vectors = "good 1 2 3\nbad -1 -2 -3\nfilm 0.5 0.5 0.5\nunheard 9 9 9\n";

@@ -97,8 +97,8 @@ pub struct Recognised {
 }
 
 impl Dataset {
-    /// Numbers the classes as `labels` do, and gives them to the data; whether they have all names that these have.
-    /// Else all stays as it is.
+    /// Numbers the classes as `labels`, an earlier run's, do, and gives them to the data, with a note which of two is
+    /// the positive one; whether they have all names that these have. Else all stays as it is.
     pub fn take_labels(&mut self, labels: &Labels) -> bool {
         let ours = self.labels.iter().flat_map(Labels::names);
         let Some(classes) = ours
@@ -125,6 +125,19 @@ impl Dataset {
                 }
                 Target::Values(_) => {}
             }
+        }
+        let notes = self.notes.len();
+        if let Some(before) = self.labels.as_ref().and_then(Labels::positive) {
+            self.notes.retain(|note| !note.text.starts_with(&before));
+        }
+        let first = self.train.first().map(|record| &record.target);
+        let is_one = self.recognised.is_some() && matches!(first, Some(Target::Class(_)));
+        if (is_one || self.notes.len() < notes)
+            && let Some(positive) = labels.positive()
+        {
+            self.notes.push(Note::understood(format!(
+                "{positive}, as in the run that this one begins from"
+            )));
         }
         self.labels = Some(labels.clone());
         true

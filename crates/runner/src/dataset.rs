@@ -551,13 +551,30 @@ pub fn load(
     labels: Option<&Labels>,
     progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
-    let dataset = source(config, labels)?.load(progress)?;
+    let dataset = read(config, labels, progress)?;
+    say_doubts(&dataset, config);
+    Ok(dataset)
+}
+
+/// [`load`], without a word about what was read, for [`say_doubts`] to say.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(
+    config: &RunConfig,
+    labels: Option<&Labels>,
+    progress: &mut dyn FnMut(LoadProgress),
+) -> Result<Dataset> {
+    Ok(source(config, labels)?.load(progress)?)
+}
+
+/// Says what was recognised in a dataset, and what is doubtful there.
+pub fn say_doubts(dataset: &Dataset, config: &RunConfig) {
     say_notes(&dataset.notes);
     let noun = config.dataset.noun();
-    if let Some(longer) = series::longer(&dataset, config.input.max_length, noun) {
+    if let Some(longer) = series::longer(dataset, config.input.max_length, noun) {
         say!("warning: {longer}");
     }
-    Ok(dataset)
 }
 
 pub(crate) fn say_notes(notes: &[Note]) {

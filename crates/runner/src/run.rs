@@ -80,7 +80,8 @@ pub fn train(
     train_from(None, config, data, device, folder, on_event)
 }
 
-/// [`train`], from the weights of `first` on, if it is given, in place of those that the seed draws.
+/// [`train`], from the weights of `first` on, if it is given, in place of those that the seed draws. What `folder` has
+/// in `seen.bin` stays there: what the run was trained on that `first` is of.
 ///
 /// # Errors
 /// As [`train`]; and if the run began with such weights, was stopped before it kept them, and `first` is not given.
@@ -121,7 +122,13 @@ pub fn train_from(
     // First of all, so that whatever follows leaves a run that can be gone on with.
     folder.write_config(config)?;
     folder.write_encoder(&data.encoder, data.labels.as_ref())?;
-    folder.write_seen(&Seen::of(data))?;
+    let seen = Seen::of(data);
+    match folder.seen()? {
+        Some(before) => folder.write_seen(&before.and(seen))?,
+        // What the run that it began from was trained on, nobody knows.
+        None if config.training.from.is_some() => {}
+        None => folder.write_seen(&seen)?,
+    }
     if is_given {
         // They come from outside of the run, which needs nothing else of that to go on.
         session.keep(&mut files)?;

@@ -13,8 +13,8 @@ use md5::{Digest, Md5};
 pub struct Seen(HashSet<u64>);
 
 impl Seen {
-    /// Bytes at most: of as many examples as a table may have rows.
-    pub const MOST_BYTES: u64 = 8 << 25;
+    /// Bytes at most: of as many examples as four tables may have rows, for a run that begins from others.
+    pub const MOST_BYTES: u64 = 8 << 27;
 
     /// Of all that is trained and validated on.
     pub fn of(data: &EncodedDataset) -> Self {
@@ -25,6 +25,18 @@ impl Seen {
     /// Whether the network reads a sequence as it read one of these.
     pub fn has(&self, sequence: &Sequence) -> bool {
         self.0.contains(&hash(sequence))
+    }
+
+    /// These and those.
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// How many of the examples are read as one of these.
+    pub fn count(&self, examples: &[Example]) -> usize {
+        let known = |example: &&Example| self.has(&example.input);
+        examples.iter().filter(known).count()
     }
 
     /// Those of other examples that the network doesn't read as it read one of these.
@@ -109,6 +121,9 @@ mod tests {
         let other = [tokens(&[1, 5]), tokens(&[5, 6])];
         let mixed = [other[0].clone(), known[1].clone(), other[1].clone()];
         assert_eq!(seen.others(&mixed), other);
+        assert_eq!(seen.count(&mixed), 1);
+        let more = Seen([hash(&other[0].input)].into());
+        assert_eq!(seen.and(more).others(&mixed), other[1..]);
     }
 
     #[test]

@@ -4,19 +4,24 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
-use gatefold_data::{Dataset, EncodedDataset, Encoder, Labels, Sequence, Vocabulary, WordVectors};
+use gatefold_data::{
+    Dataset, EncodedDataset, Encoder, LabelChoice, Labels, Sequence, Vocabulary, WordVectors,
+};
 use gatefold_model::Network;
 use gatefold_training::config::DatasetConfig;
 use gatefold_training::{Bundle, RunConfig};
 use serde_json::{Map, Value};
 
 use crate::run_folder::RunFolder;
-use crate::{dataset, say};
+use crate::seen::Seen;
+use crate::terminal::within_line;
+use crate::{dataset, say, series};
 
 /// A trained run, from whose weights another one begins.
 pub struct Start {
     path: PathBuf,
     bundle: Bundle,
+    seen: Option<Seen>,
 }
 
 /// Settings of a network that shape no weight: they may be others than those of the run that it begins from.
@@ -37,9 +42,11 @@ impl Start {
     /// # Errors
     /// If there is none, or it isn't whole.
     pub fn open(path: &Path) -> Result<Self> {
+        let folder = RunFolder::open(path)?;
         Ok(Self {
             path: path.into(),
-            bundle: RunFolder::open(path)?.bundle()?,
+            bundle: folder.bundle()?,
+            seen: folder.seen()?,
         })
     }
 
@@ -98,6 +105,103 @@ impl Start {
     /// The names of its classes.
     pub fn labels(&self) -> Option<&Labels> {
         self.bundle.labels.as_ref()
+    }
+
+    /// What tells the examples that it was trained and validated on; none of a run that kept nothing of them.
+    pub fn seen(&self) -> Option<&Seen> {
+        self.seen.as_ref()
+    }
+
+    /// Warns of examples to test that it was trained on.
+    pub fn say_seen(&self, data: &EncodedDataset, noun: &str) {
+        let (path, all) = (self.path.display(), data.test.len());
+        match self.seen().map(|seen| seen.count(&data.test)) {
+            Some(0) => {}
+            Some(count) => say!(
+                "warning: {count} of the {all} {noun} to test were trained on by {path}: new {noun} will be answered \
+                 less well"
+            ),
+            None => say!(
+                "warning: an earlier version trained {path} and kept nothing that tells on what: nobody knows whether \
+                 it was trained on the {noun} to test"
+            ),
+        }
+    }
+
+    /// Whether `dataset`, as `config` has it read, means the same as what the run was trained on: its columns are in
+    /// the places of those that the scale was learnt on, and labels were not chosen in another order.
+    ///
+    /// # Errors
+    /// Names what both have.
+    pub fn ensure_fits(&self, dataset: &Dataset, config: &DatasetConfig) -> Result<()> {
+        self.ensure_columns_fit(dataset, config)?;
+        let (Some(ours), Some(theirs)) = (&dataset.labels, self.labels()) else {
+            return Ok(());
+        };
+        let is_ordered = !LabelChoice::new(&config.labels)?.names().is_empty();
+        let classes = ours.names().iter().map(|name| theirs.class(name));
+        let classes: Option<Vec<u32>> = classes.collect();
+        ensure!(
+            !is_ordered || classes.is_none_or(|classes| classes.is_sorted()),
+            "--labels has the order {}, and {} has {}, which its answers and --class-weights follow: leave the order to \
+             that run, and give the labels as it has them",
+            ours.shown(),
+            self.path.display(),
+            theirs.shown()
+        );
+        Ok(())
+    }
+
+    fn ensure_columns_fit(&self, dataset: &Dataset, config: &DatasetConfig) -> Result<()> {
+        let encoder = self.encoder();
+        let is_scaled = encoder.scaler().is_some() || encoder.target_scaler().is_some();
+        let Some(series) = dataset.series.as_ref().filter(|_| is_scaled) else {
+            return Ok(());
+        };
+        let (path, run) = (self.path.display(), &self.bundle.config.dataset);
+        let names = |columns: &[String]| {
+            let names: Vec<_> = columns
+                .iter()
+                .map(|name| format!("`{}`", within_line(name)))
+                .collect();
+            names.join(", ")
+        };
+        let has_same_task = config.task == run.task;
+        for (flag, what, ours, theirs) in [
+            (
+                "--value-columns",
+                "reads",
+                &series.value_columns,
+                &run.value_columns,
+            ),
+            (
+                "--target-column",
+                "has the target",
+                &series.target_columns,
+                &run.target_columns,
+            ),
+        ] {
+            let is_target = flag == "--target-column";
+            if is_target && !has_same_task {
+                continue;
+            }
+            if ours.is_empty() || theirs.is_empty() {
+                if !is_target && (ours != theirs || encoder.width() > Some(1)) {
+                    say!(
+                        "not all columns have names: the scale of {path} is taken over by their place"
+                    );
+                }
+                continue;
+            }
+            ensure!(
+                ours == theirs,
+                "{path} {what} {}, and this training {}: its scale and weights are those of its columns, by their \
+                 place; give {flag} as it has them",
+                names(theirs),
+                names(ours)
+            );
+        }
+        Ok(())
     }
 
     /// The first weights of the network of `config`, which is settled for its data: the run's, but for an output layer
@@ -176,25 +280,28 @@ fn fixed(config: &RunConfig) -> Result<Map<String, Value>> {
     Ok(settings)
 }
 
-/// Encodes a dataset as an earlier run's was, its classes in the order of that run's `labels` if they have the same
-/// names, and settles the configuration.
-///
-/// # Errors
-/// As [`dataset::encode`], and if the encoder doesn't read such data.
-pub fn encode(
-    dataset: &mut Dataset,
-    config: &mut RunConfig,
-    (encoder, labels): (&Encoder, Option<&Labels>),
-) -> Result<EncodedDataset> {
-    if let Some(labels) = labels
-        && !dataset.take_labels(labels)
+/// Puts the classes of a dataset in the order of an earlier run's `labels`, if they have the same names.
+pub fn take_labels(dataset: &mut Dataset, labels: &Labels) {
+    if !dataset.take_labels(labels)
         && let Some(found) = &dataset.labels
     {
         say!("the labels are others: {}", found.shown());
     }
+}
+
+/// Encodes a dataset as an earlier run's was, and settles the configuration.
+///
+/// # Errors
+/// As [`dataset::encode`], and if the encoder doesn't read such data.
+pub fn encode(
+    dataset: &Dataset,
+    config: &mut RunConfig,
+    encoder: &Encoder,
+) -> Result<EncodedDataset> {
     let data = EncodedDataset::with_encoder(dataset, &config.encoding(), encoder.clone())?;
     dataset::say_notes(&data.doubts(dataset));
     config.settle(&data)?;
+    series::settle(&mut config.dataset, dataset);
     Ok(data)
 }
 

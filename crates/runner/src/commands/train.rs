@@ -91,7 +91,7 @@ pub fn run(args: TrainArgs) -> Result<()> {
     let (selected, device) = device::open(args.device.device)?;
     say!("device: {selected}");
     let name = config.dataset.name.clone().unwrap_or_default();
-    let mut dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
+    let mut dataset = dataset::read(&config, None, &mut progress::reading(&name))?;
     // A run that began with another one's weights has that one's vocabulary in its own folder.
     let own = match &resumed {
         Some(folder) if config.training.from.is_some() => Some(folder.encoder(&config)?),
@@ -102,8 +102,15 @@ pub fn run(args: TrainArgs) -> Result<()> {
         (None, Some(start)) => Some((start.encoder(), start.labels())),
         (None, None) => None,
     };
+    if let Some(start) = &start {
+        start.ensure_fits(&dataset, &config.dataset)?;
+    }
+    if let Some((_, Some(labels))) = theirs {
+        start::take_labels(&mut dataset, labels);
+    }
+    dataset::say_doubts(&dataset, &config);
     let data = match theirs {
-        Some(theirs) => start::encode(&mut dataset, &mut config, theirs)?,
+        Some((encoder, _)) => start::encode(&dataset, &mut config, encoder)?,
         None => dataset::encode(&dataset, &mut config)?,
     };
     drop(dataset);
@@ -125,6 +132,9 @@ pub fn run(args: TrainArgs) -> Result<()> {
     if let Some(labels) = &data.labels {
         say!("{} labels: {}", labels.len(), labels.shown());
     }
+    if let Some(start) = &start {
+        start.say_seen(&data, config.dataset.noun());
+    }
     ensure_training_fits(&config, &data, &selected)?;
     let folder = match (resumed, &args.run) {
         (Some(folder), _) => folder,
@@ -143,6 +153,9 @@ pub fn run(args: TrainArgs) -> Result<()> {
         _ => None,
     };
     say!("run: {path}");
+    if let Some(seen) = start.as_ref().and_then(Start::seen) {
+        folder.write_seen(seen)?;
+    }
     let interrupt = display::listen()?;
     let shown = Run::of(&config, &selected, &folder);
     let mut display = Display::start(shown, args.plain, &interrupt)?;
