@@ -106,7 +106,7 @@ pub fn fitting_table(
 }
 
 /// Columns of the terminal that standard output is, if it is one.
-fn width() -> Option<usize> {
+pub fn width() -> Option<usize> {
     if !io::stdout().is_terminal() {
         return None;
     }

@@ -1,7 +1,7 @@
 //! Scores as text for a terminal.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use gatefold::terminal::within_line;
+use gatefold::terminal::{columns, shortened, within_line};
 use gatefold_lesson::report::rounded;
 use gatefold_training::forecast::{ColumnScores, Errors};
 use gatefold_training::scores::{ClassMeans, ClassScore, ClassScores, Mistake};
@@ -72,8 +72,9 @@ pub fn beside_accuracy(scores: &ClassScores) -> String {
     format!("{always}macro F1 {:.4}", scores.macro_mean.f1)
 }
 
-/// All that there is room for, each part with its line end but the last.
-pub fn text(scores: &ClassScores) -> String {
+/// All that there is room for, each part with its line end but the last; on a terminal, `width` columns of it.
+pub fn text(scores: &ClassScores, width: Option<usize>) -> String {
+    let width = width.unwrap_or(usize::MAX);
     let mut parts = vec![classes(scores)];
     if let Some(roc) = &scores.roc {
         parts.push(format!("area under the ROC curve {:.4}", roc.area));
@@ -82,9 +83,9 @@ pub fn text(scores: &ClassScores) -> String {
         "expected calibration error {:.4}",
         scores.calibration.expected_error
     ));
-    parts.extend(confusion(scores));
-    let mistakes = scores.worst_mistakes.iter().take(LISTED).map(mistake);
-    let mistakes: Vec<_> = mistakes.collect();
+    parts.extend(confusion(scores, width));
+    let mistakes = scores.worst_mistakes.iter().take(LISTED);
+    let mistakes: Vec<_> = mistakes.map(|wrong| mistake(wrong, width)).collect();
     if !mistakes.is_empty() {
         parts.push(format!(
             "wrong answers of the highest probability:\n{}",
@@ -139,7 +140,8 @@ fn row(name: String, means: ClassMeans, support: String) -> Vec<String> {
     ]
 }
 
-fn confusion(scores: &ClassScores) -> Option<String> {
+/// The matrix, or the most frequent confusions where it is wider than the terminal.
+fn confusion(scores: &ClassScores, width: usize) -> Option<String> {
     let names = scores
         .classes
         .iter()
@@ -153,32 +155,38 @@ fn confusion(scores: &ClassScores) -> Option<String> {
             let counts = row.iter().map(usize::to_string);
             std::iter::once(name.clone()).chain(counts).collect()
         });
-        return Some(render_table(
-            &header,
-            rows.collect(),
-            1,
-            UTF8_FULL_CONDENSED,
-        ));
+        let matrix = render_table(&header, rows.collect(), 1, UTF8_FULL_CONDENSED);
+        if matrix.lines().all(|line| columns(line) <= width) {
+            return Some(matrix);
+        }
     }
     let listed = confusion.most_frequent.iter().take(LISTED).map(|confused| {
         let [label, answer] = [&confused.label, &confused.answer].map(|name| short(name, 40));
-        format!("  `{label}` answered with `{answer}`: {}", confused.count)
+        let line = format!("  `{label}` answered with `{answer}`: {}", confused.count);
+        shortened(&line, width).into_owned()
     });
     let listed: Vec<_> = listed.collect();
     (!listed.is_empty()).then(|| format!("the most frequent confusions:\n{}", listed.join("\n")))
 }
 
-fn mistake(mistake: &Mistake) -> String {
+/// In one line of the terminal, of which the text has what the labels leave, but this many columns at least.
+const LEAST: usize = 16;
+
+fn mistake(mistake: &Mistake, width: usize) -> String {
+    let [answer, label] = [&mistake.answer, &mistake.label].map(|name| short(name, 40));
+    let answer = format!(
+        "  `{answer}` with {:.4}, but it is `{label}`: ",
+        mistake.probability
+    );
     let place = match (&mistake.text, mistake.step) {
-        (Some(text), _) => format!("\"{}\"", short(text, 60)),
+        (Some(text), _) => {
+            let room = width.saturating_sub(columns(&answer) + 2).max(LEAST);
+            format!("\"{}\"", shortened(&short(text, 60), room))
+        }
         (None, Some(step)) => format!("example {}, timestep {}", mistake.example + 1, step + 1),
         (None, None) => format!("example {}", mistake.example + 1),
     };
-    let [answer, label] = [&mistake.answer, &mistake.label].map(|name| short(name, 40));
-    format!(
-        "  `{answer}` with {:.4}, but it is `{label}`: {place}",
-        mistake.probability
-    )
+    shortened(&(answer + &place), width).into_owned()
 }
 
 /// A name or text from a file, in at most `most` characters.
@@ -193,6 +201,26 @@ fn short(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistake_fits_its_terminal() {
+        let wrong = Mistake {
+            example: 0,
+            step: None,
+            answer: "complaint".into(),
+            label: "question".into(),
+            probability: 0.9876,
+            text: Some(
+                "Where is it, and when does it come, I have been asking for weeks now".into(),
+            ),
+        };
+        let whole = mistake(&wrong, usize::MAX);
+        assert!(whole.contains("asking for …"), "{whole}");
+        let cut = mistake(&wrong, 80);
+        assert_eq!(columns(&cut), 80, "{cut}");
+        assert!(cut.contains("it is `question`: \"Where is it"), "{cut}");
+        assert_eq!(columns(&mistake(&wrong, 30)), 30);
+    }
 
     #[test]
     fn names_are_cut_between_characters_and_steer_nothing() {

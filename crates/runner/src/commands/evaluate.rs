@@ -122,7 +122,7 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
                 return Ok(());
             };
             output::line(&score_text::beside_accuracy(scores))?;
-            output::line(&score_text::text(scores))
+            output::line(&score_text::text(scores, output::width()))
         }
     }
 }
