@@ -12,6 +12,7 @@ use gatefold_training::RunConfig;
 use gatefold_training::config::{DatasetConfig, Split};
 
 use crate::seen::file_hash;
+use crate::suggestions::nearest;
 use crate::terminal::{program, word};
 use crate::{say, series};
 
@@ -412,9 +413,6 @@ pub fn ensure_there(paths: &[PathBuf], config: &DatasetConfig, command: &str) ->
 /// The datasets that have a name.
 const NAMES: [&str; 4] = ["reviews", "imdb", "adding", "recall"];
 
-/// How alike a name must be to be taken for another, by Jaro and Winkler's measure: 1 is the same.
-const ALIKE: f64 = 0.8;
-
 /// Whether a dataset's name is the path of a table or a folder.
 pub fn is_path(name: &str) -> bool {
     !NAMES.contains(&name)
@@ -466,11 +464,7 @@ pub fn recognise(config: &mut DatasetConfig, program: &str) -> Result<()> {
 
 /// What to say of a name that is none, and no path of anything.
 fn no_dataset(name: &str) -> anyhow::Error {
-    let likeness = |known: &&str| strsim::jaro_winkler(&name.to_lowercase(), known);
-    let nearest = NAMES
-        .into_iter()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    match nearest.filter(|known| likeness(known) >= ALIKE) {
+    match nearest(name, NAMES) {
         Some(known) => anyhow!("there is no dataset or file `{name}`; did you mean `{known}`?"),
         None => anyhow!(
             "{name}: there is no such file or folder, nor a dataset of that name; give a table, a folder of texts, \

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use gatefold_data::files::open_regular;
 use gatefold_data::{EncodedDataset, Example, Sequence};
 use md5::{Digest, Md5};
 
@@ -89,8 +90,7 @@ fn hash(sequence: &Sequence) -> u64 {
 /// If it is no regular file, or can't be read.
 pub fn file_hash(path: &Path) -> Result<String> {
     let reading = || format!("cannot read {}", path.display());
-    ensure!(path.is_file(), "{} is no file", path.display());
-    let mut file = std::fs::File::open(path).with_context(reading)?;
+    let mut file = open_regular(path)?;
     let (mut hasher, mut bytes) = (Md5::new(), vec![0; 1 << 16]);
     loop {
         let read = file.read(&mut bytes).with_context(reading)?;
