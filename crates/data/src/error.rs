@@ -330,6 +330,19 @@ pub enum DataError {
     },
 }
 
+impl DataError {
+    /// Turns an error of the operating system into one that names the path.
+    pub(crate) fn reading(path: &Path) -> impl FnOnce(io::Error) -> DataError {
+        move |source| match source.kind() {
+            io::ErrorKind::NotFound => DataError::NotFound { path: path.into() },
+            _ => DataError::Read {
+                path: path.into(),
+                source,
+            },
+        }
+    }
+}
+
 /// A part of a file as a message may show it: at most `most` characters of it, and no character that
 /// a terminal acts upon or that changes the direction of the text.
 pub(crate) fn shown(text: &str, most: usize) -> String {
@@ -390,7 +403,6 @@ mod tests {
         assert_eq!(shown("abcde", 5), "abcde");
     }
 
-    #[cfg(feature = "files")]
     #[test]
     fn of_many_names_the_first_are_shown() {
         let names: Vec<String> = (0..100_000)

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::fs::{File, FileType, Metadata};
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 use crate::error::{DataError, Result};
@@ -65,19 +65,6 @@ pub fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>> {
         });
     }
     Ok(bytes)
-}
-
-impl DataError {
-    /// Turns an error of the operating system into one that names the path.
-    pub(crate) fn reading(path: &Path) -> impl FnOnce(io::Error) -> DataError {
-        move |source| match source.kind() {
-            io::ErrorKind::NotFound => DataError::NotFound { path: path.into() },
-            _ => DataError::Read {
-                path: path.into(),
-                source,
-            },
-        }
-    }
 }
 
 /// Text from bytes that should be UTF-8; invalid bytes become U+FFFD, and `replaced` counts the

@@ -38,8 +38,9 @@
 //! # }
 //! ```
 //!
-//! Without the feature `files`, which is on by default, the crate opens and parses no files and builds for
-//! `wasm32-unknown-unknown`; generators and whatever a program makes a [`Dataset`] of remain.
+//! Without the feature `files`, which is on by default, the crate opens no files and builds for
+//! `wasm32-unknown-unknown`. Generators remain, tables [from their bytes](TableOptions::read), and whatever a program
+//! makes a [`Dataset`] of.
 
 mod batches;
 mod choice;
@@ -57,16 +58,13 @@ pub mod fuzzing;
 mod generators;
 mod labels;
 mod legibility;
-#[cfg(feature = "files")]
 mod limits;
 mod printable;
 pub mod random;
 mod scaler;
 mod sequence;
 mod series;
-#[cfg(feature = "files")]
 mod sources;
-#[cfg(feature = "files")]
 mod split;
 mod statistics;
 mod tokenizer;
@@ -82,7 +80,7 @@ pub use encoder::Encoder;
 pub use error::{DataError, Result};
 pub use example::{Example, Target, TargetKind};
 pub use form::{Quoting, TableForm, TableFormat};
-pub use generators::{MemoryTask, reviews};
+pub use generators::{BUILT_IN_SEED, MemoryTask, reviews};
 pub use labels::Labels;
 pub use legibility::{Advice, UnknownWords};
 pub use printable::{escaped, printable, steers, within_line};
@@ -90,9 +88,10 @@ pub use scaler::Scaler;
 pub use sequence::Sequence;
 pub use series::{Missing, RecognisedSeries, SeriesTask};
 #[cfg(feature = "files")]
+pub use sources::{FolderOptions, SeriesHint, SeriesItem, SeriesOptions, Source};
 pub use sources::{
-    FolderOptions, LoadProgress, RowCell, RowLabel, SeriesHint, SeriesItem, SeriesOptions, Source,
-    TableOptions, TextColumns, TextRow, TextRows, Unit, encoding_name,
+    LoadProgress, RowCell, RowLabel, TableOptions, TextColumns, TextRow, TextRows, Unit,
+    encoding_name,
 };
 pub use statistics::{ColumnInfo, DatasetInfo, ExampleInfo, LabelCount, Lengths, SplitInfo};
 pub use tokenizer::Tokenizer;

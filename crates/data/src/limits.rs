@@ -1,6 +1,9 @@
 //! How much is read of what somebody else made. More is an error that names the limit, not a
 //! machine out of memory.
 
+// Some are of files alone.
+#![cfg_attr(not(feature = "files"), allow(dead_code))]
+
 use std::cell::Cell;
 use std::io::{self, Read};
 

@@ -36,7 +36,6 @@ pub fn shuffle<T>(items: &mut [T], generator: &mut ChaCha8Rng) {
 }
 
 /// Brings records that come sorted by label into an order that is the same every time.
-#[cfg(feature = "files")]
 pub(crate) fn mix<T>(records: &mut [T]) {
     shuffle(records, &mut generator(*b"reviews\0", 0, 0));
 }
@@ -62,7 +61,6 @@ pub(crate) mod golden {
 mod tests {
     use super::*;
 
-    #[cfg(feature = "files")]
     #[test]
     fn the_order_is_fixed_for_all_time() {
         let mut items: Vec<u32> = (0..12).collect();

@@ -6,3 +6,6 @@ mod series;
 
 pub use memory_task::MemoryTask;
 pub use reviews::reviews;
+
+/// The seed of the built-in datasets, which are the same ones everywhere.
+pub const BUILT_IN_SEED: u64 = 42;

@@ -24,6 +24,7 @@ use self::separated::{Fault, Faulty, Separated};
 use super::progress::{LoadProgress, Unit};
 use crate::dataset::Note;
 use crate::error::{DataError, Result, SHOWN_NAME, SHOWN_REASON, shown, shown_names};
+#[cfg(feature = "files")]
 use crate::files::open_sized;
 use crate::form::{TableForm, TableFormat};
 use crate::limits::Limits;
@@ -98,27 +99,24 @@ enum Rows {
 }
 
 impl<'a> Table<'a> {
-    /// Opens a file. All columns are chosen.
+    /// Opens a file.
     ///
     /// # Errors
-    /// If it is no table, or larger than its limits.
+    /// As [`read`](Self::read), and if it can't be opened.
+    #[cfg(feature = "files")]
     pub(crate) fn open(
         path: &Path,
         form: &TableForm,
         limits: &Limits,
         progress: &'a mut dyn FnMut(LoadProgress),
     ) -> Result<Self> {
-        let (file, length) = open_sized(path)?;
-        if length > limits.table {
-            return Err(too_much(path, limits));
-        }
-        Self::read(path, (file, length), form, limits, progress)
+        Self::read(path, open_sized(path)?, form, limits, progress)
     }
 
-    /// Reads a table from a source of so many bytes; `path` is for messages.
+    /// Reads a table from a source of so many bytes; `path` is for messages. All columns are chosen.
     ///
     /// # Errors
-    /// As for [`open`](Self::open).
+    /// If it is no table, or larger than its limits.
     pub(crate) fn read(
         path: &Path,
         (source, length): (impl Read + 'a, u64),
@@ -126,6 +124,9 @@ impl<'a> Table<'a> {
         limits: &Limits,
         progress: &'a mut dyn FnMut(LoadProgress),
     ) -> Result<Self> {
+        if length > limits.table {
+            return Err(too_much(path, limits));
+        }
         let done = Rc::new(cell::Cell::new(0));
         let mut source = Counting {
             inner: source,
@@ -219,6 +220,7 @@ impl<'a> Table<'a> {
     }
 
     /// The first blank line between rows that were read: in a table of one column it may be a value that is missing.
+    #[cfg(feature = "files")]
     pub(crate) fn blank(&self) -> Option<u64> {
         match &self.rows {
             Rows::Separated(row) => row.blank(),

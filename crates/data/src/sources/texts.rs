@@ -5,6 +5,7 @@ mod columns;
 pub(crate) mod rows;
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use self::classes::{Classes, Spellings};
@@ -15,6 +16,7 @@ use crate::choice::LabelChoice;
 use crate::dataset::{Content, Dataset, Note, Record};
 use crate::error::{DataError, Result, SHOWN_NAME, shown, shown_names};
 use crate::example::Target;
+#[cfg(feature = "files")]
 use crate::files::open_sized;
 use crate::form::TableForm;
 use crate::labels::Labels;
@@ -80,8 +82,55 @@ impl TableOptions {
     }
 }
 
+/// Opens what lies at a path: what it holds, and how many bytes.
+type Open<'a> = &'a dyn Fn(&Path) -> Result<(Box<dyn io::Read + 'a>, u64)>;
+
+impl TableOptions {
+    /// Reads the table from its bytes, in place of what lies at its path, which gives it a name alone. The same
+    /// records in the same order every time.
+    ///
+    /// A table has at most 4 GiB, 2^25 rows and 2^20 columns, a row 64 MiB and the label in it 1 KiB.
+    ///
+    /// ```
+    /// use gatefold_data::TableOptions;
+    ///
+    /// # fn main() -> gatefold_data::Result<()> {
+    /// let table = b"text,label\nfine,1\nsad,0\nvery fine,1\nvery sad,0\nso fine,1\nso sad,0\n";
+    /// let dataset = TableOptions::new("films.csv").read(table)?;
+    /// assert_eq!(dataset.train.len() + dataset.validation.len() + dataset.test.len(), 6);
+    /// let error = TableOptions::new("films.csv").read(b"text,label\nfine\n").unwrap_err().to_string();
+    /// assert!(error.starts_with("films.csv, line 2: "));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If it is no table that can be learnt from; and if the options name another one for a part of it.
+    pub fn read(&self, bytes: &[u8]) -> Result<Dataset> {
+        let open = |path: &Path| match path == self.path {
+            true => Ok((Box::new(bytes) as Box<dyn io::Read>, bytes.len() as u64)),
+            false => Err(DataError::NotFound { path: path.into() }),
+        };
+        load_with(&open, self, &Limits::default(), &mut |_| {})
+    }
+}
+
 /// Reads the table, or several.
+#[cfg(feature = "files")]
 pub(super) fn load(
+    options: &TableOptions,
+    limits: &Limits,
+    progress: &mut dyn FnMut(LoadProgress),
+) -> Result<Dataset> {
+    let open = |path: &Path| {
+        let (file, length) = open_sized(path)?;
+        Ok((Box::new(file) as Box<dyn io::Read>, length))
+    };
+    load_with(&open, options, limits, progress)
+}
+
+fn load_with(
+    open: Open,
     options: &TableOptions,
     limits: &Limits,
     progress: &mut dyn FnMut(LoadProgress),
@@ -105,9 +154,17 @@ pub(super) fn load(
     };
     let mut total = 0;
     for path in &paths {
-        total += open_sized(path)?.1;
+        total += open(path)?.1;
     }
-    let columns = Columns::recognise(paths[0], options, limits)?;
+    let mut ignored = |_| {};
+    let first = Table::read(
+        paths[0],
+        open(paths[0])?,
+        &options.form,
+        limits,
+        &mut ignored,
+    )?;
+    let columns = Columns::recognise(first, options)?;
     let mut reader = Reader::new(options, limits, columns);
     let mut before = 0;
     let mut read = |path: &Path| {
@@ -121,7 +178,8 @@ pub(super) fn load(
                 ..part
             });
         };
-        let rows = reader.rows(Table::open(path, &options.form, limits, &mut report)?);
+        let table = Table::read(path, open(path)?, &options.form, limits, &mut report)?;
+        let rows = reader.rows(table);
         before += last;
         rows
     };

@@ -53,6 +53,7 @@ impl Separated {
     }
 
     /// The first blank line between rows.
+    #[cfg(feature = "files")]
     pub(super) fn blank(&self) -> Option<u64> {
         self.blank
     }

@@ -1,12 +1,10 @@
 //! Which columns of a table hold the texts and the labels.
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use super::TableOptions;
 use crate::dataset::{Note, Recognised};
 use crate::error::{DataError, Result, SHOWN_NAME, shown};
-use crate::limits::Limits;
 use crate::sources::table::{Cell, Table};
 
 /// Rows that are looked at.
@@ -77,9 +75,8 @@ impl Columns {
     ///
     /// # Errors
     /// If one can't be told, both are one, or they seem to be swapped.
-    pub(super) fn recognise(path: &Path, options: &TableOptions, limits: &Limits) -> Result<Self> {
-        let mut ignored = |_| {};
-        let mut table = Table::open(path, &options.form, limits, &mut ignored)?;
+    pub(super) fn recognise(mut table: Table, options: &TableOptions) -> Result<Self> {
+        let path = &table.path().to_owned();
         let names = table.columns().to_vec();
         let given = [&options.text_column, &options.label_column].map(Option::as_deref);
         let given = [

@@ -79,7 +79,8 @@ impl<'a> TextRows<'a> {
     /// Opens a file.
     ///
     /// # Errors
-    /// If it is no table, larger than [`Source`](crate::Source) has it, or has no such columns.
+    /// As for [`read`](Self::read), and if it can't be opened.
+    #[cfg(feature = "files")]
     pub fn open(
         path: &Path,
         form: &TableForm,
@@ -93,7 +94,7 @@ impl<'a> TextRows<'a> {
     /// Reads a table from a stream; `name` is for messages.
     ///
     /// # Errors
-    /// As for [`open`](Self::open).
+    /// If it is no table, larger than [`TableOptions::read`](super::TableOptions::read) has it, or has no such columns.
     pub fn read(
         name: &Path,
         source: impl Read + 'a,
