@@ -280,6 +280,15 @@ impl Explanation {
     pub fn page(&self) -> Result<String> {
         page::page(self)
     }
+
+    /// What [`page`](Self::page) has between its title and its end, for a page of the reports'
+    /// [style](crate::report::STYLE).
+    ///
+    /// # Errors
+    /// If a template is wrong.
+    pub fn part(&self) -> Result<String> {
+        page::part(self)
+    }
 }
 
 /// Names and numbers as a JSON object, in their order.

@@ -4,7 +4,6 @@
 //! where they are long too.
 
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 use burn::tensor::Device;
 use gatefold_data::{EncodedDataset, MemoryTask};
@@ -12,6 +11,7 @@ use gatefold_model::Cell;
 use gatefold_training::config::Schedule;
 use gatefold_training::{EpochMetrics, Evaluation, Event, RunConfig, TrainingError, fit, score};
 use serde::{Deserialize, Serialize};
+use web_time::Instant;
 
 use crate::error::Result;
 

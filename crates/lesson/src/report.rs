@@ -124,13 +124,27 @@ impl From<&TaskResult> for TaskRow {
     }
 }
 
+/// The style of all pages, in CSS.
+pub const STYLE: &str = include_str!("report/style.css");
+
 /// The page of one run.
 ///
 /// # Errors
 /// If the configuration can't be written as TOML.
 pub fn run_page(section: &RunSection) -> Result<String> {
+    page(&format!("Run {}", section.name), run_body(section)?)
+}
+
+/// What [`run_page`] has between its title and its end, for a page of that [style](STYLE).
+///
+/// # Errors
+/// As [`run_page`].
+pub fn run_part(section: &RunSection) -> Result<String> {
+    Ok(run_body(section)?.to_string())
+}
+
+fn run_body(section: &RunSection) -> Result<Value> {
     let RunSection {
-        name,
         config,
         epochs,
         summary,
@@ -217,7 +231,7 @@ pub fn run_page(section: &RunSection) -> Result<String> {
             summary.test_loss
         ),
     });
-    let body = render(
+    render(
         "run.html",
         context! {
             lead => format!(
@@ -239,8 +253,77 @@ pub fn run_page(section: &RunSection) -> Result<String> {
             reach => reach::part(sections)?,
             config => config.to_toml()?,
         },
-    )?;
-    page(&format!("Run {name}"), body)
+    )
+}
+
+/// How far back the gradient reaches in networks before and after training, for a page of the reports' [style](STYLE);
+/// empty where it was not measured.
+///
+/// # Errors
+/// If a template is wrong.
+pub fn reach_part(sections: &[RunSection]) -> Result<String> {
+    Ok(reach::part(sections)?.map_or_else(String::new, |part| part.to_string()))
+}
+
+/// A training under way, for a page of the reports' [style](STYLE): the loss, and the accuracy where there is one, by
+/// epochs begun, between whole ones too.
+///
+/// # Errors
+/// If a template is wrong.
+pub fn learning_part(
+    config: &RunConfig,
+    so_far: &[Point],
+    epochs: &[EpochMetrics],
+) -> Result<String> {
+    let color = cell_color(config.model.cell);
+    let plot = |title: &str,
+                y,
+                training: fn(&Point) -> Option<f64>,
+                validation: fn(&EpochMetrics) -> Option<f64>| Plot {
+        title: title.into(),
+        note: String::new(),
+        x: "epochs",
+        names: Vec::new(),
+        y: (y, Scale::Linear),
+        lines: vec![
+            Line {
+                name: "training".into(),
+                color,
+                dashed: true,
+                points: so_far
+                    .iter()
+                    .filter_map(|point| Some((point.epochs, training(point)?)))
+                    .collect(),
+            },
+            curve("validation".into(), color, false, epochs, validation),
+        ],
+    };
+    let mut plots = vec![plot(
+        "Loss",
+        "loss",
+        |point| Some(point.loss),
+        |epoch| Some(epoch.validation_loss),
+    )];
+    if config.objective().has_accuracy() {
+        plots.push(plot(
+            "Accuracy",
+            "accuracy",
+            |point| point.accuracy,
+            |epoch| epoch.validation_accuracy,
+        ));
+    }
+    Ok(figures(plots)?.to_string())
+}
+
+/// Where a training stood.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Epochs behind, with the share of the one under way.
+    pub epochs: f64,
+    /// Mean loss of the training examples since the point before.
+    pub loss: f64,
+    /// Share of them answered rightly, if there is one.
+    pub accuracy: Option<f64>,
 }
 
 /// The page that sets networks side by side, with the memory tasks they were tried on, if any.
@@ -248,6 +331,20 @@ pub fn run_page(section: &RunSection) -> Result<String> {
 /// # Errors
 /// If a configuration can't be written as TOML.
 pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<String> {
+    let mut names = sections.iter().map(|section| &section.name);
+    let title = format!("Comparison of {}", names.join(", "));
+    page(&title, comparison_body(sections, tasks)?)
+}
+
+/// What [`comparison_page`] has between its title and its end, for a page of that [style](STYLE).
+///
+/// # Errors
+/// As [`comparison_page`].
+pub fn comparison_part(sections: &[RunSection], tasks: &[TaskRow]) -> Result<String> {
+    Ok(comparison_body(sections, tasks)?.to_string())
+}
+
+fn comparison_body(sections: &[RunSection], tasks: &[TaskRow]) -> Result<Value> {
     let networks = by_network(sections);
     let all = sections;
     // Of networks with several seeds the first one is drawn; of a single network all of them.
@@ -334,7 +431,6 @@ pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<Str
         .iter()
         .map(|section| Ok(context! { name => &section.name, toml => section.config.to_toml()? }))
         .collect::<Result<_>>()?;
-    let names: Vec<&str> = sections.iter().map(|section| &section.name[..]).collect();
     let mut warnings = all.iter().flat_map(|section| {
         section
             .summary
@@ -346,7 +442,7 @@ pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<Str
         .by_ref()
         .map(|(name, of)| format!("{name}: {of}"))
         .collect();
-    let body = render(
+    render(
         "comparison.html",
         context! {
             lead => format!(
@@ -371,8 +467,7 @@ pub fn comparison_page(sections: &[RunSection], tasks: &[TaskRow]) -> Result<Str
             tasks => tables(tasks::tables(tasks))?,
             configs,
         },
-    )?;
-    page(&format!("Comparison of {}", names.join(", ")), body)
+    )
 }
 
 /// Mean and deviation of each network over its seeds.
@@ -440,24 +535,28 @@ fn curve(
 
 /// A colour for each network: its cell's, or another if that is taken.
 fn colors(sections: &[RunSection]) -> Vec<&'static str> {
-    const ALL: [&str; 5] = [
-        "var(--line-1)",
-        "var(--line-2)",
-        "var(--line-3)",
-        "var(--line-4)",
-        "var(--line-5)",
-    ];
     let mut taken: Vec<&str> = Vec::new();
     for section in sections {
-        let cell = section.config.model.cell;
-        let place = Cell::ALL.iter().position(|of| *of == cell);
-        let own = ALL[place.unwrap_or_default() % ALL.len()];
+        let own = cell_color(section.config.model.cell);
         let free = std::iter::once(own)
-            .chain(ALL)
+            .chain(COLORS)
             .find(|color| !taken.contains(color));
         taken.push(free.unwrap_or(own));
     }
     taken
+}
+
+const COLORS: [&str; 5] = [
+    "var(--line-1)",
+    "var(--line-2)",
+    "var(--line-3)",
+    "var(--line-4)",
+    "var(--line-5)",
+];
+
+fn cell_color(cell: Cell) -> &'static str {
+    let place = Cell::ALL.iter().position(|of| *of == cell);
+    COLORS[place.unwrap_or_default() % COLORS.len()]
 }
 
 fn cell_name(cell: Cell) -> String {

@@ -5,19 +5,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use directories::ProjectDirs;
 use gatefold_data::{
-    Dataset, EncodedDataset, FolderOptions, LabelChoice, Labels, LoadProgress, Note, NoteKind,
-    Source, TableForm, TableOptions,
+    BUILT_IN_SEED, Dataset, EncodedDataset, FolderOptions, LabelChoice, Labels, LoadProgress, Note,
+    NoteKind, Source, TableForm, TableOptions,
 };
 use gatefold_training::RunConfig;
 use gatefold_training::config::{DatasetConfig, Split};
 
-use crate::seen::file_hash;
+use crate::file_hash::file_hash;
 use crate::suggestions::nearest;
 use crate::terminal::{program, word};
 use crate::{say, series};
-
-/// The generators' seed: the built-in datasets are the same ones in every run.
-const SEED: u64 = 42;
 
 /// Where datasets lie: `GATEFOLD_DATA`, or the user's data directory as the system has it.
 ///
@@ -178,9 +175,11 @@ pub fn source(config: &RunConfig, labels: Option<&Labels>) -> Result<Source> {
         (Some((task, length)), _) => Ok(Source::MemoryTask {
             task,
             length,
-            seed: SEED,
+            seed: BUILT_IN_SEED,
         }),
-        (None, "reviews") => Ok(Source::Reviews { seed: SEED }),
+        (None, "reviews") => Ok(Source::Reviews {
+            seed: BUILT_IN_SEED,
+        }),
         (None, "imdb") => {
             if let Some(path) = &config.path
                 && is_table(&path.to_string_lossy())

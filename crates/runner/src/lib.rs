@@ -18,7 +18,7 @@
 //! | [`files`] | files that are there as a whole or not at all |
 //! | [`memory`] | how much memory a step takes, told before it is taken |
 //! | [`progress`] | how long work shows itself |
-//! | [`seen`] | which texts a run was trained on, to know them again |
+//! | [`file_hash`](mod@file_hash) | what tells one file from another |
 //! | [`standing`] | what a test's result is worth |
 //! | [`suggestions`] | what was probably meant by a name that there isn't |
 //! | [`terminal`] | text that can't steer the terminal that shows it |
@@ -32,6 +32,7 @@ pub mod device;
 pub mod download;
 #[cfg(test)]
 mod durability;
+pub mod file_hash;
 pub mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -41,7 +42,6 @@ pub mod memory;
 pub mod progress;
 pub mod run;
 pub mod run_folder;
-pub mod seen;
 pub mod series;
 pub mod standing;
 pub mod start;

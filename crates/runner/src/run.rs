@@ -8,13 +8,12 @@ use gatefold_lesson::report::{self, RunSection};
 use gatefold_model::{Network, Weights, release_memory};
 use gatefold_training::bundle::{fingerprint, most_weights};
 use gatefold_training::{
-    EpochMetrics, Event, OnEvent, RunConfig, RunSummary, Session, Store, forecast, test,
+    EpochMetrics, Event, OnEvent, RunConfig, RunSummary, Seen, Session, Store, forecast, test,
 };
 
 use crate::checkpoints::Checkpoints;
 use crate::device::ComputeDevice;
 use crate::run_folder::RunFolder;
-use crate::seen::Seen;
 use crate::standing::Standing;
 use crate::tensorboard::EventWriter;
 

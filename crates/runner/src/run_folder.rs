@@ -8,20 +8,15 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use gatefold_data::files::read_regular;
 use gatefold_data::{DataError, Encoder, Labels};
 use gatefold_training::bundle::{self, Bundle};
-use gatefold_training::{EpochMetrics, RunConfig, RunSummary, TestResult};
+use gatefold_training::run_files::{self, EVALUATION, METRICS, REPORT, SEEN, SUMMARY};
+use gatefold_training::{EpochMetrics, RunConfig, RunSummary, Seen, TestResult};
 use itertools::Itertools;
 
 use crate::checkpoints::Checkpoints;
 use crate::files::{self, Lock, read_text};
-use crate::seen::Seen;
 use crate::suggestions::nearest;
 use crate::terminal::{program, word};
 
-const METRICS: &str = "metrics.jsonl";
-const SUMMARY: &str = "summary.json";
-const EVALUATION: &str = "evaluation.json";
-const REPORT: &str = "report.html";
-const SEEN: &str = "seen.bin";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// Bytes of the metrics or the summary that are read: those of a hundred thousand epochs.
@@ -278,12 +273,7 @@ impl RunFolder {
     /// # Errors
     /// If the file can't be written.
     pub fn write_metrics(&self, epochs: &[EpochMetrics]) -> Result<()> {
-        let mut lines = Vec::new();
-        for epoch in epochs {
-            serde_json::to_writer(&mut lines, epoch)?;
-            lines.push(b'\n');
-        }
-        self.write(METRICS, &lines)
+        self.write(METRICS, &run_files::metrics(epochs))
     }
 
     /// Writes the summary.
@@ -291,9 +281,7 @@ impl RunFolder {
     /// # Errors
     /// If the file can't be written.
     pub fn write_summary(&self, summary: &RunSummary) -> Result<()> {
-        let mut text = serde_json::to_vec_pretty(summary)?;
-        text.push(b'\n');
-        self.write(SUMMARY, &text)
+        self.write(SUMMARY, &run_files::json(summary))
     }
 
     /// Writes what the test found.
@@ -301,9 +289,7 @@ impl RunFolder {
     /// # Errors
     /// If the file can't be written.
     pub fn write_evaluation(&self, tested: &TestResult) -> Result<()> {
-        let mut text = serde_json::to_vec_pretty(tested)?;
-        text.push(b'\n');
-        self.write(EVALUATION, &text)
+        self.write(EVALUATION, &run_files::json(tested))
     }
 
     /// Where the run's report is.

@@ -9,11 +9,10 @@ use gatefold_data::{
 };
 use gatefold_model::Network;
 use gatefold_training::config::DatasetConfig;
-use gatefold_training::{Bundle, RunConfig};
+use gatefold_training::{Bundle, RunConfig, Seen};
 use serde_json::{Map, Value};
 
 use crate::run_folder::RunFolder;
-use crate::seen::Seen;
 use crate::terminal::within_line;
 use crate::{dataset, say, series};
 

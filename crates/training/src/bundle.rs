@@ -67,6 +67,21 @@ impl Bundle {
         Ok(bundle)
     }
 
+    /// The run's files that [`read`](Self::read) reads, with their names.
+    ///
+    /// # Errors
+    /// If the settings name a path that is no Unicode, or the weights can't be written.
+    pub fn files(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        let labels = self.labels.as_ref();
+        let fingerprint = fingerprint(&self.encoder, labels);
+        let weights = self.weights.to_safetensors(Some(&fingerprint));
+        let encoder = encoder_files(&self.encoder, labels).into_iter();
+        let mut files = vec![(CONFIG, self.config.to_toml()?.into_bytes())];
+        files.extend(encoder.map(|(name, content)| (name, content.into_bytes())));
+        files.push((WEIGHTS, weights.map_err(unfit)?));
+        Ok(files)
+    }
+
     /// Whether encoder and labels are of the network that the settings describe.
     ///
     /// # Errors

@@ -16,6 +16,7 @@
 //! | [`metrics`] | what a run measures |
 //! | [`scores`] | what a test measures beside the loss: precision, recall, confusions, ROC, calibration, mistakes |
 //! | [`bundle`] | [`Bundle`]: a trained network and all that it needs, from bytes |
+//! | [`run_files`] | the files of a run beside its bundle's |
 //! | [`predictor`] | [`Predictor`]: a bundle that answers |
 //!
 //! There is no terminal, no network and no file here: who trains is told by [events](Event), and keeps what a
@@ -74,8 +75,10 @@ pub mod metrics;
 pub mod objective;
 pub mod optimizer;
 pub mod predictor;
+pub mod run_files;
 mod schedule;
 pub mod scores;
+mod seen;
 pub mod session;
 pub mod trainer;
 
@@ -98,5 +101,6 @@ pub use optimizer::Adam;
 pub use predictor::{Answer, Predictor, Stream};
 pub use schedule::learning_rate;
 pub use scores::{Scores, TestResult};
+pub use seen::Seen;
 pub use session::{Event, OnEvent, Session, Store, fit, fit_async};
 pub use trainer::{Alone, Exchange, Trainer};

@@ -20,9 +20,11 @@ pub enum SimdLevel {
     Avx512,
     /// NEON, four values at a time.
     Neon,
+    /// WebAssembly's vectors of 128 bits, four values at a time.
+    Simd128,
 }
 
-/// The level's name in `GATEFOLD_SIMD`: `plain`, `avx2`, `avx512` or `neon`.
+/// The level's name in `GATEFOLD_SIMD`: `plain`, `avx2`, `avx512`, `neon` or `simd128`.
 impl fmt::Display for SimdLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -30,6 +32,7 @@ impl fmt::Display for SimdLevel {
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
             Self::Neon => "neon",
+            Self::Simd128 => "simd128",
         })
     }
 }
@@ -100,6 +103,8 @@ pub(super) fn available() -> Vec<Level> {
         V4::try_new().map(|simd| (SimdLevel::Avx512, Arch::V4(simd))),
         #[cfg(target_arch = "aarch64")]
         pulp::aarch64::Neon::try_new().map(|simd| (SimdLevel::Neon, Arch::Neon(simd))),
+        #[cfg(target_arch = "wasm32")]
+        pulp::wasm::Simd128::try_new().map(|simd| (SimdLevel::Simd128, Arch::Simd128(simd))),
     ];
     levels.into_iter().flatten().collect()
 }

@@ -16,6 +16,16 @@ const DEEPEST: f64 = 55.0;
 const FEW: usize = 60;
 
 pub(super) fn page(explanation: &Explanation) -> Result<String> {
+    let page = page::page("What the network did, word by word", body(explanation)?)?;
+    Ok(printable(&page).into_owned())
+}
+
+pub(super) fn part(explanation: &Explanation) -> Result<String> {
+    let part = body(explanation)?.to_string();
+    Ok(printable(&part).into_owned())
+}
+
+fn body(explanation: &Explanation) -> Result<Value> {
     let words = &explanation.words;
     let last = words.last().map_or(0.5, |word| word.probability);
     let label = &explanation.label;
@@ -25,7 +35,7 @@ pub(super) fn page(explanation: &Explanation) -> Result<String> {
     };
     let toward = format!("toward {label}");
     let away = explanation.away();
-    let body = render(
+    render(
         "explanation.html",
         context! {
             lead => format!("The network’s answer: {answer}, with a probability of {last:.4} of {label}."),
@@ -41,9 +51,7 @@ pub(super) fn page(explanation: &Explanation) -> Result<String> {
             figures => figures(plots(words, label))?,
             numbers => table(numbers(words))?,
         },
-    )?;
-    let page = page::page("What the network did, word by word", body)?;
-    Ok(printable(&page).into_owned())
+    )
 }
 
 fn tinted(words: &[Word]) -> Value {

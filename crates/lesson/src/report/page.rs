@@ -41,7 +41,7 @@ pub(crate) fn page(title: &str, body: Value) -> Result<String> {
         context! {
             title,
             body,
-            style => Value::from_safe_string(include_str!("style.css").into()),
+            style => Value::from_safe_string(super::STYLE.into()),
             version => env!("CARGO_PKG_VERSION"),
         },
     )?;

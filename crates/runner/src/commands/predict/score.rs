@@ -1,9 +1,8 @@
 //! How good answers are where the rows have labels.
 
 use gatefold::say;
-use gatefold::seen::Seen;
 use gatefold_data::{Example, Labels, Target};
-use gatefold_training::Evaluation;
+use gatefold_training::{Evaluation, Seen};
 
 /// Answers to rows with labels, as they are given.
 pub struct Score {

@@ -1,13 +1,10 @@
 //! Which examples a run was trained on, so that a test on them is told from one on others: eight bytes an example.
 
 use std::collections::HashSet;
-use std::io::Read;
-use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use gatefold_data::files::open_regular;
 use gatefold_data::{EncodedDataset, Example, Sequence};
-use md5::{Digest, Md5};
+
+use crate::error::{Result, TrainingError};
 
 /// Hashes of what a network reads of the examples that it was trained and validated on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,14 +56,14 @@ impl Seen {
     /// If they are no whole hashes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let (hashes, rest) = bytes.as_chunks();
-        ensure!(
-            rest.is_empty(),
-            "it is damaged: {} bytes too many",
-            rest.len()
-        );
-        Ok(Self(
-            hashes.iter().copied().map(u64::from_le_bytes).collect(),
-        ))
+        match rest.len() {
+            0 => Ok(Self(
+                hashes.iter().copied().map(u64::from_le_bytes).collect(),
+            )),
+            rest => Err(TrainingError::Bundle(format!(
+                "it is damaged: {rest} bytes too many"
+            ))),
+        }
     }
 }
 
@@ -82,25 +79,6 @@ fn hash(sequence: &Sequence) -> u64 {
     };
     let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ (mixed >> 29)
-}
-
-/// The MD5 of a file's bytes, in hexadecimal: it tells one table from another, whatever they are called.
-///
-/// # Errors
-/// If it is no regular file, or can't be read.
-pub fn file_hash(path: &Path) -> Result<String> {
-    let reading = || format!("cannot read {}", path.display());
-    let mut file = open_regular(path)?;
-    let (mut hasher, mut bytes) = (Md5::new(), vec![0; 1 << 16]);
-    loop {
-        let read = file.read(&mut bytes).with_context(reading)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&bytes[..read]);
-    }
-    let hash = hasher.finalize();
-    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
@@ -130,17 +108,5 @@ mod tests {
     fn half_a_hash_is_damage() {
         let error = Seen::from_bytes(&[0; 12]).unwrap_err().to_string();
         assert!(error.contains("damaged"), "{error}");
-    }
-
-    #[test]
-    fn a_files_hash_is_that_of_its_bytes() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("table.csv");
-        std::fs::write(&path, "abc").unwrap();
-        assert_eq!(
-            file_hash(&path).unwrap(),
-            "900150983cd24fb0d6963f7d28e17f72"
-        );
-        file_hash(folder.path()).unwrap_err();
     }
 }
