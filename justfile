@@ -38,16 +38,30 @@ lint:
     cargo fmt --all --check
     cargo fmt --manifest-path tools/guide/Cargo.toml --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
+    cargo fmt --manifest-path crates/web/Cargo.toml --check
     cargo clippy --release --workspace --all-targets -- --deny warnings
 
-# Check that data, kernels, model and training build for the browser (needs the wasm32-unknown-unknown target: `rustup target add wasm32-unknown-unknown`; or Debian's rustc-web and rust-web-src)
-wasm *args:
-    @sh tests/wasm.sh "$@"
+# Build the lesson for browsers into a folder that any static server serves: FOLDER, or target/web (needs `rustup target add wasm32-unknown-unknown`)
+web *args:
+    @sh crates/web/build.sh "$@"
+
+# Build it, and serve it on this machine alone (needs Python): PORT, or 8000
+web-serve port="8000": web
+    @echo "http://127.0.0.1:{{port}}/" >&2
+    python3 -m http.server --bind 127.0.0.1 --directory "${CARGO_TARGET_DIR:-target}/web" "{{port}}"
+
+# Drive it in Chromium, on the CPU and on WebGPU (needs Node.js and Chromium)
+test-web *args:
+    @sh crates/web/tests/run.sh "$@"
+
+# Measure it beside TensorFlow.js (needs Node.js and Chromium)
+bench-web:
+    @sh crates/web/benches/run.sh
 
 # Check licences, bans, sources and advisories of all dependencies (needs cargo-deny); may name some of them
 deny *args:
     @cargo deny --version >/dev/null 2>&1 || { echo "error: cargo-deny is missing; this installs it: cargo install --locked cargo-deny" >&2; exit 1; }
-    for manifest in Cargo.toml fuzz/Cargo.toml tools/guide/Cargo.toml; do cargo deny --all-features --manifest-path $manifest --config deny.toml check "$@" || exit; done
+    for manifest in Cargo.toml fuzz/Cargo.toml tools/guide/Cargo.toml crates/web/Cargo.toml; do cargo deny --all-features --manifest-path $manifest --config deny.toml check "$@" || exit; done
 
 # Fuzz a parser (needs nightly Rust and cargo-fuzz): TARGET [SECONDS], `all [SECONDS]`, or nothing to list them
 fuzz *args:

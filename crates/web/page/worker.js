@@ -1,0 +1,143 @@
+// Owns the device and the training; the page asks, and hears.
+
+import init, { Comparison, Experiment, Processor, RunFiles, TrainedRun, take_fault } from "./gatefold_web.js";
+
+globalThis.gatefoldPanicked = (text) => postMessage({ broken: text });
+
+const runs = new Map();
+let last = 0;
+let memory;
+let cpu;
+let gpu = { reason: "not asked yet" };
+
+// What the page asks to happen to a training under way.
+const control = { stopped: false, resume: null, resumed: null };
+
+// A turn of the event loop, in which messages are heard; timers would be slowed down.
+const channel = new MessageChannel();
+const turns = [];
+channel.port1.onmessage = () => turns.shift()();
+const turn = () => new Promise((done) => {
+  turns.push(done);
+  channel.port2.postMessage(null);
+});
+
+function keep(run) {
+  runs.set(++last, run);
+  return { run: last, ...JSON.parse(run.describe()) };
+}
+
+// The device to train on, and why it.
+async function choose(asked, experiment) {
+  if (asked === "cpu") return { on: cpu, why: "" };
+  if (!gpu.processor) {
+    if (asked === "gpu") throw new Error(`WebGPU: ${gpu.reason}`);
+    return { on: cpu, why: gpu.reason };
+  }
+  if (asked === "auto" && gpu.isFallback) return { on: cpu, why: "the browser’s GPU is computed by the CPU" };
+  postMessage({ event: { kind: "check" } });
+  const { gpu_milliseconds, cpu_milliseconds } = await experiment.check(gpu.processor);
+  const times = `${gpu_milliseconds.toFixed(0)} ms a step on the GPU, ${cpu_milliseconds.toFixed(0)} on the CPU`;
+  const faster = gpu_milliseconds <= cpu_milliseconds ? gpu.processor : cpu;
+  return { on: asked === "gpu" ? gpu.processor : faster, why: asked === "gpu" ? "" : times };
+}
+
+const asked = {
+  async load() {
+    memory = (await init()).memory;
+    cpu = Processor.cpu();
+    try {
+      const adapter = await navigator.gpu?.requestAdapter();
+      if (!navigator.gpu) gpu = { reason: "this browser has no WebGPU here" };
+      else if (!adapter) gpu = { reason: "the browser gives no GPU" };
+      else gpu = { processor: await Processor.gpu(), isFallback: adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false };
+    } catch (error) {
+      gpu = { reason: error.message };
+    }
+    return { cpu: cpu.name, gpu: gpu.processor?.name, reason: gpu.reason, isFallback: gpu.isFallback };
+  },
+
+  async train({ config, device, table }) {
+    Object.assign(control, { stopped: false });
+    take_fault();
+    const experiment = new Experiment(JSON.stringify(config), table && new Uint8Array(table));
+    try {
+      postMessage({ event: { kind: "data", ...JSON.parse(experiment.describe()) } });
+      const { on, why } = await choose(device, experiment);
+      postMessage({ event: { kind: "device", name: on.name, why } });
+      const run = await experiment.train(on, async (json) => {
+        postMessage({ event: JSON.parse(json) });
+        await turn();
+        await control.resumed;
+        return !control.stopped;
+      });
+      return run && keep(run);
+    } finally {
+      experiment.free();
+    }
+  },
+
+  async time({ config, device, steps }) {
+    const experiment = new Experiment(JSON.stringify(config));
+    try {
+      return await experiment.time(device === "gpu" ? gpu.processor : cpu, steps);
+    } finally {
+      experiment.free();
+    }
+  },
+
+  pause() {
+    control.resumed ??= new Promise((resume) => (control.resume = resume));
+  },
+
+  resume() {
+    control.resume?.();
+    Object.assign(control, { resume: null, resumed: null });
+  },
+
+  stop() {
+    control.stopped = true;
+    asked.resume();
+  },
+
+  result: ({ run }) => runs.get(run).result(),
+  reach: ({ run }) => runs.get(run).reach(),
+  answer: ({ run, text }) => JSON.parse(runs.get(run).answer(text)),
+  explain: ({ run, text }) => runs.get(run).explain(text),
+  zip: ({ run, folder }) => runs.get(run).zip(folder),
+
+  open({ name, zip, files }) {
+    const of = zip ? RunFiles.unzip(new Uint8Array(zip)) : new RunFiles();
+    try {
+      for (const [file, bytes] of files ?? []) of.add(file, new Uint8Array(bytes));
+      return keep(TrainedRun.open(name, of));
+    } finally {
+      of.free();
+    }
+  },
+
+  compare({ of }) {
+    const comparison = new Comparison();
+    try {
+      for (const run of of) comparison.add(runs.get(run));
+      return comparison.show();
+    } finally {
+      comparison.free();
+    }
+  },
+
+  memory: () => memory.buffer.byteLength,
+
+  forget({ run }) {
+    runs.get(run)?.free();
+    runs.delete(run);
+  },
+};
+
+onmessage = async ({ data: { id, what, of } }) => {
+  try {
+    postMessage({ id, result: await asked[what](of) });
+  } catch (error) {
+    postMessage({ id, error: error.message ?? String(error) });
+  }
+};
