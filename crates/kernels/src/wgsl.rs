@@ -3,6 +3,7 @@
 //! WGSL text runs where CubeCL compiles WGSL, on 32-bit floats. Anywhere else (Burn's CUDA, or its WGPU
 //! with the `vulkan` or `metal` feature, which compiles SPIR-V and MSL) the reference serves.
 
+mod adam;
 mod embedding;
 mod heartbeat;
 mod launch;
@@ -20,12 +21,13 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::cubecl::client::Client;
 use burn_cubecl::tensor::CubeTensor;
 
+use crate::adam::step::AdamStep;
 use crate::backend::RecurrentBackend;
 use crate::cell::Cell;
 use crate::reference;
 use crate::tensors::{
-    Direction, Places, TokenInputs, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs,
-    WalkSaved, WalkTraining,
+    AdamTensors, Direction, Places, TokenInputs, WalkGradients, WalkInputs, WalkOutputGradients,
+    WalkOutputs, WalkSaved, WalkTraining,
 };
 
 /// Whether the kernels run on a device, on 32-bit floats.
@@ -79,6 +81,17 @@ impl RecurrentBackend for CubeBackend {
             }
             _ => reference::embedding::backward(tokens, output_gradient),
         }
+    }
+
+    fn adam(
+        tensors: AdamTensors<Self>,
+        gradient: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> AdamTensors<Self> {
+        if !runs_wgsl(&tensors.parameter) {
+            return reference::adam::step(tensors, gradient, step);
+        }
+        adam::step(tensors, gradient, step)
     }
 
     fn heartbeat(number: FloatTensor<Self>, _after: FloatTensor<Self>) -> FloatTensor<Self> {

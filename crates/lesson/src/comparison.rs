@@ -141,7 +141,7 @@ fn one_seed(groups: &[SeedGroup], noun: &str) -> Option<String> {
         .collect();
     let Some(accuracies) = accuracies else {
         return Some(
-            "With one seed each nobody knows which difference is chance: --seeds 3 trains with three."
+            "With one seed each nobody knows which difference is chance: train with several seeds."
                 .into(),
         );
     };
@@ -150,7 +150,7 @@ fn one_seed(groups: &[SeedGroup], noun: &str) -> Option<String> {
     let chance = difference_chance(least, most, tested);
     Some(format!(
         "With one seed each, accuracies up to about {chance:.4} apart are alike over {tested} test {noun}{}, and \
-         another seed may move them further: --seeds 3 trains with three.",
+         another seed may move them further: train with several seeds.",
         match most - least > chance {
             true => "",
             false => ", as all of these are",

@@ -2,6 +2,7 @@
 //! its plots in it, for light and dark screens.
 
 mod forecast;
+mod learning;
 pub(crate) mod page;
 pub(crate) mod plots;
 mod reach;
@@ -18,6 +19,7 @@ use itertools::Itertools;
 use minijinja::{Value, context};
 
 pub use self::forecast::rounded;
+pub use self::learning::{Point, learning_part};
 use self::page::{Table, figures, page, render, table, tables};
 use self::plots::{Line, Plot, Scale};
 use crate::comparison::{SeedGroup, by_network, verdicts};
@@ -263,67 +265,6 @@ fn run_body(section: &RunSection) -> Result<Value> {
 /// If a template is wrong.
 pub fn reach_part(sections: &[RunSection]) -> Result<String> {
     Ok(reach::part(sections)?.map_or_else(String::new, |part| part.to_string()))
-}
-
-/// A training under way, for a page of the reports' [style](STYLE): the loss, and the accuracy where there is one, by
-/// epochs begun, between whole ones too.
-///
-/// # Errors
-/// If a template is wrong.
-pub fn learning_part(
-    config: &RunConfig,
-    so_far: &[Point],
-    epochs: &[EpochMetrics],
-) -> Result<String> {
-    let color = cell_color(config.model.cell);
-    let plot = |title: &str,
-                y,
-                training: fn(&Point) -> Option<f64>,
-                validation: fn(&EpochMetrics) -> Option<f64>| Plot {
-        title: title.into(),
-        note: String::new(),
-        x: "epochs",
-        names: Vec::new(),
-        y: (y, Scale::Linear),
-        lines: vec![
-            Line {
-                name: "training".into(),
-                color,
-                dashed: true,
-                points: so_far
-                    .iter()
-                    .filter_map(|point| Some((point.epochs, training(point)?)))
-                    .collect(),
-            },
-            curve("validation".into(), color, false, epochs, validation),
-        ],
-    };
-    let mut plots = vec![plot(
-        "Loss",
-        "loss",
-        |point| Some(point.loss),
-        |epoch| Some(epoch.validation_loss),
-    )];
-    if config.objective().has_accuracy() {
-        plots.push(plot(
-            "Accuracy",
-            "accuracy",
-            |point| point.accuracy,
-            |epoch| epoch.validation_accuracy,
-        ));
-    }
-    Ok(figures(plots)?.to_string())
-}
-
-/// Where a training stood.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
-    /// Epochs behind, with the share of the one under way.
-    pub epochs: f64,
-    /// Mean loss of the training examples since the point before.
-    pub loss: f64,
-    /// Share of them answered rightly, if there is one.
-    pub accuracy: Option<f64>,
 }
 
 /// The page that sets networks side by side, with the memory tasks they were tried on, if any.

@@ -25,7 +25,7 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--no-first-run", "--disable-quic", "--disable-background-networking"],
 });
 
-/// Runs in a page of its own.
+// Runs in a page of its own.
 async function gatefold({ batch, time, cell, device, steps }) {
   const of = {
     config: {

@@ -7,6 +7,7 @@ const form = at("settings");
 // ---- The worker: a question at a time has an answer; what happens in between are events. ----
 
 let worker;
+let ready = false;
 let asks;
 let nextId = 0;
 let hear = () => {};
@@ -15,7 +16,10 @@ function start() {
   worker = new Worker("worker.js", { type: "module" });
   asks = new Map();
   worker.onmessage = ({ data }) => {
-    if (data.event) return hear(data.event);
+    if (data.event) {
+      gatefold.events.push({ ...data.event, picture: undefined });
+      return hear(data.event);
+    }
     if (data.broken) return broke(data.broken);
     const { resolve, reject } = asks.get(data.id);
     asks.delete(data.id);
@@ -38,16 +42,23 @@ function ask(what, of, transfer = []) {
 async function broke(why) {
   worker.terminate();
   for (const { reject } of asks.values()) reject(new Error(why));
+  if (!ready) return;
+  ready = false;
   start();
-  await load();
-  await reopen();
+  try {
+    await load();
+    await reopen();
+  } catch (error) {
+    fail(error.message);
+  }
 }
 
 async function load() {
   const found = await ask("load");
-  const gpu = found.gpu ? `${found.gpu}${found.isFallback ? ", computed by the CPU" : ""}` : `no GPU: ${found.reason}`;
-  at("device").textContent = `${gpu}. ${found.cpu}.`;
+  const gpu = found.gpu ? `${found.gpu}${found.isFallback ? ", which the CPU computes" : ""}` : `no GPU (${found.reason})`;
+  at("device").textContent = `This browser offers: ${gpu}; ${found.cpu}.`;
   at("device").dataset.ready = "yes";
+  ready = true;
 }
 
 // ---- Settings ----
@@ -71,8 +82,11 @@ async function showCell(name) {
   at("cell-equations").innerHTML = cell.equations;
   at("gate-equation").innerHTML = cell.gates;
   at("reach-equation").innerHTML = cell.reach;
-  const kernel = await fetch(`shaders/${cell.kernel}.wgsl`);
-  at("cell-kernel").textContent = kernel.ok ? await kernel.text() : "";
+  const kernel = await (await fetch(`shaders/${cell.kernel}.wgsl`)).text();
+  const back = kernel.search(/^(struct \w+Gradients|fn \w+_backward)/m);
+  at("cell-kernel").textContent = kernel;
+  at("forward-kernel").textContent = kernel.slice(0, back);
+  at("backward-kernel").textContent = kernel.slice(back);
 }
 
 form.addEventListener("change", ({ target }) => {
@@ -103,7 +117,11 @@ function takeTable(file) {
   showSettings();
 }
 
-at("table").addEventListener("change", ({ target }) => target.files[0] && takeTable(target.files[0]));
+at("table").addEventListener("change", ({ target }) => {
+  if (target.files[0]) takeTable(target.files[0]);
+  // The same file can be chosen again, after it was changed.
+  target.value = "";
+});
 addEventListener("dragover", (event) => {
   event.preventDefault();
   document.body.classList.add("dropping");
@@ -177,7 +195,13 @@ const events = (title, epochs) => ({
       item.className = doubtful ? "doubtful" : "";
       return item;
     }));
-    showFacts({ "weights to learn": parameters.toLocaleString("en"), examples: `${train.toLocaleString("en")} to learn, ${validation.toLocaleString("en")} to choose, ${test.toLocaleString("en")} to test` });
+    showFacts({
+      "epoch": `1 of ${epochs}`, "loss": "–", "accuracy": classes ? "–" : null, "steps a second": "–", "device": "–",
+      "weights": parameters.toLocaleString("en"),
+      "examples to learn from": train.toLocaleString("en"),
+      "to choose the best epoch": validation.toLocaleString("en"),
+      "to test": test.toLocaleString("en"),
+    });
   },
   check: () => say(`${title}: the GPU’s kernels are compiled, and a step is compared with the CPU’s …`),
   device({ name, why }) {
@@ -189,8 +213,8 @@ const events = (title, epochs) => ({
     at("progress").value = behind;
     showFacts({
       epoch: `${epoch} of ${epochs}, step ${step} of ${steps}`,
-      loss: loss?.toFixed(4),
-      accuracy: accuracy === null ? null : accuracy === undefined ? undefined : percent(accuracy),
+      ...(typeof loss === "number" && { loss: loss.toFixed(4) }),
+      ...(typeof accuracy === "number" && { accuracy: percent(accuracy) }),
       "steps a second": steps_per_second.toFixed(steps_per_second < 10 ? 2 : 0),
     });
     if (picture) at("curves").innerHTML = picture;
@@ -208,12 +232,10 @@ async function train(of, title) {
   at("curves").replaceChildren();
   at("progress").value = 0;
   at("learning").hidden = false;
+  at("learning").scrollIntoView();
   const handlers = events(title, of.config.training.epochs);
   gatefold.events = [];
-  hear = (event) => {
-    gatefold.events.push(event);
-    handlers[event.kind](event);
-  };
+  hear = (event) => handlers[event.kind](event);
   return ask("train", of);
 }
 
@@ -225,7 +247,12 @@ async function request() {
       fail("Choose a table first, or drop it on this page.");
       return null;
     }
-    of.table = await table.arrayBuffer();
+    try {
+      of.table = await table.arrayBuffer();
+    } catch {
+      fail(`${table.name} has changed since it was chosen, or is gone: choose it again.`);
+      return null;
+    }
   }
   return of;
 }
@@ -251,7 +278,7 @@ form.addEventListener("submit", (event) => {
     if (!of) return;
     const trained = await train(of, form.elements.cell.selectedOptions[0].text);
     if (!trained) return say("Stopped.");
-    say("Done.");
+    say(trained.accuracy === null ? `Done: a loss of ${trained.loss.toFixed(4)} in the test.` : `Done: ${percent(trained.accuracy)} of the test answered rightly.`);
     await show(trained);
   });
 });

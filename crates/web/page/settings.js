@@ -30,9 +30,10 @@ export function fromHash(form, hash) {
   for (const field of fields(form)) {
     if (field.name === "dataset" || !given.has(field.name)) continue;
     const [before, text] = [read(field), given.get(field.name)];
-    write(field, field.type === "checkbox" ? text === "1" : text);
-    const fits = field.type === "checkbox" ? /^[01]$/.test(text) : field.value === text && field.checkValidity();
-    if (!fits) {
+    const [isCheck, isNumber] = [field.type === "checkbox", field.type === "number"];
+    const isMeant = isCheck ? /^[01]$/.test(text) : !isNumber || /^[\d.e+-]+$/.test(text) && Number.isFinite(Number(text));
+    if (isMeant) write(field, isCheck ? text === "1" : text);
+    if (!isMeant || !isCheck && (field.value !== text || !field.checkValidity())) {
       write(field, before);
       wrong.push(field.name);
     }

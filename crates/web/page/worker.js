@@ -5,7 +5,8 @@ import init, { Comparison, Experiment, Processor, RunFiles, TrainedRun, take_fau
 globalThis.gatefoldPanicked = (text) => postMessage({ broken: text });
 
 const runs = new Map();
-let last = 0;
+// Runs' numbers are no other worker's, whose runs the page may still name.
+let last = Math.round(performance.timeOrigin);
 let memory;
 let cpu;
 let gpu = { reason: "not asked yet" };
@@ -22,6 +23,11 @@ const turn = () => new Promise((done) => {
   channel.port2.postMessage(null);
 });
 
+function nameOf({ info }) {
+  const known = [info?.description, [info?.vendor, info?.architecture].filter(Boolean).join(" ")];
+  return known.find(Boolean) ?? "";
+}
+
 function keep(run) {
   runs.set(++last, run);
   return { run: last, ...JSON.parse(run.describe()) };
@@ -34,7 +40,7 @@ async function choose(asked, experiment) {
     if (asked === "gpu") throw new Error(`WebGPU: ${gpu.reason}`);
     return { on: cpu, why: gpu.reason };
   }
-  if (asked === "auto" && gpu.isFallback) return { on: cpu, why: "the browser’s GPU is computed by the CPU" };
+  if (asked === "auto" && gpu.isFallback) return { on: cpu, why: "the CPU computes this browser’s GPU" };
   postMessage({ event: { kind: "check" } });
   const { gpu_milliseconds, cpu_milliseconds } = await experiment.check(gpu.processor);
   const times = `${gpu_milliseconds.toFixed(0)} ms a step on the GPU, ${cpu_milliseconds.toFixed(0)} on the CPU`;
@@ -50,14 +56,14 @@ const asked = {
       const adapter = await navigator.gpu?.requestAdapter();
       if (!navigator.gpu) gpu = { reason: "this browser has no WebGPU here" };
       else if (!adapter) gpu = { reason: "the browser gives no GPU" };
-      else gpu = { processor: await Processor.gpu(), isFallback: adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false };
+      else gpu = { processor: await Processor.gpu(nameOf(adapter)), isFallback: adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false };
     } catch (error) {
       gpu = { reason: error.message };
     }
     return { cpu: cpu.name, gpu: gpu.processor?.name, reason: gpu.reason, isFallback: gpu.isFallback };
   },
 
-  async train({ config, device, table }) {
+  async train({ config, device, table, turn: every }) {
     Object.assign(control, { stopped: false });
     take_fault();
     const experiment = new Experiment(JSON.stringify(config), table && new Uint8Array(table));
@@ -70,8 +76,14 @@ const asked = {
         await turn();
         await control.resumed;
         return !control.stopped;
-      });
+      }, every);
       return run && keep(run);
+    } catch (error) {
+      // A browser says later why a GPU failed; it is of no more use then.
+      for (let turns = 0; turns < 10; turns++) await turn();
+      const fault = take_fault();
+      if (fault) postMessage({ broken: `The GPU failed: ${fault}` });
+      throw error;
     } finally {
       experiment.free();
     }

@@ -2,7 +2,7 @@
 //! without an error to its caller; and how long it takes.
 
 use gatefold_data::{Batch, EncodedDataset};
-use gatefold_training::burn::tensor::{Device, Tensor};
+use gatefold_training::burn::tensor::Device;
 use gatefold_training::{Answers, ConfigError, RunConfig, Trainer, TrainingError};
 use js_sys::Error;
 use wasm_bindgen::prelude::*;

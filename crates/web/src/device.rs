@@ -32,22 +32,21 @@ impl Processor {
         })
     }
 
-    /// The GPU that the browser gives, through WebGPU.
+    /// The GPU that the browser gives, through WebGPU; `name` is what the browser calls it.
     ///
     /// # Errors
     /// If it gives none.
-    pub async fn gpu() -> Result<Processor> {
+    pub async fn gpu(name: &str) -> Result<Processor> {
         let opened = Device::wgpu_options().init_with_setup_async().await;
         let (device, setup) = opened.map_err(|error| Error::new(&error.to_string()))?;
         // In place of Burn's, which panics.
         setup
             .device
             .on_uncaptured_error(Arc::new(|error: wgpu::Error| keep(error.to_string())));
-        let info = setup.adapter.get_info();
         Ok(Self {
-            name: match info.name.trim() {
+            name: match name {
                 "" => "GPU (WebGPU)".into(),
-                name => format!("GPU (WebGPU: {name})"),
+                name => format!("GPU (WebGPU, {name})"),
             },
             device,
             is_gpu: true,

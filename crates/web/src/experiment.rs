@@ -1,6 +1,7 @@
 //! Settings and data.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use gatefold_data::{BUILT_IN_SEED, Dataset, EncodedDataset, NoteKind, TableOptions, reviews};
 use gatefold_training::config::Split;
@@ -71,11 +72,11 @@ impl Experiment {
         time(&self.config, &self.data, on, steps).await
     }
 
-    /// Trains a network. `progress` is called with JSON every now and then, and returns a promise: while nothing comes of
-    /// it, the training waits; if `false` comes, it ends with the epochs that are done. JSON's `kind` is
+    /// Trains a network. `progress` is called with JSON every so many milliseconds, `turn` or what suits the device, and
+    /// returns a promise: while nothing comes of it, the training waits; if `false` comes, it ends with the epochs that are done. JSON's `kind` is
     ///
     /// - `step`: `epoch`, `step` and `steps` of it, `loss` and perhaps `accuracy` of the steps since the last time, steps
-    ///   a second, and the curves so far as HTML in `picture`;
+    ///   a second, and in `picture` now and then the curves so far, as HTML;
     /// - `epoch`: what a line of `metrics.jsonl` has;
     /// - `test`: what is left is the test.
     ///
@@ -83,9 +84,15 @@ impl Experiment {
     ///
     /// # Errors
     /// If the device fails or drops work, or the loss is no longer finite.
-    pub async fn train(&self, on: &Processor, progress: &Function) -> Result<Option<TrainedRun>> {
+    pub async fn train(
+        &self,
+        on: &Processor,
+        progress: &Function,
+        turn: Option<f64>,
+    ) -> Result<Option<TrainedRun>> {
         let (config, data) = (self.config.clone(), self.data.clone());
-        training::train(config, data, on, progress).await
+        let turn = turn.map(|milliseconds| Duration::from_secs_f64(milliseconds.max(0.0) / 1e3));
+        training::train(config, data, on, turn, progress).await
     }
 }
 

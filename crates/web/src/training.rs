@@ -32,6 +32,7 @@ pub(crate) async fn train(
     config: Rc<RunConfig>,
     data: Rc<EncodedDataset>,
     on: &Processor,
+    turn: Option<Duration>,
     progress: &Function,
 ) -> Result<Option<TrainedRun>> {
     let device = on.device();
@@ -39,7 +40,7 @@ pub(crate) async fn train(
     let network = network.map_err(ConfigError::from).map_err(error)?;
     let mut session = Session::new(network, &data, &config, device).map_err(error)?;
     let mut curves = Curves::new(&config, data.train.len());
-    let turn = if on.is_gpu() { TURN_GPU } else { TURN_CPU };
+    let turn = turn.unwrap_or(if on.is_gpu() { TURN_GPU } else { TURN_CPU });
     loop {
         let start = Instant::now();
         let (steps, seconds) = (session.steps_behind(), session.progress().step_seconds);
@@ -64,7 +65,7 @@ pub(crate) async fn train(
         for epoch in &epochs[known..] {
             wanted &= goes_on(progress, json!({ "kind": "epoch", "metrics": epoch })).await?;
         }
-        wanted &= goes_on(progress, curves.event(epochs)?).await?;
+        wanted &= goes_on(progress, curves.event(epochs, is_done)?).await?;
         if is_done || (!wanted && !epochs.is_empty()) {
             break;
         }
@@ -177,6 +178,7 @@ struct Curves<'a> {
     at: (usize, usize, usize),
     /// Steps a second.
     rate: f64,
+    drawn: Option<Instant>,
 }
 
 impl<'a> Curves<'a> {
@@ -186,8 +188,9 @@ impl<'a> Curves<'a> {
             examples,
             points: Vec::new(),
             counted: Sums::default(),
-            at: (1, 0, 1),
+            at: (1, 0, examples.div_ceil(config.training.batch_size)),
             rate: 0.0,
+            drawn: None,
         }
     }
 
@@ -201,18 +204,21 @@ impl<'a> Curves<'a> {
                 ..
             } => {
                 self.at = (epoch, step, steps);
-                // What was read is of the steps before this one.
-                let behind = (epoch - 1) as f64 + (step - 1) as f64 / steps as f64;
                 let Evaluation {
                     loss,
                     accuracy,
                     examples,
                 } = so_far;
-                self.count(behind, Sums::of(loss, accuracy, examples));
+                // As far as the device has been read.
+                let read = examples.div_ceil(self.config.training.batch_size);
+                self.count(
+                    (epoch - 1) * steps + read,
+                    Sums::of(loss, accuracy, examples),
+                );
             }
             Event::Epoch { metrics, .. } => {
                 let whole = Sums::of(metrics.train_loss, metrics.train_accuracy, self.examples);
-                self.count(metrics.epoch as f64, whole);
+                self.count(metrics.epoch * self.at.2, whole);
                 self.counted = Sums::default();
             }
             _ => {}
@@ -220,24 +226,36 @@ impl<'a> Curves<'a> {
     }
 
     /// Adds a point for what was counted since the last one.
-    fn count(&mut self, epochs: f64, so_far: Sums) {
+    fn count(&mut self, step: usize, so_far: Sums) {
         let more = so_far.examples - self.counted.examples;
-        if more > 0.0 {
-            self.points.push(Point {
-                epochs,
-                loss: (so_far.loss - self.counted.loss) / more,
-                accuracy: so_far
-                    .correct
-                    .zip(self.counted.correct.or(Some(0.0)))
-                    .map(|(now, before)| (now - before) / more),
-            });
-            self.counted = so_far;
+        if more <= 0.0 {
+            return;
+        }
+        let correct = so_far
+            .correct
+            .map(|now| now - self.counted.correct.unwrap_or_default());
+        self.points.push(Point {
+            step: step as f64,
+            loss: (so_far.loss - self.counted.loss) / more,
+            accuracy: correct.map(|correct| correct / more),
+        });
+        self.counted = so_far;
+        if self.points.len() > MOST_POINTS {
+            self.points = self.points.chunks(2).map(mean).collect();
         }
     }
 
-    fn event(&self, epochs: &[EpochMetrics]) -> Result<Value> {
-        let picture = learning_part(self.config, &self.points, epochs).map_err(error)?;
+    /// What the page is told, with a picture if the last one is old.
+    fn event(&mut self, epochs: &[EpochMetrics], is_last: bool) -> Result<Value> {
         let (epoch, step, steps) = self.at;
+        let is_due = is_last || self.drawn.is_none_or(|drawn| drawn.elapsed() > DRAWN);
+        let picture = match is_due {
+            true => {
+                self.drawn = Some(Instant::now());
+                Some(learning_part(self.config, steps, &self.points, epochs).map_err(error)?)
+            }
+            false => None,
+        };
         let last = self.points.last();
         Ok(json!({
             "kind": "step",
@@ -249,6 +267,23 @@ impl<'a> Curves<'a> {
             "steps_per_second": self.rate,
             "picture": picture,
         }))
+    }
+}
+
+/// Points at most: more of them show nothing more.
+const MOST_POINTS: usize = 300;
+/// How old a picture grows before there is another one.
+const DRAWN: Duration = Duration::from_millis(250);
+
+fn mean(points: &[Point]) -> Point {
+    let (first, last) = (points[0], points[points.len() - 1]);
+    Point {
+        step: last.step,
+        loss: (first.loss + last.loss) / 2.0,
+        accuracy: first
+            .accuracy
+            .zip(last.accuracy)
+            .map(|(one, other)| (one + other) / 2.0),
     }
 }
 

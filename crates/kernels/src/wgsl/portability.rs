@@ -47,7 +47,7 @@ fn shaders() -> Vec<Shader> {
             }
         }
     }
-    shaders.push(Shader::Heartbeat);
+    shaders.extend([Shader::Heartbeat, Shader::Adam]);
     shaders.extend([1, 16, 50, 64, 300].map(|columns| Shader::EmbeddingBackward { columns }));
     shaders
 }

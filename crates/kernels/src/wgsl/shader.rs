@@ -51,6 +51,7 @@ pub(super) enum Shader {
         columns: usize,
     },
     Heartbeat,
+    Adam,
 }
 
 /// Buffers of a walk, the extra one not counted.
@@ -123,7 +124,7 @@ impl Shader {
                 hidden,
                 ..
             } => Product::fused_workgroup(hidden),
-            Self::PreviousHidden { .. } | Self::TransposedWeight { .. } => 256,
+            Self::PreviousHidden { .. } | Self::TransposedWeight { .. } | Self::Adam => 256,
             Self::Walk { .. } | Self::EmbeddingBackward { .. } => 64,
             Self::Heartbeat => 1,
         }
@@ -169,6 +170,7 @@ impl Shader {
                 )
             }
             Self::Heartbeat => SourceTemplate::new(shader!("heartbeat")),
+            Self::Adam => SourceTemplate::new(shader!("adam")),
         }
         .register("workgroup", self.workgroup().to_string())
     }

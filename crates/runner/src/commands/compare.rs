@@ -311,12 +311,11 @@ impl Comparison<'_> {
         let networks = by_network(&self.sections);
         let noun = self.sections[0].config.dataset.noun();
         if format == Format::Text {
-            return show(
-                &self.sections,
-                &networks,
-                &verdicts(&networks, noun),
-                &self.tasks,
-            );
+            let mut verdicts = verdicts(&networks, noun);
+            if self.seeds.len() == 1 && !verdicts.is_empty() {
+                verdicts.push("--seeds 3 trains with three.".into());
+            }
+            return show(&self.sections, &networks, &verdicts, &self.tasks);
         }
         let sections = self.sections.iter().map(ComparisonLine::of);
         sections
