@@ -38,11 +38,19 @@ fn error(error: impl std::error::Error) -> Error {
 /// Called once, as the module is loaded.
 #[wasm_bindgen(start)]
 fn start() {
+    construct();
     device::listen();
 }
 
-/// The style of all pictures, in CSS.
-#[wasm_bindgen]
-pub fn style() -> String {
-    gatefold_lesson::report::STYLE.into()
+/// Runs what registers itself before anything else runs, as Burn's compiler passes do. A linker that finds no call of
+/// it puts one into every function that JavaScript calls: they would register again and again, and take longer than a
+/// training step.
+#[allow(unsafe_code)]
+fn construct() {
+    unsafe extern "C" {
+        fn __wasm_call_ctors();
+    }
+    // SAFETY: the linker makes it, without arguments, and nothing has called it before.
+    unsafe { __wasm_call_ctors() }
 }
+

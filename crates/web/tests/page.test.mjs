@@ -275,6 +275,18 @@ test("a training can be paused, goes on, and is stopped with what it has", async
   assert.match(await text("#result .lead"), /% of 5.000 test reviews answered rightly/);
 });
 
+test("a training goes on in a tab that nobody looks at", async () => {
+  await page.close();
+  await visit("#units=16&length=32&batch=64&epochs=1000&device=cpu");
+  await page.click("#start");
+  const other = await context.newPage();
+  await other.bringToFront();
+  await page.waitForFunction(() => gatefold.events.filter((event) => event.kind === "epoch").length > 2);
+  await page.close();
+  await visit("");
+  assert.equal(await text("#error"), "");
+});
+
 test("memory tasks are trained, and all cells are compared", async () => {
   await page.close();
   await visit("#dataset=recall&length=5&epochs=1&device=cpu");
