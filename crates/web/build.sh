@@ -3,11 +3,17 @@
 #
 # The compiler is the first one that has the standard library for browsers, or its source, as Debian's for the web.
 set -eu
-cd "$(dirname "$0")"
-mkdir -p "${CARGO_TARGET_DIR:-../../target}"
-CARGO_TARGET_DIR=$(cd "${CARGO_TARGET_DIR:-../../target}" && pwd)
+crate=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "${CARGO_TARGET_DIR:-$crate/../../target}"
+CARGO_TARGET_DIR=$(cd "${CARGO_TARGET_DIR:-$crate/../../target}" && pwd)
 export CARGO_TARGET_DIR
-folder=${1:-$CARGO_TARGET_DIR/web}
+mkdir -p "${1:-$CARGO_TARGET_DIR/web}"
+folder=$(cd "${1:-$CARGO_TARGET_DIR/web}" && pwd)
+if [ -n "$(ls -A "$folder")" ] && [ ! -e "$folder/gatefold_web_bg.wasm" ]; then
+    echo "error: $folder holds something else than the page, and would be replaced: name an empty folder" >&2
+    exit 1
+fi
+cd "$crate"
 target=wasm32-unknown-unknown
 build_std=
 
@@ -46,8 +52,8 @@ fi
 export RUSTC
 # shellcheck disable=SC2086 # Two words, or none.
 cargo build --locked --release $build_std --target $target
-rm -rf "$folder"
-mkdir -p "$folder/shaders"
+find "$folder" -mindepth 1 -delete
+mkdir "$folder/shaders"
 "$bindgen" --target web --no-typescript --remove-name-section --remove-producers-section --out-dir "$folder" \
     "$CARGO_TARGET_DIR/$target/release/gatefold_web.wasm"
 cp page/* "$folder"

@@ -50,7 +50,13 @@ export const CELLS = {
   },
 };
 
+const ADAM = ["w ← w − η · m̂ / (√v̂ + ε)", "Adam: m̂ and v̂ are running means of the gradient and of its square"];
+const CLASSES = rows(["L = − ln p(the right answer)", "cross-entropy: 0 if the network was sure of it, large if it was sure of another"], ADAM);
+
+// By what the network is trained to answer.
 export const LOSS = {
-  classes: rows(["L = − ln p(the right answer)", "cross-entropy: 0 if the network was sure of it, large if it was sure of another"], ["w ← w − η · m̂ / (√v̂ + ε)", "Adam: m̂ and v̂ are running means of the gradient and of its square"]),
-  values: rows(["L = (answer − target)²", "mean squared error"], ["w ← w − η · m̂ / (√v̂ + ε)", "Adam: m̂ and v̂ are running means of the gradient and of its square"]),
+  binary: CLASSES,
+  classes: CLASSES,
+  "multi-label": rows(["L = − Σ ln p(label is there, or is not)", "binary cross-entropy: each label is asked for by itself"], ADAM),
+  values: rows(["L = (answer − target)²", "mean squared error"], ADAM),
 };

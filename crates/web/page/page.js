@@ -6,6 +6,8 @@ const form = at("settings");
 
 // ---- The worker: a question at a time has an answer; what happens in between are events. ----
 
+const MOST_EVENTS = 5000;
+
 let worker;
 let ready = false;
 let asks;
@@ -17,7 +19,7 @@ function start() {
   asks = new Map();
   worker.onmessage = ({ data }) => {
     if (data.event) {
-      gatefold.events.push({ ...data.event, picture: undefined });
+      if (gatefold.events.push({ ...data.event, picture: undefined }) > MOST_EVENTS) gatefold.events.shift();
       return hear(data.event);
     }
     if (data.broken) return broke(data.broken);
@@ -31,26 +33,40 @@ function start() {
   };
 }
 
-function ask(what, of, transfer = []) {
+function ask(what, of) {
   return new Promise((resolve, reject) => {
+    if (!worker) return reject(new Error("The computation has ended: load the page again."));
     asks.set(++nextId, { resolve, reject });
-    worker.postMessage({ id: nextId, what, of }, transfer);
+    worker.postMessage({ id: nextId, what, of });
   });
+}
+
+// What touches the trained run, one after the other.
+let last = Promise.resolve();
+function inTurn(work) {
+  const done = last.then(work);
+  last = done.catch(() => {});
+  return done;
 }
 
 // After a panic or without its GPU, a worker is of no more use: a new one begins, with what the page has kept.
 async function broke(why) {
   worker.terminate();
-  for (const { reject } of asks.values()) reject(new Error(why));
-  if (!ready) return;
+  worker = null;
+  const left = [...asks.values()];
+  if (ready) start();
   ready = false;
-  start();
+  for (const { reject } of left) reject(new Error(why));
+  if (!worker) return;
   try {
     await load();
-    await reopen();
+    await inTurn(reopen);
   } catch (error) {
+    worker?.terminate();
+    worker = null;
     fail(error.message);
   }
+  setBusy(busy);
 }
 
 async function load() {
@@ -72,21 +88,31 @@ function showSettings() {
   showCell(form.elements.cell.value);
 }
 
+// The cell that is chosen.
 let shown;
 
 async function showCell(name) {
   if (shown === name) return;
   shown = name;
-  const cell = CELLS[name];
-  at("cell-text").textContent = cell.text;
-  at("cell-equations").innerHTML = cell.equations;
-  at("gate-equation").innerHTML = cell.gates;
-  at("reach-equation").innerHTML = cell.reach;
-  const kernel = await (await fetch(`shaders/${cell.kernel}.wgsl`)).text();
-  const back = kernel.search(/^(struct \w+Gradients|fn \w+_backward)/m);
-  at("cell-kernel").textContent = kernel;
-  at("forward-kernel").textContent = kernel.slice(0, back);
-  at("backward-kernel").textContent = kernel.slice(back);
+  at("cell-text").textContent = CELLS[name].text;
+  at("cell-equations").innerHTML = CELLS[name].equations;
+  const text = await kernel(name);
+  if (shown === name) at("cell-kernel").textContent = text;
+}
+
+async function kernel(name) {
+  const found = await fetch(`shaders/${CELLS[name].kernel}.wgsl`);
+  return found.ok ? found.text() : "";
+}
+
+// The cell of the trained run.
+async function showCellOf(run) {
+  at("gate-equation").innerHTML = CELLS[run.cell].gates;
+  at("reach-equation").innerHTML = CELLS[run.cell].reach;
+  const text = await kernel(run.cell);
+  const back = text.search(/^(struct \w+Gradients|fn \w+_backward)/m);
+  at("forward-kernel").textContent = text.slice(0, back);
+  at("backward-kernel").textContent = text.slice(back);
 }
 
 form.addEventListener("change", ({ target }) => {
@@ -122,16 +148,19 @@ at("table").addEventListener("change", ({ target }) => {
   // The same file can be chosen again, after it was changed.
   target.value = "";
 });
+const hasFile = (event) => event.dataTransfer.types.includes("Files");
 addEventListener("dragover", (event) => {
+  if (!hasFile(event)) return;
   event.preventDefault();
   document.body.classList.add("dropping");
 });
 addEventListener("dragleave", (event) => event.relatedTarget || document.body.classList.remove("dropping"));
 addEventListener("drop", (event) => {
+  if (!hasFile(event)) return;
   event.preventDefault();
   document.body.classList.remove("dropping");
   const file = event.dataTransfer.files[0];
-  if (file?.name.endsWith(".zip")) openZip(file);
+  if (file?.name.toLowerCase().endsWith(".zip")) openZip(file);
   else if (file) takeTable(file);
 });
 
@@ -157,14 +186,21 @@ let busy = false;
 
 function setBusy(value) {
   busy = value;
-  for (const id of ["start", "compare"]) at(id).disabled = value;
+  for (const id of ["start", "compare"]) at(id).disabled = value || !ready;
+  setTraining(false);
+}
+
+// While it can be paused and stopped.
+let paused = false;
+
+function setTraining(value) {
   for (const id of ["pause", "stop"]) at(id).disabled = !value;
   setPaused(false);
 }
 
 function setPaused(value) {
+  paused = value;
   at("pause").textContent = value ? "Go on" : "Pause";
-  at("pause").setAttribute("aria-pressed", value);
 }
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
@@ -187,8 +223,8 @@ function say(text) {
 }
 
 const events = (title, epochs) => ({
-  data({ train, validation, test, parameters, classes, notes }) {
-    at("loss-equation").innerHTML = classes ? LOSS.classes : LOSS.values;
+  data({ train, validation, test, parameters, objective, notes }) {
+    at("loss-equation").innerHTML = LOSS[objective];
     at("notes").replaceChildren(...notes.map(({ doubtful, text }) => {
       const item = document.createElement("li");
       item.textContent = text;
@@ -196,7 +232,7 @@ const events = (title, epochs) => ({
       return item;
     }));
     showFacts({
-      "epoch": `1 of ${epochs}`, "loss": "–", "accuracy": classes ? "–" : null, "steps a second": "–", "device": "–",
+      "epoch": `1 of ${epochs}`, "loss": "–", "accuracy": objective === "values" ? null : "–", "steps a second": "–", "device": "–",
       "weights": parameters.toLocaleString("en"),
       "examples to learn from": train.toLocaleString("en"),
       "to choose the best epoch": validation.toLocaleString("en"),
@@ -205,6 +241,7 @@ const events = (title, epochs) => ({
   },
   check: () => say(`${title}: the GPU’s kernels are compiled, and a step is compared with the CPU’s …`),
   device({ name, why }) {
+    setTraining(true);
     say(`${title}: training …`);
     showFacts({ device: why ? `${name} (${why})` : name });
   },
@@ -215,7 +252,7 @@ const events = (title, epochs) => ({
       epoch: `${epoch} of ${epochs}, step ${step} of ${steps}`,
       ...(typeof loss === "number" && { loss: loss.toFixed(4) }),
       ...(typeof accuracy === "number" && { accuracy: percent(accuracy) }),
-      "steps a second": steps_per_second.toFixed(steps_per_second < 10 ? 2 : 0),
+      ...(typeof steps_per_second === "number" && { "steps a second": steps_per_second.toFixed(steps_per_second < 10 ? 2 : 0) }),
     });
     if (picture) at("curves").innerHTML = picture;
   },
@@ -223,7 +260,10 @@ const events = (title, epochs) => ({
     const accuracy = metrics.validation_accuracy === undefined ? "" : `, ${percent(metrics.validation_accuracy)} right`;
     say(`${title}, epoch ${metrics.epoch} of ${epochs}: validation loss ${metrics.validation_loss.toFixed(4)}${accuracy}.`);
   },
-  test: () => say(`${title}: testing …`),
+  test() {
+    setTraining(false);
+    say(`${title}: testing …`);
+  },
 });
 
 // Trains one network; gives what the worker says of it, or nothing if it was stopped before its first epoch's end.
@@ -232,6 +272,7 @@ async function train(of, title) {
   at("curves").replaceChildren();
   at("progress").value = 0;
   at("learning").hidden = false;
+  at("learning-title").focus({ preventScroll: true });
   at("learning").scrollIntoView();
   const handlers = events(title, of.config.training.epochs);
   gatefold.events = [];
@@ -278,30 +319,38 @@ form.addEventListener("submit", (event) => {
     if (!of) return;
     const trained = await train(of, form.elements.cell.selectedOptions[0].text);
     if (!trained) return say("Stopped.");
+    await inTurn(() => show(trained));
     say(trained.accuracy === null ? `Done: a loss of ${trained.loss.toFixed(4)} in the test.` : `Done: ${percent(trained.accuracy)} of the test answered rightly.`);
-    await show(trained);
   });
 });
 
 at("pause").addEventListener("click", () => {
-  const paused = at("pause").getAttribute("aria-pressed") !== "true";
-  setPaused(paused);
+  setPaused(!paused);
   ask(paused ? "pause" : "resume");
 });
-at("stop").addEventListener("click", () => ask("stop"));
+let stopped = false;
+at("stop").addEventListener("click", () => {
+  stopped = true;
+  setTraining(false);
+  ask("stop");
+});
 
 at("compare").addEventListener("click", () => whileBusy(async () => {
   const of = await request();
   if (!of) return;
   const trained = [];
+  stopped = false;
   try {
     for (const option of form.elements.cell.options) {
       const config = structuredClone(of.config);
       config.model.cell = option.value;
       const run = await train({ ...of, config }, option.text);
-      if (!run) return say("Stopped.");
-      await ask("reach", { run: run.run });
-      trained.push(run.run);
+      if (run) trained.push(run.run);
+      // One that was stopped is no match for the others.
+      if (!run || stopped) return say("Stopped: nothing is compared.");
+      say(`${option.text}: measuring how far back it can learn …`);
+      // Where that is no number, it is left out.
+      await ask("reach", { run: run.run }).catch(() => {});
     }
     at("comparison").innerHTML = await ask("compare", { of: trained });
     at("comparison-section").hidden = false;
@@ -314,79 +363,114 @@ at("compare").addEventListener("click", () => whileBusy(async () => {
 // ---- A trained network ----
 
 let current = null;
+// What a new worker opens it from.
 let archive = null;
 
-async function show(run) {
+async function show(run, source = null) {
   if (current) await ask("forget", { run: current.run });
   current = run;
-  keepArchive(null);
+  archive = source;
+  offer(null);
   at("explanation").replaceChildren();
   at("answer").textContent = "";
   for (const id of ["result-section", "reach-section"]) at(id).hidden = true;
-  showCell(run.cell);
+  showCellOf(run);
   at("ask-section").hidden = !run.explains;
   if (run.epochs) {
     at("result").innerHTML = await ask("result", { run: run.run });
     at("result-section").hidden = false;
   }
-  const reach = await ask("reach", { run: run.run });
-  at("reach").innerHTML = reach;
-  at("reach-section").hidden = !reach;
-  keepArchive(await ask("zip", { run: run.run, folder: folder(run) }));
+  // A run from elsewhere lies where it came from.
+  if (!source) await keepArchive();
+  at("reach-section").hidden = true;
+  say("Measuring how far back it can learn …");
+  try {
+    at("reach").innerHTML = await ask("reach", { run: run.run });
+  } catch (error) {
+    at("reach").textContent = `It can’t be measured: ${error.message}`;
+  }
+  at("reach-section").hidden = !at("reach").textContent;
+  // With what was measured in its report.
+  if (!source && !at("reach-section").hidden) await keepArchive();
 }
 
 const folder = (run) => `${run.dataset.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "-") || "run"}-${run.cell}`;
 
-// Also what a new worker begins with.
-function keepArchive(bytes) {
+async function keepArchive() {
+  const bytes = await ask("zip", { run: current.run, folder: folder(current) });
+  archive = { zip: bytes.buffer };
+  offer(new Blob([bytes], { type: "application/zip" }));
+}
+
+function offer(blob) {
   const link = at("download");
-  if (archive) URL.revokeObjectURL(link.href);
-  archive = bytes && new Blob([bytes], { type: "application/zip" });
-  link.hidden = !archive;
-  if (!archive) return;
-  link.href = URL.createObjectURL(archive);
+  if (link.href) URL.revokeObjectURL(link.href);
+  link.removeAttribute("href");
+  link.hidden = !blob;
+  if (!blob) return;
+  link.href = URL.createObjectURL(blob);
   link.download = `${folder(current)}.zip`;
 }
 
 async function reopen() {
-  if (!current || !archive) return;
-  current = { ...current, ...(await ask("open", { name: current.cell, zip: await archive.arrayBuffer() })) };
+  if (!current) return;
+  if (archive) {
+    current = { ...current, ...(await ask("open", { name: current.cell, ...archive })) };
+    return;
+  }
+  current = null;
+  for (const id of ["ask-section", "result-section", "reach-section"]) at(id).hidden = true;
 }
 
-at("ask").addEventListener("submit", async (event) => {
+at("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = at("text").value;
-  try {
-    const answer = await ask("answer", { run: current.run, text });
-    at("answer").textContent = answer.slice(0, 5).map(({ label, probability }) => `${label} ${percent(probability)}`).join(", ");
-    at("explanation").innerHTML = await ask("explain", { run: current.run, text });
-  } catch (error) {
-    at("answer").textContent = error.message;
-    at("explanation").replaceChildren();
-  }
+  inTurn(async () => {
+    try {
+      const answer = await ask("answer", { run: current.run, text });
+      at("answer").textContent = answer.slice(0, 5).map(({ label, probability }) => `${label} ${percent(probability)}`).join(", ");
+      at("explanation").innerHTML = await ask("explain", { run: current.run, text });
+    } catch (error) {
+      at("answer").textContent = error.message;
+      at("explanation").replaceChildren();
+    }
+  });
 });
 
 // ---- Runs from elsewhere ----
 
-async function open(of) {
-  at("opened").textContent = "";
-  try {
-    const run = await ask("open", of);
-    await show(run);
-    at("opened").textContent = `${of.name} is open: ${CELLS[run.cell] ? run.cell : "a network"} of ${run.dataset}. ${run.explains ? "Ask it above." : "It answers no texts with classes, so that it can’t be asked here."}`;
-  } catch (error) {
-    at("opened").textContent = `${of.name}: ${error.message}`;
-  }
+const RUN_FILES = ["config.toml", "vocabulary.json", "scaler.json", "target_scaler.json", "labels.json", "model.safetensors", "metrics.jsonl", "summary.json"];
+const MOST_RUN_BYTES = 512 << 20;
+
+// Opens what `read` makes of files.
+function open(name, files, read) {
+  at("opened").textContent = `${name} is being opened …`;
+  return inTurn(async () => {
+    try {
+      if (files.reduce((sum, file) => sum + file.size, 0) > MOST_RUN_BYTES) throw new Error(`it has more than ${MOST_RUN_BYTES >> 20} MiB: that is no run for a browser`);
+      const source = await read(files);
+      const run = await ask("open", { name, ...source });
+      await show(run, source);
+      say("");
+      at("opened").textContent = `${name} is open: ${run.cell} of ${run.dataset}. ${run.explains ? "Ask it above." : "It answers no texts with classes, so that it can’t be asked here."}`;
+    } catch (error) {
+      at("opened").textContent = `${name}: ${error.message}`;
+    }
+  });
 }
 
-const openZip = async (file) => open({ name: file.name, zip: await file.arrayBuffer() });
+const openZip = (file) => open(file.name, [file], async () => ({ zip: await file.arrayBuffer() }));
 
-at("open-zip").addEventListener("change", ({ target }) => target.files[0] && openZip(target.files[0]));
-at("open-folder").addEventListener("change", async ({ target }) => {
-  // Those of the folder itself: checkpoints and curves are not needed.
-  const files = [...target.files].filter((file) => file.webkitRelativePath.split("/").length === 2);
-  const read = files.map(async (file) => [file.name, await file.arrayBuffer()]);
-  await open({ name: files[0]?.webkitRelativePath.split("/")[0] ?? "the folder", files: await Promise.all(read) });
+at("open-zip").addEventListener("change", ({ target }) => {
+  if (target.files[0]) openZip(target.files[0]);
+  target.value = "";
+});
+at("open-folder").addEventListener("change", ({ target }) => {
+  // Those of the folder itself.
+  const files = [...target.files].filter((file) => file.webkitRelativePath.split("/").length === 2 && RUN_FILES.includes(file.name));
+  const name = target.files[0]?.webkitRelativePath.split("/")[0] ?? "the folder";
+  target.value = "";
+  open(name, files, async () => ({ files: await Promise.all(files.map(async (file) => [file.name, await file.arrayBuffer()])) }));
 });
 
 // ---- Begin ----

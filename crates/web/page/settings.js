@@ -24,9 +24,11 @@ export function preset(form, dataset) {
 // Sets what a link says. What it says wrongly is left as it is, and named.
 export function fromHash(form, hash) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
-  const dataset = given.get("dataset") in PRESETS ? given.get("dataset") : "reviews";
+  const dataset = Object.hasOwn(PRESETS, given.get("dataset")) ? given.get("dataset") : "reviews";
   preset(form, dataset);
-  const wrong = given.has("dataset") && given.get("dataset") !== dataset ? ["dataset"] : [];
+  const known = new Set(fields(form).map((field) => field.name));
+  const wrong = [...given.keys()].filter((name) => !known.has(name));
+  if (given.has("dataset") && given.get("dataset") !== dataset) wrong.push("dataset");
   for (const field of fields(form)) {
     if (field.name === "dataset" || !given.has(field.name)) continue;
     const [before, text] = [read(field), given.get(field.name)];

@@ -33,6 +33,12 @@ function keep(run) {
   return { run: last, ...JSON.parse(run.describe()) };
 }
 
+// What went wrong on the GPU; a browser says so later.
+async function fault() {
+  for (let turns = 0; turns < 10; turns++) await turn();
+  return take_fault();
+}
+
 // The device to train on, and why it.
 async function choose(asked, experiment) {
   if (asked === "cpu") return { on: cpu, why: "" };
@@ -42,10 +48,18 @@ async function choose(asked, experiment) {
   }
   if (asked === "auto" && gpu.isFallback) return { on: cpu, why: "the CPU computes this browser’s GPU" };
   postMessage({ event: { kind: "check" } });
-  const { gpu_milliseconds, cpu_milliseconds } = await experiment.check(gpu.processor);
-  const times = `${gpu_milliseconds.toFixed(0)} ms a step on the GPU, ${cpu_milliseconds.toFixed(0)} on the CPU`;
+  let times;
+  try {
+    times = await experiment.check(gpu.processor);
+  } catch (error) {
+    if (asked === "gpu") throw error;
+    gpu = { reason: (await fault()) ?? error.message };
+    return { on: cpu, why: gpu.reason };
+  }
+  const { gpu_milliseconds, cpu_milliseconds } = times;
+  const shown = `${gpu_milliseconds.toFixed(0)} ms a step on the GPU, ${cpu_milliseconds.toFixed(0)} on the CPU`;
   const faster = gpu_milliseconds <= cpu_milliseconds ? gpu.processor : cpu;
-  return { on: asked === "gpu" ? gpu.processor : faster, why: asked === "gpu" ? "" : times };
+  return { on: asked === "gpu" ? gpu.processor : faster, why: asked === "gpu" ? "" : shown };
 }
 
 const asked = {
@@ -53,7 +67,7 @@ const asked = {
     memory = (await init()).memory;
     cpu = Processor.cpu();
     try {
-      const adapter = await navigator.gpu?.requestAdapter();
+      const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
       if (!navigator.gpu) gpu = { reason: "this browser has no WebGPU here" };
       else if (!adapter) gpu = { reason: "the browser gives no GPU" };
       else gpu = { processor: await Processor.gpu(nameOf(adapter)), isFallback: adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false };
@@ -64,7 +78,8 @@ const asked = {
   },
 
   async train({ config, device, table, turn: every }) {
-    Object.assign(control, { stopped: false });
+    asked.resume();
+    control.stopped = false;
     take_fault();
     const experiment = new Experiment(JSON.stringify(config), table && new Uint8Array(table));
     try {
@@ -79,10 +94,9 @@ const asked = {
       }, every);
       return run && keep(run);
     } catch (error) {
-      // A browser says later why a GPU failed; it is of no more use then.
-      for (let turns = 0; turns < 10; turns++) await turn();
-      const fault = take_fault();
-      if (fault) postMessage({ broken: `The GPU failed: ${fault}` });
+      // A GPU that failed is of no more use to this worker.
+      const why = await fault();
+      if (why) postMessage({ broken: `The GPU failed: ${why}` });
       throw error;
     } finally {
       experiment.free();
@@ -150,6 +164,8 @@ onmessage = async ({ data: { id, what, of } }) => {
   try {
     postMessage({ id, result: await asked[what](of) });
   } catch (error) {
-    postMessage({ id, error: error.message ?? String(error) });
+    const why = error.message ?? String(error);
+    // After a trap, as where memory ran out, nothing here can be called any more.
+    postMessage(error instanceof WebAssembly.RuntimeError || error instanceof RangeError ? { broken: `The computation broke down (${why}), perhaps for want of memory.` } : { id, error: why });
   }
 };

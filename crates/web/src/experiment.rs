@@ -37,7 +37,7 @@ impl Experiment {
     }
 
     /// What there is, as JSON: the number of `parameters`, of `train`, `validation` and `test` examples and of
-    /// `steps` an epoch; `classes` if answers are some, whether they are asked `texts`, and `notes`, each with its `text` and
+    /// `steps` an epoch; the `objective`, whether they are `texts`, and `notes`, each with its `text` and
     /// whether it is `doubtful`.
     pub fn describe(&self) -> String {
         let (config, data) = (&self.config, &self.data);
@@ -48,7 +48,7 @@ impl Experiment {
             "validation": data.validation.len(),
             "test": data.test.len(),
             "steps": data.train.len().div_ceil(config.training.batch_size),
-            "classes": data.labels.as_ref().map(|labels| labels.len()),
+            "objective": config.objective(),
             "texts": data.encoder.vocabulary().is_some(),
             "notes": notes.map(|(doubtful, text)| json!({ "doubtful": doubtful, "text": text })).collect::<Vec<_>>(),
         })
@@ -119,18 +119,22 @@ fn prepare(mut config: RunConfig, table: Option<&[u8]>) -> Result<Experiment> {
 
 fn dataset(config: &mut RunConfig, table: Option<&[u8]>) -> Result<Dataset> {
     let of_data = &config.dataset;
-    if let Some((task, length)) = of_data.memory_task() {
-        return task.dataset(length, BUILT_IN_SEED).map_err(error);
-    }
+    let task = of_data.memory_task();
     let name = of_data.name.as_deref().unwrap_or("reviews");
     let Some(table) = table else {
-        return match name {
-            "reviews" => Ok(reviews(BUILT_IN_SEED)),
+        return match (task, name) {
+            (Some((task, length)), _) => task.dataset(length, BUILT_IN_SEED).map_err(error),
+            (None, "reviews") => Ok(reviews(BUILT_IN_SEED)),
             _ => Err(Error::new(&format!(
                 "{name} is not here: choose the file again"
             ))),
         };
     };
+    if task.is_some() || ["reviews", "imdb"].contains(&name) {
+        return Err(Error::new(&format!(
+            "{name} is the name of a built-in dataset: rename the file, such as to {name}.csv"
+        )));
+    }
     let options = TableOptions {
         test_fraction: of_data.test_fraction,
         validation_fraction: config.training.validation_fraction,

@@ -29,9 +29,17 @@ impl RunFiles {
     }
 
     /// Takes a file.
-    pub fn add(&mut self, name: &str, bytes: Vec<u8>) {
-        let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-        self.0.insert(name.into(), bytes);
+    ///
+    /// # Errors
+    /// If there is one of this name: these are more runs than one.
+    pub fn add(&mut self, path: &str, bytes: Vec<u8>) -> Result<()> {
+        let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+        match self.0.insert(name.into(), bytes) {
+            None => Ok(()),
+            Some(_) => Err(Error::new(&format!(
+                "it holds {name} more than once: open one run's folder"
+            ))),
+        }
     }
 
     /// The files of a ZIP archive of one run.
@@ -53,6 +61,10 @@ impl RunFiles {
                 continue;
             }
             let name = file.name().map_err(error)?.into_owned();
+            // To ask a network needs none of them.
+            if name.split(['/', '\\']).any(|part| part == "checkpoints") {
+                continue;
+            }
             let mut bytes = Vec::new();
             let read = (&mut file).take(left + 1).read_to_end(&mut bytes);
             let read = read.map_err(error)? as u64;
@@ -62,7 +74,7 @@ impl RunFiles {
                     MOST_BYTES >> 20
                 ))
             })?;
-            files.add(&name, bytes);
+            files.add(&name, bytes)?;
         }
         Ok(files)
     }

@@ -53,4 +53,3 @@ fn construct() {
     // SAFETY: the linker makes it, without arguments, and nothing has called it before.
     unsafe { __wasm_call_ctors() }
 }
-

@@ -15,6 +15,9 @@ use wasm_bindgen::prelude::*;
 use crate::files::{RunFiles, zipped};
 use crate::{Result, error};
 
+/// Bytes of the metrics or the summary that are read.
+const MOST_BYTES: usize = 1 << 24;
+
 /// A trained network, with its curves and its test where they are known.
 #[wasm_bindgen]
 pub struct TrainedRun {
@@ -68,7 +71,8 @@ impl TrainedRun {
             bytes => Ok(bytes.map(<[u8]>::to_vec)),
         })
         .map_err(error)?;
-        let section = match (files.get(run_files::METRICS), files.get(run_files::SUMMARY)) {
+        let known = |file| files.get(file).filter(|bytes| bytes.len() <= MOST_BYTES);
+        let section = match (known(run_files::METRICS), known(run_files::SUMMARY)) {
             (Some(metrics), Some(summary)) => {
                 let lines = metrics
                     .split(|byte| *byte == b'\n')

@@ -8,10 +8,10 @@ use gatefold_data::EncodedDataset;
 use gatefold_lesson::report::{Point, RunSection, learning_part};
 use gatefold_model::{Network, Weights, release_memory};
 use gatefold_training::burn::module::Module;
-use gatefold_training::chance::share_chance;
+use gatefold_training::chance::{difference_chance, share_chance};
 use gatefold_training::{
-    ConfigError, EpochMetrics, Evaluation, Event, RunConfig, RunSummary, Session, TestResult,
-    baseline, test_async,
+    ConfigError, EpochMetrics, Evaluation, Event, Objective, RunConfig, RunSummary, Session,
+    TestResult, baseline, test_async,
 };
 use js_sys::{Function, Promise};
 use serde_json::{Value, json};
@@ -125,6 +125,7 @@ fn summary(
         .and_then(|scores| scores.largest_class_share);
     // A first symbol is no memory to a linear model.
     let is_task = config.dataset.memory_task().is_some();
+    let baseline = accuracy.filter(|_| !is_task).and_then(|_| baseline(data));
     let mut warnings = Vec::new();
     if let Some((accuracy, largest)) = accuracy.zip(largest_class)
         && accuracy <= largest + share_chance(largest, examples)
@@ -134,6 +135,19 @@ fn summary(
              whoever always answers the most frequent label {largest:.4}; to try: more epochs, a smaller batch, or another \
              learning rate"
         ));
+    } else if let Some((accuracy, baseline)) = accuracy.zip(baseline)
+        && accuracy < baseline - difference_chance(accuracy, baseline, examples)
+    {
+        warnings.push(format!(
+            "a bag of words with logistic regression answers more rightly than the network, {baseline:.4} against \
+             {accuracy:.4}: where nothing helps the network, the simpler model is the better tool here"
+        ));
+    }
+    if let Some(classes) = tested.classes()
+        && config.objective() == Objective::MultiLabel
+        && classes.macro_mean.f1 == 0.0
+    {
+        warnings.push("the network names none of the right labels; to try: more epochs".into());
     }
     RunSummary {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -146,7 +160,7 @@ fn summary(
         test_examples: examples,
         forecast: None,
         largest_class,
-        baseline_accuracy: accuracy.filter(|_| !is_task).and_then(|_| baseline(data)),
+        baseline_accuracy: baseline,
         warnings,
         training_seconds: 0.0,
         milliseconds_per_step: 0.0,

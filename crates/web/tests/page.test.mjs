@@ -193,6 +193,27 @@ test("a kernel that the browser refuses is an error on the page", async () => {
   said = [];
 });
 
+test("a GPU that computes something else is not used, and asked for, an error", async () => {
+  await inWorker(`
+    const info = Object.getOwnPropertyDescriptor(GPUAdapterInfo.prototype, "isFallbackAdapter");
+    if (info) Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", { value: false });
+    const create = GPUDevice.prototype.createShaderModule;
+    GPUDevice.prototype.createShaderModule = function (of) {
+      return create.call(this, { ...of, code: of.code.replace("step.hidden = step.output_gate", "step.hidden = 0.1 + step.output_gate") });
+    };`);
+  await visit("#units=8&length=16&batch=1024&epochs=1&device=gpu");
+  await page.click("#start");
+  await idle();
+  assert.match(await text("#error"), /does not compute what the CPU does/);
+  await page.selectOption("[name=device]", "auto");
+  await page.click("#start");
+  await idle();
+  assert.equal(await text("#error"), "");
+  const [device] = await log("device");
+  assert.match(device.name, /^CPU/);
+  assert.match(device.why, /does not compute what the CPU does/);
+});
+
 test("a GPU that is lost is told, and the page goes on", async () => {
   await inWorker(`
     const request = GPUAdapter.prototype.requestDevice;
@@ -316,7 +337,7 @@ test("a link holds the settings, and says what it can't set", async () => {
   assert.equal(await page.inputValue("[name=units]"), "20");
   assert.equal(await page.isChecked("[name=mask]"), false);
   assert.equal(await page.inputValue("[name=epochs]"), "5");
-  assert.match(await text("#error"), /epochs/);
+  assert.match(await text("#error"), /left out: color, epochs/);
 });
 
 test("the page works without a network once it was loaded, and by keyboard", async () => {
