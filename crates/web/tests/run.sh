@@ -34,6 +34,7 @@ export CHROMIUM
 
 (cd "$root" && cargo build --release --workspace)
 ../build.sh "$CARGO_TARGET_DIR/web"
+(cd .. && cargo clippy --quiet --release -- --deny warnings)
 
 # Where it doesn't lie among the sources.
 modules=$CARGO_TARGET_DIR/web-tests
