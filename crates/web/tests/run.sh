@@ -32,6 +32,9 @@ fi
 CHROMIUM=$(find_browser)
 export CHROMIUM
 
+# The build says what it lacks; this gets it, where it can.
+if command -v rustup >/dev/null; then rustup target add wasm32-unknown-unknown >&2 || true; fi
+
 (cd "$root" && cargo build --release --workspace)
 ../build.sh "$CARGO_TARGET_DIR/web"
 (cd .. && cargo clippy --quiet --release -- --deny warnings)
