@@ -33,10 +33,14 @@ function keep(run) {
   return { run: last, ...JSON.parse(run.describe()) };
 }
 
-// What went wrong on the GPU; a browser says so later.
+// What went wrong on the GPU, which a browser says later; after a second, nothing did.
 async function fault() {
-  for (let turns = 0; turns < 10; turns++) await turn();
-  return take_fault();
+  for (let tries = 0; tries < 50; tries++) {
+    const found = take_fault();
+    if (found) return found;
+    await new Promise((resume) => setTimeout(resume, 20));
+  }
+  return undefined;
 }
 
 // The device to train on, and why it.
@@ -82,10 +86,12 @@ const asked = {
     control.stopped = false;
     take_fault();
     const experiment = new Experiment(JSON.stringify(config), table && new Uint8Array(table));
+    let on;
     try {
       postMessage({ event: { kind: "data", ...JSON.parse(experiment.describe()) } });
-      const { on, why } = await choose(device, experiment);
-      postMessage({ event: { kind: "device", name: on.name, why } });
+      const chosen = await choose(device, experiment);
+      on = chosen.on;
+      postMessage({ event: { kind: "device", name: on.name, why: chosen.why } });
       const run = await experiment.train(on, async (json) => {
         postMessage({ event: JSON.parse(json) });
         await turn();
@@ -95,7 +101,7 @@ const asked = {
       return run && keep(run);
     } catch (error) {
       // A GPU that failed is of no more use to this worker.
-      const why = await fault();
+      const why = on?.is_gpu === false ? undefined : await fault();
       if (why) postMessage({ broken: `The GPU failed: ${why}` });
       throw error;
     } finally {
