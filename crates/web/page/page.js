@@ -273,7 +273,8 @@ async function train(of, title) {
   at("progress").value = 0;
   at("learning").hidden = false;
   at("learning-title").focus({ preventScroll: true });
-  at("learning").scrollIntoView();
+  say(`${title}: preparing the data …`);
+  at("status").scrollIntoView();
   const handlers = events(title, of.config.training.epochs);
   gatefold.events = [];
   hear = (event) => handlers[event.kind](event);
