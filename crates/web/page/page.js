@@ -383,7 +383,6 @@ async function show(run, source = null) {
   }
   // A run from elsewhere lies where it came from.
   if (!source) await keepArchive();
-  at("reach-section").hidden = true;
   say("Measuring how far back it can learn …");
   try {
     at("reach").innerHTML = await ask("reach", { run: run.run });

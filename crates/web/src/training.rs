@@ -10,8 +10,8 @@ use gatefold_model::{Network, Weights, release_memory};
 use gatefold_training::burn::module::Module;
 use gatefold_training::chance::{difference_chance, share_chance};
 use gatefold_training::{
-    ConfigError, EpochMetrics, Evaluation, Event, Objective, RunConfig, RunSummary, Session,
-    TestResult, baseline, test_async,
+    ConfigError, EpochMetrics, Evaluation, Event, Objective, Progress, RunConfig, RunSummary,
+    Session, TestResult, baseline, test_async,
 };
 use js_sys::{Function, Promise};
 use serde_json::{Value, json};
@@ -86,20 +86,12 @@ pub(crate) async fn train(
     let mut tested = tested.await.map_err(error)?;
     on.check()?;
     tested.quote(&data.test_beginnings);
-    let best = of_training
-        .best(config.training.keep)
-        .expect("an epoch was run")
-        .clone();
-    let summary = summary(&config, &data, &network, on, best, &tested);
+    let summary = summary(&config, &data, &network, on, (&of_training, steps), &tested);
     let section = RunSection {
         name: config.model.cell.to_string(),
         config: (*config).clone(),
         epochs: of_training.epochs,
-        summary: RunSummary {
-            training_seconds: of_training.seconds,
-            milliseconds_per_step: 1e3 * of_training.step_seconds / steps as f64,
-            ..summary
-        },
+        summary,
         scores: tested.scores.clone(),
         reach: Vec::new(),
         forecast: None,
@@ -112,9 +104,11 @@ fn summary(
     data: &EncodedDataset,
     network: &Network,
     on: &Processor,
-    best: EpochMetrics,
+    (of_training, steps): (&Progress, usize),
     tested: &TestResult,
 ) -> RunSummary {
+    let best = of_training.best(config.training.keep);
+    let best = best.expect("an epoch was run").clone();
     let Evaluation {
         loss,
         accuracy,
@@ -162,8 +156,8 @@ fn summary(
         largest_class,
         baseline_accuracy: baseline,
         warnings,
-        training_seconds: 0.0,
-        milliseconds_per_step: 0.0,
+        training_seconds: of_training.seconds,
+        milliseconds_per_step: 1e3 * of_training.step_seconds / steps as f64,
     }
 }
 
