@@ -18,12 +18,12 @@ struct Info {
     epsilon: f32,
 }
 
-@group(0) @binding(0) var<storage, read_write> gradient: array<f32>; // g, [N]
-@group(0) @binding(1) var<storage, read_write> parameter: array<f32>; // p, [N]
-@group(0) @binding(2) var<storage, read_write> first_moment: array<f32>; // m, [N]
-@group(0) @binding(3) var<storage, read_write> second_moment: array<f32>; // v, [N]
-@group(0) @binding(4) var<storage, read_write> updated: array<f32>; // p, m and v
-@group(0) @binding(5) var<uniform> info: Info;
+@group(0) @binding({{ next }}) var<storage, read_write> gradient: array<f32>; // g, [N]
+@group(0) @binding({{ next }}) var<storage, read_write> parameter: array<f32>; // p, [N]
+@group(0) @binding({{ next }}) var<storage, read_write> first_moment: array<f32>; // m, [N]
+@group(0) @binding({{ next }}) var<storage, read_write> second_moment: array<f32>; // v, [N]
+@group(0) @binding({{ next }}) var<storage, read_write> updated: array<f32>; // p, m and v
+@group(0) @binding({{ next }}) var<uniform> info: Info;
 
 const VANISHED = 1e-30f;
 const LEAST_NORMAL = 1.17549435e-38f;

@@ -1,12 +1,10 @@
 // The GRU, walked forward over the steps of a dispatch, in tiles as the LSTM (lstm_forward.wgsl).
 
-@group(0) @binding(0) var<storage, read_write> projections: array<f32>; // x W + b, [B, T, 3H]
-@group(0) @binding(2) var<storage, read_write> recurrent_bias: array<f32>; // b_r, [3H]
-@group(0) @binding(3) var<storage, read_write> initial_hidden: array<f32>; // [B, H]
-@group(0) @binding(4) var<storage, read_write> lengths: array<i32>; // [B]
-@group(0) @binding(5) var<storage, read_write> hidden_states: array<f32>; // [B, T, H]
-@group(0) @binding(6) var<storage, read_write> final_hidden: array<f32>; // [B, H]
-// saved: the gates r, z, n and h_{t-1} U_n + b_n, [B, T, 4H]; no meaning past a row's length
+@group(0) @binding({{ next }}) var<storage, read_write> projections: array<f32>; // x W, a token or a word, [_, 3H]
+@group(0) @binding({{ next }}) var<storage, read_write> lengths: array<i32>; // [B]
+@group(0) @binding({{ next }}) var<storage, read_write> hidden_states: array<f32>; // [B, T, H]
+@group(0) @binding({{ next }}) var<storage, read_write> states: array<f32>; // before and after, [B, H]
+// saved: the gates r, z, n and h_{t-1} U_n + b_n, [B, T, H] of four; no meaning past a row's length
 
 @compute @workgroup_size({{ workgroup }})
 fn main(
@@ -14,56 +12,59 @@ fn main(
     @builtin(num_workgroups) workgroups: vec3u,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let tile = tile_of(workgroup, workgroups);
-    let unit = workgroup.y * {{ workgroup }}u + local;
-    let owner = unit < HIDDEN;
-    let end_step = walk_end(tile, unit);
+    let tile = tile_of(workgroup, workgroups, local);
+    let unit = workgroup.y * LANES + lane_of(local);
+    // Lanes past the last unit compute it too, and write nothing.
+    let place = min(unit, HIDDEN - 1u);
+    let writes = both(tile.present, unit < HIDDEN);
+    let end_step = walk_end(tile, local);
 
-    var hidden = vec4f();
-    var bias: vec3f;
-    if (owner) {
-        hidden = read_initial_hidden(state_at(tile, unit), tile.present);
-        bias = vec3f(
-            recurrent_bias[unit],
-            recurrent_bias[HIDDEN + unit],
-            recurrent_bias[2u * HIDDEN + unit],
-        );
-        publish_hidden(tile, info.first_step, unit, hidden);
+    var hidden = initial_hidden(tile, place);
+    if (info.first_step > 0u) {
+        hidden = read_states(state_at(tile, place));
     }
+    let bias = packed[BIAS + place];
+    let recurrent_bias = packed[RECURRENT_BIAS + place];
+    workgroupBarrier();
+    publish_hidden(info.first_step, local, select(vec4f(), hidden, vec4<bool>(unit < HIDDEN)));
+    publish_hidden(info.first_step + 1u, local, vec4f());
     workgroupBarrier();
 
+    var inputs = inputs_at(tokens_at(tile, info.first_step));
     for (var step = info.first_step; step < end_step; step++) {
-        if (owner) {
-            let live = live_at(tile, step);
-            let tokens = tokens_at(tile, step);
-            let columns = tokens * 3u * HIDDEN + unit;
-            // Read ahead of the product, which they don't wait for.
-            let x_r = read_projections(columns, live);
-            let x_z = read_projections(columns + HIDDEN, live);
-            let x_n = read_projections(columns + 2u * HIDDEN, live);
-            let product = recurrent_product(tile, step, unit);
-            let x = array<vec4f, 3>(x_r, x_z, x_n);
-            let u = array<vec4f, 3>(product[0] + bias.x, product[1] + bias.y, product[2] + bias.z);
-            let next = gru_step(x, u, hidden);
-            hidden = select(hidden, next.hidden, live);
-            publish_hidden(tile, step + 1u, unit, hidden);
-
-            write_hidden_states(tokens * HIDDEN + unit, live, hidden);
-            let kept = tokens * 4u * HIDDEN + unit;
-            save(kept, live, next.reset_gate);
-            save(kept + HIDDEN, live, next.update_gate);
-            save(kept + 2u * HIDDEN, live, next.candidate);
-            save(kept + 3u * HIDDEN, live, next.recurrent_candidate);
+        let live = live_at(tile, step);
+        let tokens = tokens_at(tile, step);
+        let columns = inputs * (3u * HIDDEN) + place;
+        // Read ahead of the product, which they don't wait for.
+        let x_r = read_projections(columns);
+        let x_z = read_projections(columns + HIDDEN);
+        let x_n = read_projections(columns + 2u * HIDDEN);
+        inputs = inputs_at(tokens_at(tile, min(step + 1u, info.time - 1u)));
+        let product = recurrent_product(tile, step, local, place);
+        let x = array<vec4f, 3>(x_r + bias.x, x_z + bias.y, x_n + bias.z);
+        let u = array<vec4f, 3>(
+            product[0] + recurrent_bias.x,
+            product[1] + recurrent_bias.y,
+            product[2] + recurrent_bias.z,
+        );
+        let next = gru_step(x, u, hidden);
+        hidden = select(hidden, next.hidden, live);
+        if (unit < HIDDEN) {
+            publish_hidden(step + 1u, local, hidden);
         }
+        let at = tokens * HIDDEN + place;
+        write_hidden_states(at, writes, select(vec4f(), hidden, live));
+        keep(
+            at,
+            writes,
+            array<vec4f, 4>(next.reset_gate, next.update_gate, next.candidate, next.recurrent_candidate),
+        );
         workgroupBarrier();
     }
 
-    if (owner) {
-        write_final_hidden(state_at(tile, unit), tile.present, hidden);
-        for (var t = first_padded(tile); t < info.end_step; t++) {
-            let padded = (tile.rows * info.time + t) * HIDDEN + unit;
-            write_hidden_states(padded, padded_at(tile, t), vec4f());
-        }
+    write_states(state_at(tile, place), writes, hidden);
+    for (var t = max(end_step, info.first_step); t < info.end_step; t++) {
+        write_hidden_states((tile.rows * info.time + t) * HIDDEN + place, writes, vec4f());
     }
     beat(local);
 }

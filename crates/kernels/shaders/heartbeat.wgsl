@@ -1,15 +1,15 @@
 // The next number of a heartbeat, if all workgroups of the walks since the last one came to their end; else
 // it stays behind for good. One invocation.
 
-@group(0) @binding(0) var<storage, read_write> beats: atomic<u32>; // of parts/heartbeat.wgsl
-@group(0) @binding(1) var<storage, read_write> number: array<f32>; // [1]
-@group(0) @binding(2) var<storage, read_write> next_number: array<f32>; // [1]
+@group(0) @binding({{ next }}) var<storage, read_write> beats: atomic<u32>; // of parts/heartbeat.wgsl
+@group(0) @binding({{ next }}) var<storage, read_write> number: array<f32>; // [1]
+@group(0) @binding({{ next }}) var<storage, read_write> next_number: array<f32>; // [1]
 
 struct Info {
     workgroups: u32, // launched since the last heartbeat
 }
 
-@group(0) @binding(3) var<uniform> info: Info;
+@group(0) @binding({{ next }}) var<uniform> info: Info;
 
 @compute @workgroup_size({{ workgroup }})
 fn main() {

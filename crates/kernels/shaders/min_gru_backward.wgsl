@@ -1,12 +1,9 @@
 // The minGRU's backward pass, in tiles and from the last step to the first as the LSTM's (lstm_backward.wgsl).
 
-@group(0) @binding(0) var<storage, read_write> saved: array<f32>; // z and x_h, [B, T, 2H]
-@group(0) @binding(1) var<storage, read_write> hidden_states: array<f32>; // [B, T, H]
-@group(0) @binding(2) var<storage, read_write> initial_hidden: array<f32>; // [B, H]
-@group(0) @binding(3) var<storage, read_write> lengths: array<i32>; // [B]
-@group(0) @binding(4) var<storage, read_write> d_final_hidden: array<f32>; // [B, H]
-// Projections [B, T, 2H]; offsets.x: initial hidden state [B, H]
-@group(0) @binding(5) var<storage, read_write> gradients: array<f32>;
+@group(0) @binding({{ next }}) var<storage, read_write> lengths: array<i32>; // [B]
+@group(0) @binding({{ next }}) var<storage, read_write> hidden_states: array<f32>; // [B, T, H]
+// saved: z and x_h, [B, T, H] of two
+// d_final_hidden: [B, H]; d_hidden_states: [B, T, H]
 
 @compute @workgroup_size({{ workgroup }})
 fn main(
@@ -14,40 +11,38 @@ fn main(
     @builtin(num_workgroups) workgroups: vec3u,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let tile = tile_of(workgroup, workgroups);
-    let unit = workgroup.y * {{ workgroup }}u + local;
+    let tile = tile_of(workgroup, workgroups, local);
+    let unit = workgroup.y * LANES + lane_of(local);
     if (unit < HIDDEN) {
+        let state = state_at(tile, unit);
+        let end_step = walk_end(tile, local);
         var d_hidden: vec4f;
         if (last_part()) {
-            d_hidden = read_d_final_hidden(state_at(tile, unit), tile.present);
+            d_hidden = read_d_final_hidden(state);
         } else {
-            d_hidden = read_gradients(info.offsets.x + state_at(tile, unit), tile.present);
+            d_hidden = read_gradients(info.states + state);
         }
-        for (var step = walk_end(tile, unit); step > info.first_step;) {
+        for (var step = end_step; step > info.first_step;) {
             step--;
             let live = live_at(tile, step);
             let tokens = tokens_at(tile, step);
-            let columns = tokens * 2u * HIDDEN + unit;
-            let update_gate = read_saved(columns, live);
-            let x_h = read_saved(columns + HIDDEN, live);
-            var previous_hidden: vec4f;
+            let kept = kept_at(tokens * HIDDEN + unit);
+            var previous_hidden = read_hidden_states(tokens_at(tile, before(step)) * HIDDEN + unit);
             if (step == 0u) {
-                previous_hidden = read_initial_hidden(state_at(tile, unit), live);
-            } else {
-                let before = tokens_at(tile, step - 1u);
-                previous_hidden = read_hidden_states(before * HIDDEN + unit, live);
+                previous_hidden = initial_hidden(tile, unit);
             }
-            d_hidden += output_gradient(tokens * HIDDEN + unit, live);
-            let d = min_gru_step_backward(update_gate, x_h, previous_hidden, d_hidden);
-            write_gradients(columns, live, d.x_z);
-            write_gradients(columns + HIDDEN, live, d.x_h);
+            let d_after = d_hidden + read_d_hidden_states(tokens * HIDDEN + unit);
+            let d = min_gru_step_backward(kept[0], kept[1], previous_hidden, d_after);
+            let columns = tokens * (2u * HIDDEN) + unit;
+            write_gradients(columns, tile.present, select(vec4f(), d.x_z, live));
+            write_gradients(columns + HIDDEN, tile.present, select(vec4f(), d.x_h, live));
             d_hidden = select(d_hidden, d.previous_hidden, live);
         }
-        write_gradients(info.offsets.x + state_at(tile, unit), tile.present, d_hidden);
-        for (var t = first_padded(tile); t < info.end_step; t++) {
-            let padded = (tile.rows * info.time + t) * 2u * HIDDEN + unit;
-            write_gradients(padded, padded_at(tile, t), vec4f());
-            write_gradients(padded + HIDDEN, padded_at(tile, t), vec4f());
+        write_gradients(info.states + state, tile.present, d_hidden);
+        for (var t = max(end_step, info.first_step); t < info.end_step; t++) {
+            let padded = (tile.rows * info.time + t) * (2u * HIDDEN) + unit;
+            write_gradients(padded, tile.present, vec4f());
+            write_gradients(padded + HIDDEN, tile.present, vec4f());
         }
     }
     beat(local);

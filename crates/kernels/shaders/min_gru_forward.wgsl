@@ -1,13 +1,12 @@
 // The minGRU, walked forward over the steps of a dispatch, in tiles as the LSTM (lstm_forward.wgsl). No unit reads
 // another: nothing is exchanged, and no invocation waits.
 
-@group(0) @binding(0) var<storage, read_write> projections: array<f32>; // x W + b, [B, T, 2H]
-@group(0) @binding(1) var<storage, read_write> initial_hidden: array<f32>; // [B, H]
-@group(0) @binding(2) var<storage, read_write> lengths: array<i32>; // [B]
-@group(0) @binding(3) var<storage, read_write> hidden_states: array<f32>; // [B, T, H]
-@group(0) @binding(4) var<storage, read_write> final_hidden: array<f32>; // [B, H]
-// saved: the gate z and x_h, [B, T, 2H], since near 1/2 rounding hides on which side of 0 a candidate comes from; no
-// meaning past a row's length
+@group(0) @binding({{ next }}) var<storage, read_write> projections: array<f32>; // x W, a token or a word, [_, 2H]
+@group(0) @binding({{ next }}) var<storage, read_write> lengths: array<i32>; // [B]
+@group(0) @binding({{ next }}) var<storage, read_write> hidden_states: array<f32>; // [B, T, H]
+@group(0) @binding({{ next }}) var<storage, read_write> states: array<f32>; // before and after, [B, H]
+// saved: the gate z and x_h, [B, T, H] of two, since near 1/2 rounding hides on which side of 0 a candidate comes
+// from; no meaning past a row's length
 
 @compute @workgroup_size({{ workgroup }})
 fn main(
@@ -15,28 +14,31 @@ fn main(
     @builtin(num_workgroups) workgroups: vec3u,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let tile = tile_of(workgroup, workgroups);
-    let unit = workgroup.y * {{ workgroup }}u + local;
+    let tile = tile_of(workgroup, workgroups, local);
+    let unit = workgroup.y * LANES + lane_of(local);
     if (unit < HIDDEN) {
-        let end_step = walk_end(tile, unit);
-        var hidden = read_initial_hidden(state_at(tile, unit), tile.present);
+        let end_step = walk_end(tile, local);
+        var hidden = initial_hidden(tile, unit);
+        if (info.first_step > 0u) {
+            hidden = read_states(state_at(tile, unit));
+        }
+        let bias = packed[BIAS + unit];
         for (var step = info.first_step; step < end_step; step++) {
             let live = live_at(tile, step);
             let tokens = tokens_at(tile, step);
-            let columns = tokens * 2u * HIDDEN + unit;
-            let x_z = read_projections(columns, live);
-            let x_h = read_projections(columns + HIDDEN, live);
+            let columns = inputs_at(tokens) * (2u * HIDDEN) + unit;
+            let x_z = read_projections(columns) + bias.x;
+            let x_h = read_projections(columns + HIDDEN) + bias.y;
             let next = min_gru_step(x_z, x_h, hidden);
             hidden = select(hidden, next.hidden, live);
 
-            write_hidden_states(tokens * HIDDEN + unit, live, hidden);
-            save(columns, live, next.update_gate);
-            save(columns + HIDDEN, live, x_h);
+            let at = tokens * HIDDEN + unit;
+            write_hidden_states(at, tile.present, select(vec4f(), hidden, live));
+            keep(at, tile.present, array<vec4f, 4>(next.update_gate, x_h, vec4f(), vec4f()));
         }
-        write_final_hidden(state_at(tile, unit), tile.present, hidden);
-        for (var t = first_padded(tile); t < info.end_step; t++) {
-            let padded = (tile.rows * info.time + t) * HIDDEN + unit;
-            write_hidden_states(padded, padded_at(tile, t), vec4f());
+        write_states(state_at(tile, unit), tile.present, hidden);
+        for (var t = max(end_step, info.first_step); t < info.end_step; t++) {
+            write_hidden_states((tile.rows * info.time + t) * HIDDEN + unit, tile.present, vec4f());
         }
     }
     beat(local);

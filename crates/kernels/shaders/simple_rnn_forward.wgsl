@@ -1,11 +1,10 @@
 // The simple RNN, walked forward over the steps of a dispatch, in tiles as the LSTM
 // (lstm_forward.wgsl). The backward pass needs nothing but the hidden states.
 
-@group(0) @binding(0) var<storage, read_write> projections: array<f32>; // x W + b, [B, T, H]
-@group(0) @binding(2) var<storage, read_write> initial_hidden: array<f32>; // [B, H]
-@group(0) @binding(3) var<storage, read_write> lengths: array<i32>; // [B]
-@group(0) @binding(4) var<storage, read_write> hidden_states: array<f32>; // [B, T, H]
-@group(0) @binding(5) var<storage, read_write> final_hidden: array<f32>; // [B, H]
+@group(0) @binding({{ next }}) var<storage, read_write> projections: array<f32>; // x W, a token or a word, [_, H]
+@group(0) @binding({{ next }}) var<storage, read_write> lengths: array<i32>; // [B]
+@group(0) @binding({{ next }}) var<storage, read_write> hidden_states: array<f32>; // [B, T, H]
+@group(0) @binding({{ next }}) var<storage, read_write> states: array<f32>; // before and after, [B, H]
 
 @compute @workgroup_size({{ workgroup }})
 fn main(
@@ -13,38 +12,42 @@ fn main(
     @builtin(num_workgroups) workgroups: vec3u,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let tile = tile_of(workgroup, workgroups);
-    let unit = workgroup.y * {{ workgroup }}u + local;
-    let owner = unit < HIDDEN;
-    let end_step = walk_end(tile, unit);
+    let tile = tile_of(workgroup, workgroups, local);
+    let unit = workgroup.y * LANES + lane_of(local);
+    // Lanes past the last unit compute it too, and write nothing.
+    let place = min(unit, HIDDEN - 1u);
+    let writes = both(tile.present, unit < HIDDEN);
+    let end_step = walk_end(tile, local);
 
-    var hidden = vec4f();
-    if (owner) {
-        hidden = read_initial_hidden(state_at(tile, unit), tile.present);
-        publish_hidden(tile, info.first_step, unit, hidden);
+    var hidden = initial_hidden(tile, place);
+    if (info.first_step > 0u) {
+        hidden = read_states(state_at(tile, place));
     }
+    let bias = packed[BIAS + place].x;
+    workgroupBarrier();
+    publish_hidden(info.first_step, local, select(vec4f(), hidden, vec4<bool>(unit < HIDDEN)));
+    publish_hidden(info.first_step + 1u, local, vec4f());
     workgroupBarrier();
 
+    var inputs = inputs_at(tokens_at(tile, info.first_step));
     for (var step = info.first_step; step < end_step; step++) {
-        if (owner) {
-            let live = live_at(tile, step);
-            let at = tokens_at(tile, step) * HIDDEN + unit;
-            // Read ahead of the product, which it doesn't wait for.
-            let x = read_projections(at, live);
-            let next = simple_rnn_step(x + recurrent_product(tile, step, unit)[0]);
-            hidden = select(hidden, next, live);
-            publish_hidden(tile, step + 1u, unit, hidden);
-            write_hidden_states(at, live, hidden);
+        let live = live_at(tile, step);
+        // Read ahead of the product, which it doesn't wait for.
+        let x = read_projections(inputs * HIDDEN + place);
+        let at = tokens_at(tile, step) * HIDDEN + place;
+        inputs = inputs_at(tokens_at(tile, min(step + 1u, info.time - 1u)));
+        let next = simple_rnn_step(x + bias + recurrent_product(tile, step, local, place)[0]);
+        hidden = select(hidden, next, live);
+        if (unit < HIDDEN) {
+            publish_hidden(step + 1u, local, hidden);
         }
+        write_hidden_states(at, writes, select(vec4f(), hidden, live));
         workgroupBarrier();
     }
 
-    if (owner) {
-        write_final_hidden(state_at(tile, unit), tile.present, hidden);
-        for (var t = first_padded(tile); t < info.end_step; t++) {
-            let padded = (tile.rows * info.time + t) * HIDDEN + unit;
-            write_hidden_states(padded, padded_at(tile, t), vec4f());
-        }
+    write_states(state_at(tile, place), writes, hidden);
+    for (var t = max(end_step, info.first_step); t < info.end_step; t++) {
+        write_hidden_states((tile.rows * info.time + t) * HIDDEN + place, writes, vec4f());
     }
     beat(local);
 }

@@ -21,7 +21,7 @@ use crate::backend::RecurrentBackend;
 use crate::cell::Cell;
 use crate::tensors::{
     Direction, LinearGradients, LinearInputs, TokenInputs, WalkGradients, WalkInputs,
-    WalkOutputGradients, WalkOutputs, WalkSaved, WalkTraining,
+    WalkOutputGradients, WalkOutputs, WalkSaved, WalkTraining, Wanted,
 };
 
 /// What the methods say that make up a backward pass: on `Autodiff` nobody has a use for them.
@@ -69,6 +69,7 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
         _: WalkOutputGradients<Self>,
         _: Cell,
         _: Direction,
+        _: Wanted,
     ) -> WalkGradients<Self> {
         panic!("{FIRST_ORDER_ONLY}")
     }

@@ -53,15 +53,17 @@ pub trait RecurrentBackend: Backend {
         reference::walk_training::<Self>(inputs, cell, direction)
     }
 
-    /// A walk's backward pass: from the gradients of the outputs to those of the inputs.
+    /// A walk's backward pass: from the gradients of the outputs to those of the inputs, that of the projections'
+    /// input where it is `wanted`.
     #[fusion(meta = specs::walk_backward)]
     fn walk_backward(
         #[extension_type] saved: WalkSaved<Self>,
         #[extension_type] output_gradients: WalkOutputGradients<Self>,
         cell: Cell,
         direction: Direction,
+        wanted: Wanted,
     ) -> WalkGradients<Self> {
-        reference::walk_backward::<Self>(saved, output_gradients, cell, direction)
+        reference::walk_backward::<Self>(saved, output_gradients, cell, direction, wanted)
     }
 
     /// The rows of `weight` `[V, D]` that the tokens name, `[B, T, D]`.

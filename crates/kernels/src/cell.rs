@@ -54,7 +54,7 @@ impl Cell {
                 operation: "lstm",
                 title: "LSTM",
                 gates: 4,
-                saved: 5,
+                saved: 4,
                 has_cell_state: true,
                 has_recurrent_weight: true,
                 has_recurrent_bias: false,
@@ -106,7 +106,6 @@ impl Cell {
     }
 
     /// How many times H numbers a training step keeps of a timestep for the backward pass, beside its hidden state.
-    /// What a cell state is after the timestep is kept last.
     pub const fn saved(self) -> usize {
         self.facts().saved
     }
@@ -125,6 +124,12 @@ impl Cell {
     /// the projections'.
     pub const fn has_recurrent_bias(self) -> bool {
         self.facts().has_recurrent_bias
+    }
+
+    /// How many times H gradients of a timestep's preactivations there are: those of the projections and, where it
+    /// differs, that of the recurrent product's last gate.
+    pub(crate) const fn gradients(self) -> usize {
+        self.gates() + self.has_recurrent_bias() as usize
     }
 
     /// What an invocation on a GPU issues for a step of four rows of its unit: for a hidden unit that its product

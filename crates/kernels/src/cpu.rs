@@ -23,7 +23,7 @@ use crate::cell::Cell;
 use crate::reference;
 use crate::tensors::{
     AdamTensors, Direction, LinearGradients, LinearInputs, Places, TokenInputs, WalkGradients,
-    WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved, WalkTraining,
+    WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved, WalkTraining, Wanted,
 };
 use tensors::{Float, is_f32};
 use timestep::of_cell;
@@ -56,11 +56,15 @@ impl RecurrentBackend for Flex {
         output_gradients: WalkOutputGradients<Self>,
         cell: Cell,
         direction: Direction,
+        wanted: Wanted,
     ) -> WalkGradients<Self> {
         if !is_f32(&saved.hidden_states) {
-            return reference::walk_backward(saved, output_gradients, cell, direction);
+            return reference::walk_backward(saved, output_gradients, cell, direction, wanted);
         }
-        of_cell!(cell, batch::backward(saved, output_gradients, direction))
+        of_cell!(
+            cell,
+            batch::backward(saved, output_gradients, direction, wanted)
+        )
     }
 
     fn token_embedding(weight: Float, tokens: TokenInputs<Self>) -> Float {

@@ -91,7 +91,7 @@ pub use error::InputError;
 pub use fused::fused;
 pub use heartbeat::{Heartbeat, LostWork};
 pub use linear::linear;
-pub use projections::Projections;
+pub use projections::{InputWeights, Projections};
 pub use sequence::*;
 pub use state::{LstmState, State};
 pub use tensors::Direction;

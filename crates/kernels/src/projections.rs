@@ -4,17 +4,29 @@ use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Tensor};
 
 use crate::embedding::{TokenError, Tokens};
-use crate::tensors::Projections as ProjectionInputs;
+use crate::tensors::{self, Optional, Projections as Inputs};
 
 /// `x_t W + b` for every timestep: what an operation reads of its input.
 #[derive(Clone, Debug)]
-pub struct Projections(Kind);
+pub struct Projections {
+    input: Input,
+    layer: Option<InputWeights>,
+}
 
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // There is one a layer.
-enum Kind {
+enum Input {
     PerToken(Tensor<3>),
     PerWord { table: Tensor<2>, tokens: Tokens },
+}
+
+/// The weights of a layer that its input is multiplied with.
+#[derive(Clone, Debug)]
+pub struct InputWeights {
+    /// W, `[D, G·H]`.
+    pub weight: Tensor<2>,
+    /// b, `[G·H]`.
+    pub bias: Tensor<1>,
 }
 
 impl Projections {
@@ -26,42 +38,92 @@ impl Projections {
     /// [`TokenError`] if the tokens are not of V words, or on another device.
     pub fn per_word(table: Tensor<2>, tokens: Tokens) -> Result<Self, TokenError> {
         tokens.check_table(&table)?;
-        Ok(Self(Kind::PerWord { table, tokens }))
+        let input = Input::PerWord { table, tokens };
+        Ok(Self { input, layer: None })
+    }
+
+    /// Of vectors `[B, T, D]`: the operation makes `x W + b` itself, and the gradients of W, b and U in one pass.
+    pub fn of_vectors(vectors: Tensor<3>, layer: InputWeights) -> Self {
+        let (input, layer) = (Input::PerToken(vectors), Some(layer));
+        Self { input, layer }
+    }
+
+    /// Of an embedding's vectors `[V, D]`: [`per_word`](Self::per_word), and [`of_vectors`](Self::of_vectors) of them.
+    ///
+    /// # Errors
+    /// [`TokenError`] if the tokens are not of V words, or on another device.
+    pub fn of_words(
+        vectors: Tensor<2>,
+        tokens: Tokens,
+        layer: InputWeights,
+    ) -> Result<Self, TokenError> {
+        let projections = Self::per_word(vectors, tokens)?;
+        let layer = Some(layer);
+        Ok(Self {
+            layer,
+            ..projections
+        })
     }
 
     /// B, T and G·H.
     pub fn dims(&self) -> [usize; 3] {
-        match &self.0 {
-            Kind::PerToken(projections) => projections.dims(),
-            Kind::PerWord { table, tokens } => {
+        let [batch, time, width] = self.input_dims();
+        match &self.layer {
+            None => [batch, time, width],
+            Some(layer) => [batch, time, layer.weight.dims()[1]],
+        }
+    }
+
+    /// B, T and the width of the input.
+    pub(crate) fn input_dims(&self) -> [usize; 3] {
+        match &self.input {
+            Input::PerToken(projections) => projections.dims(),
+            Input::PerWord { table, tokens } => {
                 let ([batch, time], [_, width]) = (tokens.dims(), table.dims());
                 [batch, time, width]
             }
         }
     }
 
+    /// The weights that the input is multiplied with, if it is.
+    pub(crate) fn layer(&self) -> Option<&InputWeights> {
+        self.layer.as_ref()
+    }
+
     /// Where they are.
     pub fn device(&self) -> Device {
-        match &self.0 {
-            Kind::PerToken(projections) => projections.device(),
-            Kind::PerWord { table, .. } => table.device(),
+        match &self.input {
+            Input::PerToken(projections) => projections.device(),
+            Input::PerWord { table, .. } => table.device(),
         }
     }
 
     pub(crate) fn dtype(&self) -> DType {
-        match &self.0 {
-            Kind::PerToken(projections) => projections.dtype(),
-            Kind::PerWord { table, .. } => table.dtype(),
+        match &self.input {
+            Input::PerToken(projections) => projections.dtype(),
+            Input::PerWord { table, .. } => table.dtype(),
         }
     }
 
-    pub(crate) fn into_inputs(self) -> ProjectionInputs<Dispatch> {
-        match self.0 {
-            Kind::PerToken(projections) => ProjectionInputs::PerToken(projections.into_dispatch()),
-            Kind::PerWord { table, tokens } => ProjectionInputs::PerWord {
-                table: table.into_dispatch(),
-                tokens: tokens.into_inputs(),
+    pub(crate) fn into_inputs(self) -> Inputs<Dispatch> {
+        let [weight, bias] = match self.layer {
+            None => [None, None],
+            Some(InputWeights { weight, bias }) => {
+                [weight.into_dispatch(), bias.into_dispatch()].map(Some)
+            }
+        };
+        Inputs {
+            input: match self.input {
+                Input::PerToken(projections) => {
+                    tensors::Input::PerToken(projections.into_dispatch())
+                }
+                Input::PerWord { table, tokens } => tensors::Input::PerWord {
+                    table: table.into_dispatch(),
+                    tokens: tokens.into_inputs(),
+                },
             },
+            weight: Optional::new(weight),
+            bias: Optional::new(bias),
         }
     }
 }
@@ -69,6 +131,9 @@ impl Projections {
 /// A projection a timestep, `[B, T, G·H]`.
 impl From<Tensor<3>> for Projections {
     fn from(projections: Tensor<3>) -> Self {
-        Self(Kind::PerToken(projections))
+        Self {
+            input: Input::PerToken(projections),
+            layer: None,
+        }
     }
 }

@@ -12,11 +12,11 @@ mod simple_rnn;
 mod timeline;
 mod walk;
 
-use burn::backend::Backend;
-
+use crate::backend::RecurrentBackend;
 use crate::cell::Cell;
 use crate::tensors::{
-    Direction, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved, WalkTraining,
+    Direction, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved,
+    WalkTraining, Wanted,
 };
 
 /// Calls a function of [`walk`] with the cell's equations.
@@ -31,7 +31,7 @@ macro_rules! of_cell {
     };
 }
 
-pub(crate) fn walk<B: Backend>(
+pub(crate) fn walk<B: RecurrentBackend>(
     inputs: WalkInputs<B>,
     cell: Cell,
     direction: Direction,
@@ -39,7 +39,7 @@ pub(crate) fn walk<B: Backend>(
     of_cell!(cell, forward(inputs, direction, false)).outputs
 }
 
-pub(crate) fn walk_training<B: Backend>(
+pub(crate) fn walk_training<B: RecurrentBackend>(
     inputs: WalkInputs<B>,
     cell: Cell,
     direction: Direction,
@@ -47,11 +47,12 @@ pub(crate) fn walk_training<B: Backend>(
     of_cell!(cell, forward(inputs, direction, true))
 }
 
-pub(crate) fn walk_backward<B: Backend>(
+pub(crate) fn walk_backward<B: RecurrentBackend>(
     saved: WalkSaved<B>,
     output_gradients: WalkOutputGradients<B>,
     cell: Cell,
     direction: Direction,
+    wanted: Wanted,
 ) -> WalkGradients<B> {
-    of_cell!(cell, backward(saved, output_gradients, direction))
+    of_cell!(cell, backward(saved, output_gradients, direction, wanted))
 }

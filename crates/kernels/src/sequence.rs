@@ -224,18 +224,20 @@ pub fn walk(
 ) -> Result<WalkOutput, InputError> {
     let projections = projections.into();
     let sizes = Sizes::new(cell, &projections, &recurrent, &lengths)?;
-    let state = match initial_state {
-        Some(state) => state,
-        None => sizes.zeros(),
+    if let Some(state) = &initial_state {
+        sizes.check_state(state)?;
+    }
+    let (hidden, initial_cell) = match initial_state {
+        Some(State { hidden, cell }) => (Some(hidden), cell),
+        None => (None, None),
     };
-    sizes.check_state(&state)?;
     let outputs = Dispatch::walk(
         WalkInputs {
             projections: projections.into_inputs(),
             recurrent_weight: Optional::new(recurrent.weight.map(Tensor::into_dispatch)),
             recurrent_bias: Optional::new(recurrent.bias.map(Tensor::into_dispatch)),
-            initial_hidden: state.hidden.into_dispatch(),
-            initial_cell: Optional::new(state.cell.map(Tensor::into_dispatch)),
+            initial_hidden: Optional::new(hidden.map(Tensor::into_dispatch)),
+            initial_cell: Optional::new(initial_cell.map(Tensor::into_dispatch)),
             lengths: lengths.into_dispatch(),
         },
         cell,
@@ -324,6 +326,15 @@ impl Sizes {
             &[batch.max(1), time.max(1), gates * hidden.max(1)],
             "[B, T, G·H], nothing empty",
         )?;
+        if let Some(layer) = projections.layer() {
+            let [_, _, size] = projections.input_dims();
+            let check = &sizes.agreement;
+            let (weight, bias) = (layer.weight.dims(), layer.bias.dims());
+            check.shape("input weight", &weight, &[size.max(1), width], "[D, G·H]")?;
+            sizes.kind("input weight", &layer.weight)?;
+            check.shape("bias", &bias, &[width], "[G·H]")?;
+            sizes.kind("bias", &layer.bias)?;
+        }
         if let Some(bias) = &recurrent.bias {
             let width = [gates * hidden];
             let check = &sizes.agreement;
@@ -334,12 +345,6 @@ impl Sizes {
         check.shape("lengths", &lengths.dims(), &[batch], "[B]")?;
         check.device("lengths", &lengths.device())?;
         Ok(sizes)
-    }
-
-    /// A state of zeros.
-    fn zeros(&self) -> State {
-        let Agreement { device, dtype, .. } = &self.agreement;
-        State::zeros(self.cell, [self.batch, self.hidden], (device, *dtype))
     }
 
     fn check_state(&self, state: &State) -> Result<(), InputError> {

@@ -1,7 +1,11 @@
 //! What the operations read and return, as tensors of a backend.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, ExtensionType};
+use burn::backend::{Backend, ExtensionType, TensorMetadata};
+use burn::tensor::Shape;
+
+use crate::backend::RecurrentBackend;
+use crate::cell::Cell;
 
 /// The order in which an operation walks through time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,15 +60,30 @@ impl<B: Backend> Optional<B> {
     }
 }
 
-/// `x_t W + b` for every timestep of a sequence: what a step adds to its product with the recurrent weights.
+/// What a step adds to its product with the recurrent weights, `x_t W + b`, or what that is made of.
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
-pub enum Projections<B: Backend> {
-    /// `[B, T, G·H]`.
+pub struct Projections<B: Backend> {
+    /// x, of width N = D, or where there is no W the projections themselves, of width N = G·H.
+    #[extension_type]
+    pub input: Input<B>,
+    /// W, `[D, G·H]`.
+    #[extension_type]
+    pub weight: Optional<B>,
+    /// b, `[G·H]`; there if W is.
+    #[extension_type]
+    pub bias: Optional<B>,
+}
+
+/// A vector for every timestep of a sequence.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub enum Input<B: Backend> {
+    /// `[B, T, N]`.
     PerToken(FloatTensor<B>),
-    /// A projection a word, and the words.
+    /// A vector a word, and the words.
     PerWord {
-        /// `[V, G·H]`.
+        /// `[V, N]`.
         table: FloatTensor<B>,
         /// The word at every timestep.
         #[extension_type]
@@ -72,20 +91,89 @@ pub enum Projections<B: Backend> {
     },
 }
 
-impl<B: Backend> Projections<B> {
-    /// The tensor that the projections are, or come from.
+impl<B: Backend> Input<B> {
+    /// The tensor that the vectors are, or come from.
     pub fn tensor(&self) -> &FloatTensor<B> {
         match self {
             Self::PerToken(tensor) | Self::PerWord { table: tensor, .. } => tensor,
         }
     }
 
-    /// `[B, T, G·H]`, looked up by Burn's own operation.
-    pub(crate) fn per_token(self) -> FloatTensor<B> {
+    /// B and T.
+    pub fn sequence(&self) -> [usize; 2] {
         match self {
-            Self::PerToken(projections) => projections,
-            Self::PerWord { table, tokens } => B::embedding(table, tokens.ids),
+            Self::PerToken(tensor) => [tensor.shape()[0], tensor.shape()[1]],
+            Self::PerWord { tokens, .. } => tokens.ids.shape().dims(),
         }
+    }
+}
+
+impl<B: Backend> Projections<B> {
+    /// The tensor that the projections are, or come from.
+    pub fn tensor(&self) -> &FloatTensor<B> {
+        self.input.tensor()
+    }
+
+    /// G·H.
+    pub fn width(&self) -> usize {
+        let tensor = self.weight.as_option().unwrap_or(self.input.tensor());
+        let shape = tensor.shape();
+        shape[shape.num_dims() - 1]
+    }
+}
+
+impl<B: RecurrentBackend> Projections<B> {
+    /// The projections themselves, made by the backend's linear layer where there is one.
+    pub(crate) fn projected(self) -> Input<B> {
+        let (Some(weight), Some(bias)) = (self.weight.into_option(), self.bias.into_option())
+        else {
+            return self.input;
+        };
+        let linear = |input| {
+            B::linear_forward(LinearInputs {
+                input,
+                weight,
+                bias,
+            })
+        };
+        match self.input {
+            Input::PerToken(vectors) => {
+                let [batch, time, size] = vectors.shape().dims();
+                let rows = B::float_reshape(vectors, Shape::from([batch * time, size]));
+                let rows = linear(rows);
+                let width = rows.shape()[1];
+                Input::PerToken(B::float_reshape(rows, Shape::from([batch, time, width])))
+            }
+            Input::PerWord { table, tokens } => Input::PerWord {
+                table: linear(table),
+                tokens,
+            },
+        }
+    }
+
+    /// The gradients of what the projections are made of, from theirs, `[B, T, G·H]`: of the input, and of W and b.
+    pub(crate) fn gradients(self, of_projections: FloatTensor<B>) -> [Optional<B>; 3] {
+        let given = Optional::Given;
+        let of_input = match &self.input {
+            Input::PerToken(_) => of_projections,
+            Input::PerWord { tokens, .. } => {
+                B::token_embedding_backward(tokens.clone(), of_projections)
+            }
+        };
+        let Some(weight) = self.weight.into_option() else {
+            return [given(of_input), Optional::Absent, Optional::Absent];
+        };
+        let shape = self.input.tensor().shape();
+        let rows = |tensor: FloatTensor<B>| {
+            let shape = tensor.shape();
+            let width = shape[shape.num_dims() - 1];
+            let rows = shape.num_elements() / width;
+            B::float_reshape(tensor, Shape::from([rows, width]))
+        };
+        let (Input::PerToken(vectors) | Input::PerWord { table: vectors, .. }) = self.input;
+        let gradients = B::linear_backward(rows(vectors), weight, rows(of_input));
+        let input = B::float_reshape(gradients.input, shape);
+        [given(input), given(gradients.weight), given(gradients.bias)]
     }
 }
 
@@ -102,13 +190,27 @@ pub struct WalkInputs<B: Backend> {
     /// `b_r`, added to `h U`, `[G·H]`.
     #[extension_type]
     pub recurrent_bias: Optional<B>,
-    /// `[B, H]`.
-    pub initial_hidden: FloatTensor<B>,
-    /// `[B, H]`.
+    /// `[B, H]`; zeros if it isn't there.
+    #[extension_type]
+    pub initial_hidden: Optional<B>,
+    /// `[B, H]`, there if the hidden one is and the cell has one.
     #[extension_type]
     pub initial_cell: Optional<B>,
     /// How many timesteps of each row are valid, `[B]`.
     pub lengths: IntTensor<B>,
+}
+
+impl<B: Backend> WalkInputs<B> {
+    /// The initial hidden state, and the cell state where the cell has one, with zeros for what isn't there.
+    pub(crate) fn initial_states(&self, cell: Cell) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
+        let tensor = self.projections.tensor();
+        let [batch, _] = self.projections.input.sequence();
+        let shape = Shape::from([batch, self.projections.width() / cell.gates()]);
+        let zeros = || B::float_zeros(shape.clone(), &tensor.device(), tensor.dtype().into());
+        let state = |given: &Optional<B>| given.as_option().cloned().unwrap_or_else(zeros);
+        let cell = cell.has_cell_state().then(|| state(&self.initial_cell));
+        (state(&self.initial_hidden), cell)
+    }
 }
 
 /// What a walk computes.
@@ -131,21 +233,28 @@ pub struct WalkTraining<B: Backend> {
     /// See [`WalkOutputs`].
     #[extension_type]
     pub outputs: WalkOutputs<B>,
-    /// What the cell keeps of every timestep, `[B, T, S·H]` with [`Cell::saved`](crate::Cell::saved)'s S. What
-    /// stands past a row's length has no meaning.
+    /// What the cell keeps of every timestep, `[B, T, S·H]` with [`Cell::saved`](crate::Cell::saved)'s S, in an order
+    /// of the backend's own. What stands past a row's length has no meaning.
     #[extension_type]
     pub saved: Optional<B>,
+    /// U as the backend's backward pass reads it.
+    #[extension_type]
+    pub recurrent_weight: Optional<B>,
 }
 
 /// What a walk's backward pass needs: (S + 1)·H floats a token, and what no token has of its own.
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct WalkSaved<B: Backend> {
-    /// U, `[H, G·H]`.
+    /// As the forward pass got them.
+    #[extension_type]
+    pub projections: Projections<B>,
+    /// See [`WalkTraining`].
     #[extension_type]
     pub recurrent_weight: Optional<B>,
     /// `[B, H]`.
-    pub initial_hidden: FloatTensor<B>,
+    #[extension_type]
+    pub initial_hidden: Optional<B>,
     /// `[B, H]`.
     #[extension_type]
     pub initial_cell: Optional<B>,
@@ -158,7 +267,7 @@ pub struct WalkSaved<B: Backend> {
     pub saved: Optional<B>,
 }
 
-/// The loss's gradient for each field of [`WalkOutputs`], of the same shape.
+/// The loss's gradient for each field of [`WalkOutputs`], of the same shape; zero where it isn't there.
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct WalkOutputGradients<B: Backend> {
@@ -166,8 +275,9 @@ pub struct WalkOutputGradients<B: Backend> {
     #[extension_type]
     pub hidden_states: Optional<B>,
     /// `[B, H]`.
-    pub final_hidden: FloatTensor<B>,
-    /// `[B, H]`, where there is a cell state.
+    #[extension_type]
+    pub final_hidden: Optional<B>,
+    /// `[B, H]`.
     #[extension_type]
     pub final_cell: Optional<B>,
 }
@@ -176,19 +286,36 @@ pub struct WalkOutputGradients<B: Backend> {
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct WalkGradients<B: Backend> {
-    /// `[B, T, G·H]`.
-    pub projections: FloatTensor<B>,
+    /// Of the projections' input, or the table that it comes from, if it is [wanted](Wanted).
+    #[extension_type]
+    pub input: Optional<B>,
+    /// `[D, G·H]`.
+    #[extension_type]
+    pub input_weight: Optional<B>,
+    /// `[G·H]`.
+    #[extension_type]
+    pub bias: Optional<B>,
     /// `[H, G·H]`.
     #[extension_type]
     pub recurrent_weight: Optional<B>,
     /// `[G·H]`.
     #[extension_type]
     pub recurrent_bias: Optional<B>,
-    /// `[B, H]`.
-    pub initial_hidden: FloatTensor<B>,
+    /// `[B, H]`, if there is an initial state.
+    #[extension_type]
+    pub initial_hidden: Optional<B>,
     /// `[B, H]`.
     #[extension_type]
     pub initial_cell: Optional<B>,
+}
+
+/// Whether the gradient of the input is asked for, which costs a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// It is.
+    Input,
+    /// It isn't.
+    WeightsAlone,
 }
 
 /// Token ids, and where each stands in the batch.

@@ -12,7 +12,7 @@ mod limits;
 mod portability;
 mod shader;
 mod walk;
-mod weight_gradient;
+mod weight_gradients;
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
@@ -27,7 +27,7 @@ use crate::cell::Cell;
 use crate::reference;
 use crate::tensors::{
     AdamTensors, Direction, Places, TokenInputs, WalkGradients, WalkInputs, WalkOutputGradients,
-    WalkOutputs, WalkSaved, WalkTraining,
+    WalkOutputs, WalkSaved, WalkTraining, Wanted,
 };
 
 /// Whether the kernels run on a device, on 32-bit floats.
@@ -64,11 +64,12 @@ impl RecurrentBackend for CubeBackend {
         output_gradients: WalkOutputGradients<Self>,
         cell: Cell,
         direction: Direction,
+        wanted: Wanted,
     ) -> WalkGradients<Self> {
         if !runs_wgsl(&saved.hidden_states) {
-            return reference::walk_backward(saved, output_gradients, cell, direction);
+            return reference::walk_backward(saved, output_gradients, cell, direction, wanted);
         }
-        walk::backward(saved, output_gradients, cell, direction)
+        walk::backward(saved, output_gradients, cell, direction, wanted)
     }
 
     fn token_embedding_backward(

@@ -183,10 +183,11 @@ impl StackInput {
 
     fn project(&self, cell: &RecurrentCell) -> Projections {
         match self {
-            Self::Vectors { vectors, .. } => cell.project(vectors.clone()).into(),
+            Self::Vectors { vectors, .. } => cell.parameters().of_vectors(vectors.clone()),
             Self::Words { vectors, tokens } => {
-                let table = cell.project_rows(vectors.clone());
-                Projections::per_word(table, tokens.clone()).expect("a table has a row a word")
+                let weights = cell.parameters().input_weights();
+                let (vectors, tokens) = (vectors.clone(), tokens.clone());
+                Projections::of_words(vectors, tokens, weights).expect("a table has a row a word")
             }
         }
     }

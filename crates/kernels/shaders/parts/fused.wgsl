@@ -1,16 +1,20 @@
-// All steps in one dispatch: the invocations of a workgroup exchange what the product needs through
+// All steps in one dispatch: the invocations of a tile exchange what the product needs through
 // workgroup memory.
 
 const FUSED = true;
+const EXCHANGED = {{ exchange }}u; // of a tile
 
-var<workgroup> exchange: array<vec4f, {{ exchange }}>;
+var<workgroup> exchange: array<vec4f, {{ exchange }}u * {{ groups }}u>;
 
-// Where the walk ends: with the tile's longest row. Read back from workgroup memory, because barriers
+// Where the walk ends: with the longest row of the workgroup. Read back from workgroup memory, because barriers
 // need a bound that is uniform beyond doubt; a float, because there is no room for another variable.
-fn walk_end(tile: Tile, unit: u32) -> u32 {
-    if (unit == 0u) {
-        let pairs = max(tile.lengths.xy, tile.lengths.zw);
-        exchange[0] = vec4f(f32(max(pairs.x, pairs.y)));
+fn walk_end(tile: Tile, local: u32) -> u32 {
+    if (lane_of(local) == 0u) {
+        exchange[local / LANES] = vec4f(f32(longest(tile)));
     }
-    return min(info.end_step, u32(workgroupUniformLoad(&exchange[0]).x));
+    var end = workgroupUniformLoad(&exchange[0]).x;
+    for (var group = 1u; group < GROUPS; group++) {
+        end = max(end, workgroupUniformLoad(&exchange[group]).x);
+    }
+    return min(info.end_step, u32(end));
 }

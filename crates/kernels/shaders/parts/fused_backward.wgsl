@@ -1,54 +1,37 @@
-// The gradient's way back through h_{t-1} U: dz_t Uᵀ of the tile.
-//
-// An invocation sums for four units of four rows, over every fourth column: a load of four weights and
-// one of four rows serve sixteen multiply-adds. The four partial sums of a unit are then added in
-// workgroup memory.
-
-@group(0) @binding(1) var<storage, read_write> transposed_weight: array<vec4f>; // Uᵀ, [G·H, H rounded up to fours]
-
-const QUADS = (HIDDEN + 3u) / 4u; // fours of units
-const SLICES = 4u;
+// dz_{t+1} Uᵀ of the tile. An invocation serves four units, and takes every fourth column of each gate: neighbours
+// read neighbouring weights, and each weight is read once by a tile.
 
 // A gradient a gate, the first GATES of four.
-fn publish_gradient(tile: Tile, unit: u32, d_recurrent: array<vec4f, 4>) {
-    exchange[unit] = d_recurrent[0];
-    if (GATES > 1u) {
-        exchange[HIDDEN + unit] = d_recurrent[1];
-        exchange[2u * HIDDEN + unit] = d_recurrent[2];
-    }
-    if (GATES > 3u) {
-        exchange[3u * HIDDEN + unit] = d_recurrent[3];
+fn publish_gradient(local: u32, d_recurrent: array<vec4f, 4>) {
+    let lane = lane_of(local);
+    let at = local / LANES * EXCHANGED + lane;
+    if (lane < UNITS) {
+        exchange[at] = d_recurrent[0];
+        if (GATES > 1u) {
+            exchange[at + UNITS] = d_recurrent[1];
+            exchange[at + 2u * UNITS] = d_recurrent[2];
+        }
+        if (GATES > 3u) {
+            exchange[at + 3u * UNITS] = d_recurrent[3];
+        }
     }
 }
 
-fn hidden_gradient(tile: Tile, unit: u32) -> vec4f {
-    let quad = unit % QUADS;
-    let slice = unit / QUADS;
+fn hidden_gradient(tile: Tile, step: u32, local: u32, first_unit: u32) -> vec4f {
+    let lane = lane_of(local);
+    let published = local / LANES * EXCHANGED;
+    let four = lane / 4u;
+    let slice = lane % 4u;
     var sums: array<vec4f, 4>;
-    if (slice < SLICES) {
-        for (var column = slice; column < GATES * HIDDEN; column += SLICES) {
-            let weights = transposed_weight[column * QUADS + quad];
-            let d = exchange[column];
-            sums[0] += weights.x * d;
-            sums[1] += weights.y * d;
-            sums[2] += weights.z * d;
-            sums[3] += weights.w * d;
+    if (four < UNITS / 4u) {
+        for (var gate = 0u; gate < GATES; gate++) {
+            let weights = weights_at(four, gate, 0u);
+            let gradients = published + gate * UNITS;
+            for (var unit = slice; unit < UNITS; unit += 8u) {
+                add_column(&sums, weights + unit, gradients + unit);
+                add_column(&sums, weights + unit + 4u, gradients + unit + 4u);
+            }
         }
     }
-    workgroupBarrier();
-    if (slice < SLICES) {
-        let first = (slice * QUADS + quad) * 4u;
-        exchange[first] = sums[0];
-        exchange[first + 1u] = sums[1];
-        exchange[first + 2u] = sums[2];
-        exchange[first + 3u] = sums[3];
-    }
-    workgroupBarrier();
-    var sum = vec4f();
-    if (unit < HIDDEN) {
-        for (var part = 0u; part < SLICES; part++) {
-            sum += exchange[part * QUADS * 4u + unit];
-        }
-    }
-    return sum;
+    return add_slices(sums, published, four, slice, UNITS / 4u, lane);
 }

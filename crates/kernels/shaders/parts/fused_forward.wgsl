@@ -1,28 +1,20 @@
 // h_{t-1} U of the tile. The hidden states are in workgroup memory twice, so that one barrier a step
-// is enough; the recurrent weights come from the cache, neighbouring units side by side. For an LSTM
-// four loads of a weight and one of four rows serve sixteen multiply-adds.
+// is enough; the recurrent weights come from the cache, neighbouring units side by side. Eight units a turn, because
+// compilers leave a loop as it is written.
 
-@group(0) @binding(1) var<storage, read_write> recurrent_weight: array<f32>; // U, [H, G·H]
-
-fn publish_hidden(tile: Tile, step: u32, unit: u32, hidden: vec4f) {
-    exchange[(step & 1u) * HIDDEN + unit] = hidden;
+fn publish_hidden(step: u32, local: u32, hidden: vec4f) {
+    let lane = lane_of(local);
+    if (lane < UNITS) {
+        exchange[local / LANES * EXCHANGED + (step & 1u) * UNITS + lane] = hidden;
+    }
 }
 
-// A product a gate, the first GATES of four.
-fn recurrent_product(tile: Tile, step: u32, unit: u32) -> array<vec4f, 4> {
+fn recurrent_product(tile: Tile, step: u32, local: u32, unit: u32) -> array<vec4f, 4> {
     var product: array<vec4f, 4>;
-    let published = (step & 1u) * HIDDEN;
-    for (var k = 0u; k < HIDDEN; k++) {
-        let hidden = exchange[published + k];
-        let weights = k * GATES * HIDDEN + unit;
-        product[0] += recurrent_weight[weights] * hidden;
-        if (GATES > 1u) {
-            product[1] += recurrent_weight[weights + HIDDEN] * hidden;
-            product[2] += recurrent_weight[weights + 2u * HIDDEN] * hidden;
-        }
-        if (GATES > 3u) {
-            product[3] += recurrent_weight[weights + 3u * HIDDEN] * hidden;
-        }
+    let published = local / LANES * EXCHANGED + (step & 1u) * UNITS;
+    for (var four = 0u; four < UNITS / 4u; four += 2u) {
+        add_product(&product, four, published + four * 4u, unit);
+        add_product(&product, four + 1u, published + four * 4u + 4u, unit);
     }
     return product;
 }

@@ -23,6 +23,25 @@ fn lstm_step(z: array<vec4f, 4>, previous_cell: vec4f) -> LstmStep {
     return step;
 }
 
+// The step from what is kept of it. The candidate is what the cell state gained: c_t = f · c_{t-1} + i · g. Where
+// i is tiny, g is lost in the rounding of c, and has no part in any gradient; but it lies within ±1.
+fn lstm_kept(
+    input_gate: vec4f,
+    forget_gate: vec4f,
+    output_gate: vec4f,
+    cell: vec4f,
+    previous_cell: vec4f,
+) -> LstmStep {
+    var step: LstmStep;
+    step.input_gate = input_gate;
+    step.forget_gate = forget_gate;
+    step.output_gate = output_gate;
+    step.cell = cell;
+    let gained = cell - forget_gate * previous_cell;
+    step.candidate = clamp(gained / max(input_gate, vec4f(1e-30)), vec4f(-1.0), vec4f(1.0));
+    return step;
+}
+
 struct LstmStepGradients {
     z: array<vec4f, 4>,
     previous_cell: vec4f,

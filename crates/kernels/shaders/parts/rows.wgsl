@@ -1,28 +1,20 @@
 
-// {{ buffer }}, at a place for each row of a tile. Where a row is not live, 0 is read and nothing written.
-fn read_{{ buffer }}(at: vec4u, live: vec4<bool>) -> vec4f {
-    // The places of the other rows may lie outside.
-    let inside = select(vec4u(), at, live);
-    let values = vec4f(
-        {{ buffer }}[inside.x],
-        {{ buffer }}[inside.y],
-        {{ buffer }}[inside.z],
-        {{ buffer }}[inside.w],
-    );
-    return select(vec4f(), values, live);
+// {{ buffer }}, at a place for each row of a tile.
+fn read_{{ buffer }}(at: vec4u) -> vec4f {
+    return vec4f({{ buffer }}[at.x], {{ buffer }}[at.y], {{ buffer }}[at.z], {{ buffer }}[at.w]);
 }
 
-fn write_{{ buffer }}(at: vec4u, live: vec4<bool>, values: vec4f) {
-    if (live.x) {
+fn write_{{ buffer }}(at: vec4u, rows: vec4<bool>, values: vec4f) {
+    if (rows.x) {
         {{ buffer }}[at.x] = values.x;
     }
-    if (live.y) {
+    if (rows.y) {
         {{ buffer }}[at.y] = values.y;
     }
-    if (live.z) {
+    if (rows.z) {
         {{ buffer }}[at.z] = values.z;
     }
-    if (live.w) {
+    if (rows.w) {
         {{ buffer }}[at.w] = values.w;
     }
 }

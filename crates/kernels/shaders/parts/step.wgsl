@@ -1,8 +1,11 @@
-// One step a dispatch: the pointwise part alone, the product made by a matrix multiplication between
-// two dispatches.
+// One step a dispatch, for large hidden sizes: a workgroup has LANES of the units, and reads what the product needs
+// of the others from the memory that the dispatch before filled, as many at a time.
 
 const FUSED = false;
+const EXCHANGED = {{ exchange }}u; // of a tile
 
-fn walk_end(tile: Tile, unit: u32) -> u32 {
+var<workgroup> exchange: array<vec4f, {{ exchange }}u * {{ groups }}u>;
+
+fn walk_end(tile: Tile, local: u32) -> u32 {
     return info.end_step;
 }

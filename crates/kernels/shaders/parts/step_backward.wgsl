@@ -1,21 +1,35 @@
-// dz_{t+1} Uᵀ, given; dz_t is left for the next product behind the last of the gradients.
+// dz_{t+1} Uᵀ of the tile, from the gradients in memory.
 
-@group(0) @binding(1) var<storage, read_write> given_product: array<f32>; // [B, H]
+fn publish_gradient(local: u32, d_recurrent: array<vec4f, 4>) {}
 
-// A gradient a gate, the first GATES of four.
-fn publish_gradient(tile: Tile, unit: u32, d_recurrent: array<vec4f, 4>) {
-    let columns = info.offsets.z + tile.rows * GATES * HIDDEN + unit;
-    write_gradients(columns, tile.present, d_recurrent[0]);
-    if (GATES > 1u) {
-        write_gradients(columns + HIDDEN, tile.present, d_recurrent[1]);
-        write_gradients(columns + 2u * HIDDEN, tile.present, d_recurrent[2]);
+// `step`: that of the gradients.
+fn hidden_gradient(tile: Tile, step: u32, local: u32, first_unit: u32) -> vec4f {
+    let lane = lane_of(local);
+    let published = local / LANES * EXCHANGED;
+    // Of the units of this workgroup.
+    let four = lane / 4u;
+    let of_layer = min(first_unit / 4u + four, UNITS / 4u - 1u);
+    let slice = lane % 4u;
+    let rows = tokens_at(tile, step) * (RECORDED * HIDDEN);
+    var sums: array<vec4f, 4>;
+    for (var gate = 0u; gate < GATES; gate++) {
+        // The recurrent product's own last gate stands last.
+        let place = select(gate, RECORDED - 1u, gate + 1u == GATES);
+        for (var first = 0u; first < UNITS; first += LANES) {
+            let other = first + lane;
+            var d = vec4f();
+            if (other < HIDDEN) {
+                d = read_gradients(rows + place * HIDDEN + other);
+            }
+            workgroupBarrier();
+            exchange[published + lane] = d;
+            workgroupBarrier();
+            let weights = weights_at(of_layer, gate, first);
+            for (var unit = slice; unit < min(LANES, UNITS - first); unit += 8u) {
+                add_column(&sums, weights + unit, published + unit);
+                add_column(&sums, weights + unit + 4u, published + unit + 4u);
+            }
+        }
     }
-    if (GATES > 3u) {
-        write_gradients(columns + 3u * HIDDEN, tile.present, d_recurrent[3]);
-    }
-}
-
-fn hidden_gradient(tile: Tile, unit: u32) -> vec4f {
-    let there = select(vec4<bool>(), tile.present, vec4<bool>(unit < HIDDEN));
-    return read_given_product(state_at(tile, unit), there);
+    return add_slices(sums, published, four, slice, LANES / 4u, lane);
 }

@@ -1,20 +1,27 @@
-// h_{t-1} U, given.
+// h_{t-1} U of the tile, from the hidden states in memory.
 
-@group(0) @binding(1) var<storage, read_write> given_product: array<f32>; // [B, G·H]
+fn publish_hidden(step: u32, local: u32, hidden: vec4f) {}
 
-fn publish_hidden(tile: Tile, step: u32, unit: u32, hidden: vec4f) {}
-
-// A product a gate, the first GATES of four.
-fn recurrent_product(tile: Tile, step: u32, unit: u32) -> array<vec4f, 4> {
+fn recurrent_product(tile: Tile, step: u32, local: u32, unit: u32) -> array<vec4f, 4> {
     var product: array<vec4f, 4>;
-    let columns = tile.rows * GATES * HIDDEN + unit;
-    product[0] = read_given_product(columns, tile.present);
-    if (GATES > 1u) {
-        product[1] = read_given_product(columns + HIDDEN, tile.present);
-        product[2] = read_given_product(columns + 2u * HIDDEN, tile.present);
-    }
-    if (GATES > 3u) {
-        product[3] = read_given_product(columns + 3u * HIDDEN, tile.present);
+    let lane = lane_of(local);
+    let published = local / LANES * EXCHANGED;
+    let rows = tokens_at(tile, before(step)) * HIDDEN;
+    for (var first = 0u; first < UNITS; first += LANES) {
+        let other = first + lane;
+        var hidden = vec4f();
+        if (other < HIDDEN && step == 0u) {
+            hidden = initial_hidden(tile, other);
+        } else if (other < HIDDEN) {
+            hidden = read_hidden_states(rows + other);
+        }
+        workgroupBarrier();
+        exchange[published + lane] = hidden;
+        workgroupBarrier();
+        for (var four = 0u; four < min(LANES, UNITS - first) / 4u; four += 2u) {
+            add_product(&product, first / 4u + four, published + four * 4u, unit);
+            add_product(&product, first / 4u + four + 1u, published + four * 4u + 4u, unit);
+        }
     }
     return product;
 }

@@ -1,36 +1,60 @@
 // A tile: four rows of the batch that walk through time together. An invocation owns one hidden unit
-// of the four; a vec4 holds a value of each.
+// of the four; a vec4 holds a value of each. A workgroup has GROUPS tiles.
 
 const HIDDEN = {{ hidden }}u; // H
+const UNITS = {{ units }}u; // H, padded to whole eights
 const GATES = {{ gates }}u; // G
+const GROUPS = {{ groups }}u;
+const LANES = {{ lanes }}u; // invocations of a tile
 const ROWS = 4u;
 
 struct Info {
-    offsets: vec4u, // where an output that shares its buffer begins
     batch: u32, // B
     time: u32, // T
     first_step: u32, // this dispatch walks the steps first_step, …, end_step - 1
     end_step: u32,
     reverse: u32, // 1: from a row's last valid timestep to its first
+    given: u32, // 1: there is an initial state
+    words: u32, // V, where a word has a projection
+    second: u32, // where the cell states begin behind the hidden ones, or their gradients
+    states: u32, // where the gradients of the initial states begin
 }
 
-@group(0) @binding({{ info }}) var<uniform> info: Info;
+@group(0) @binding({{ next }}) var<uniform> info: Info;
 
 struct Tile {
-    rows: vec4u,
+    index: u32,
+    rows: vec4u, // 0 for a row that the batch doesn't have
     present: vec4<bool>, // whether the batch has the row
-    lengths: vec4u, // 0 for a row that the batch doesn't have
+    lengths: vec4u,
 }
 
-fn tile_of(workgroup: vec3u, workgroups: vec3u) -> Tile {
+// The invocation's place in its tile.
+fn lane_of(local: u32) -> u32 {
+    return local % LANES;
+}
+
+fn tile_of(workgroup: vec3u, workgroups: vec3u, local: u32) -> Tile {
     var tile: Tile;
-    tile.rows = (workgroup.z * workgroups.x + workgroup.x) * ROWS + vec4u(0u, 1u, 2u, 3u);
-    tile.present = tile.rows < vec4u(info.batch);
-    let inside = select(vec4u(), tile.rows, tile.present);
-    let found = vec4i(lengths[inside.x], lengths[inside.y], lengths[inside.z], lengths[inside.w]);
+    tile.index = (workgroup.z * workgroups.x + workgroup.x) * GROUPS + local / LANES;
+    let rows = tile.index * ROWS + vec4u(0u, 1u, 2u, 3u);
+    tile.present = rows < vec4u(info.batch);
+    tile.rows = select(vec4u(), rows, tile.present);
+    let found = vec4i(
+        lengths[tile.rows.x],
+        lengths[tile.rows.y],
+        lengths[tile.rows.z],
+        lengths[tile.rows.w],
+    );
     let clamped = vec4u(clamp(found, vec4i(), vec4i(i32(info.time))));
     tile.lengths = select(vec4u(), clamped, tile.present);
     return tile;
+}
+
+// The longest row's length.
+fn longest(tile: Tile) -> u32 {
+    let pairs = max(tile.lengths.xy, tile.lengths.zw);
+    return max(pairs.x, pairs.y);
 }
 
 // Where a unit of each row stands in a [B, H].
@@ -43,25 +67,19 @@ fn live_at(tile: Tile, step: u32) -> vec4<bool> {
     return vec4u(step) < tile.lengths;
 }
 
-// The index b·T + t of the timestep that each live row has at this step of its walk.
+// The index b·T + t of the timestep that each live row has at this step of its walk. A row past its length
+// stands at the padded timestep of that number, so that every timestep of a row is met once.
 fn tokens_at(tile: Tile, step: u32) -> vec4u {
-    let timestep = select(vec4u(step), tile.lengths - 1u - step, vec4<bool>(info.reverse == 1u));
+    let reversed = both(live_at(tile, step), info.reverse == 1u);
+    let timestep = select(vec4u(step), tile.lengths - 1u - step, reversed);
     return tile.rows * info.time + timestep;
 }
 
-// Whether this dispatch walks the last steps, with which a walk back begins. The other dispatches of that
-// walk find the states' gradients where the one before left them, and where they leave their own.
-fn last_part() -> bool {
-    return info.end_step == info.time;
+fn both(rows: vec4<bool>, all: bool) -> vec4<bool> {
+    return select(vec4<bool>(), rows, vec4<bool>(all));
 }
 
-// The first timestep past the shortest row's length that this dispatch fills with zeros.
-fn first_padded(tile: Tile) -> u32 {
-    let pairs = min(tile.lengths.xy, tile.lengths.zw);
-    return max(min(pairs.x, pairs.y), info.first_step);
-}
-
-// The rows that are past their length at timestep t.
-fn padded_at(tile: Tile, t: u32) -> vec4<bool> {
-    return select(vec4<bool>(), tile.present, tile.lengths <= vec4u(t));
+// The step before, or the first one.
+fn before(step: u32) -> u32 {
+    return max(step, 1u) - 1u;
 }

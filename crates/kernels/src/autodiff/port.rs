@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{AutodiffBackend, Backend, TensorMetadata};
+use burn::backend::{AutodiffBackend, Backend};
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
@@ -25,12 +25,6 @@ impl<B: Backend> Slot<B> {
     /// The gradient left here.
     pub fn take(&self) -> Option<FloatTensor<B>> {
         self.0.lock().expect("no holder of this lock panics").take()
-    }
-
-    /// The gradient left here, or zeros of the shape of `like`.
-    pub fn take_or_zeros_like(&self, like: &FloatTensor<B>) -> FloatTensor<B> {
-        self.take()
-            .unwrap_or_else(|| B::float_zeros(like.shape(), &like.device(), like.dtype().into()))
     }
 }
 

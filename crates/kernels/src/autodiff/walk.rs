@@ -1,24 +1,22 @@
 //! A recurrent layer under automatic differentiation.
 
 use burn::backend::AutodiffBackend;
-use burn::backend::tensor::FloatTensor;
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::port::{Slot, port, register};
-use super::projections::Source;
+use super::projections::inner;
 use crate::backend::RecurrentBackend;
 use crate::cell::Cell;
 use crate::tensors::{
-    Direction, Optional, WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved,
+    Direction, Optional, WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved, Wanted,
 };
 
 #[derive(Clone, Debug)]
 struct State<B: RecurrentBackend> {
     saved: WalkSaved<B>,
-    source: Source<B>,
     cell: Cell,
     direction: Direction,
     slots: Slots<B>,
@@ -41,14 +39,17 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
     direction: Direction,
 ) -> WalkOutputs<Autodiff<B, C>> {
     // What isn't there is a parent that needs no gradient.
-    let constant = Autodiff::<B, C>::from_inner(inputs.initial_hidden.primitive().clone());
+    let constant = inputs.projections.tensor().primitive().clone();
+    let constant = Autodiff::<B, C>::from_inner(constant);
     let node = |tensor: &Optional<_>| tensor.as_option().unwrap_or(&constant).node();
     let hub = Walk
         .prepare::<C>([
             inputs.projections.tensor().node(),
+            node(&inputs.projections.weight),
+            node(&inputs.projections.bias),
             node(&inputs.recurrent_weight),
             node(&inputs.recurrent_bias),
-            inputs.initial_hidden.node(),
+            node(&inputs.initial_hidden),
             node(&inputs.initial_cell),
         ])
         .compute_bound()
@@ -57,7 +58,7 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
         projections: inputs.projections.into_primitive(),
         recurrent_weight: inner(inputs.recurrent_weight),
         recurrent_bias: inner(inputs.recurrent_bias),
-        initial_hidden: inputs.initial_hidden.into_primitive(),
+        initial_hidden: inner(inputs.initial_hidden),
         initial_cell: inner(inputs.initial_cell),
         lengths: inputs.lengths,
     };
@@ -78,9 +79,9 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
         final_cell: Slot::empty(),
     };
     let state = State {
-        source: Source::of(&inputs.projections),
         saved: WalkSaved {
-            recurrent_weight: inputs.recurrent_weight,
+            projections: inputs.projections,
+            recurrent_weight: training.recurrent_weight,
             initial_hidden: inputs.initial_hidden,
             initial_cell: inputs.initial_cell,
             lengths: inputs.lengths,
@@ -101,46 +102,44 @@ pub(super) fn forward<B: RecurrentBackend, C: CheckpointStrategy>(
     }
 }
 
-fn inner<B: RecurrentBackend, C: CheckpointStrategy>(
-    tensor: Optional<Autodiff<B, C>>,
-) -> Optional<B> {
-    let primitive = |tensor: FloatTensor<Autodiff<B, C>>| tensor.into_primitive();
-    Optional::new(tensor.into_option().map(primitive))
-}
-
-impl<B: RecurrentBackend> Backward<B, 5> for Walk {
+impl<B: RecurrentBackend> Backward<B, 7> for Walk {
     type State = State<B>;
 
     fn backward(
         self,
-        ops: Ops<Self::State, 5>,
+        ops: Ops<Self::State, 7>,
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
         let State {
             saved,
-            source,
             cell,
             direction,
             slots,
         } = ops.state;
-        let of_cell = |cell| slots.final_cell.take_or_zeros_like(cell);
         let output_gradients = WalkOutputGradients {
             hidden_states: Optional::new(slots.hidden_states.take()),
-            final_hidden: slots.final_hidden.take_or_zeros_like(&saved.initial_hidden),
-            final_cell: Optional::new(saved.initial_cell.as_option().map(of_cell)),
+            final_hidden: Optional::new(slots.final_hidden.take()),
+            final_cell: Optional::new(slots.final_cell.take()),
         };
-        let gradients = B::walk_backward(saved, output_gradients, cell, direction);
-        register::<B, 5>(
+        let wanted = match &ops.parents[0] {
+            Some(_) => Wanted::Input,
+            None => Wanted::WeightsAlone,
+        };
+        let gradients = B::walk_backward(saved, output_gradients, cell, direction, wanted);
+        register::<B, 7>(
             grads,
             ops.parents.map(|parent| parent.map(|node| node.id)),
             [
-                Some(source.gradient(gradients.projections)),
-                gradients.recurrent_weight.into_option(),
-                gradients.recurrent_bias.into_option(),
-                Some(gradients.initial_hidden),
-                gradients.initial_cell.into_option(),
-            ],
+                gradients.input,
+                gradients.input_weight,
+                gradients.bias,
+                gradients.recurrent_weight,
+                gradients.recurrent_bias,
+                gradients.initial_hidden,
+                gradients.initial_cell,
+            ]
+            .map(Optional::into_option),
         );
     }
 }

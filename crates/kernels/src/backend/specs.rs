@@ -1,14 +1,17 @@
 //! The shapes and types of the outputs, which lazy operation needs before anything ran.
 
 use burn::backend::fusion::custom::TensorSpec;
+use burn::tensor::DType;
 
 use super::*;
 
-pub fn walk(inputs: &WalkInputsMetadata, _: &Cell, _: &Direction) -> WalkOutputsMetadata {
+pub fn walk(inputs: &WalkInputsMetadata, cell: &Cell, _: &Direction) -> WalkOutputsMetadata {
+    let [batch, _, hidden] = sizes(&inputs.projections, cell);
+    let state = || TensorSpec::new([batch, hidden].into(), dtype(&inputs.projections));
     WalkOutputsMetadata {
-        hidden_states: per_token(inputs, 1),
-        final_hidden: inputs.initial_hidden.clone(),
-        final_cell: inputs.initial_cell.clone(),
+        hidden_states: per_token(&inputs.projections, cell, 1),
+        final_hidden: state(),
+        final_cell: given(cell.has_cell_state(), state),
     }
 }
 
@@ -19,10 +22,10 @@ pub fn walk_training(
 ) -> WalkTrainingMetadata {
     WalkTrainingMetadata {
         outputs: walk(inputs, cell, direction),
-        saved: match cell.saved() {
-            0 => OptionalMetadata::Absent,
-            count => OptionalMetadata::Given(per_token(inputs, count)),
-        },
+        saved: given(cell.saved() > 0, || {
+            per_token(&inputs.projections, cell, cell.saved())
+        }),
+        recurrent_weight: inputs.recurrent_weight.clone(),
     }
 }
 
@@ -31,18 +34,23 @@ pub fn walk_backward(
     _: &WalkOutputGradientsMetadata,
     cell: &Cell,
     _: &Direction,
+    wanted: &Wanted,
 ) -> WalkGradientsMetadata {
-    let [batch, time, hidden] = saved.hidden_states.shape.dims();
-    let dtype = saved.hidden_states.dtype;
+    let [_, _, hidden] = sizes(&saved.projections, cell);
     let width = cell.gates() * hidden;
+    let dtype = dtype(&saved.projections);
     WalkGradientsMetadata {
-        projections: TensorSpec::new([batch, time, width].into(), dtype),
-        recurrent_weight: saved.recurrent_weight.clone(),
-        recurrent_bias: if cell.has_recurrent_bias() {
-            OptionalMetadata::Given(TensorSpec::new([width].into(), dtype))
-        } else {
-            OptionalMetadata::Absent
-        },
+        input: given(*wanted == Wanted::Input, || {
+            input(&saved.projections).clone()
+        }),
+        input_weight: saved.projections.weight.clone(),
+        bias: saved.projections.bias.clone(),
+        recurrent_weight: given(cell.has_recurrent_weight(), || {
+            TensorSpec::new([hidden, width].into(), dtype)
+        }),
+        recurrent_bias: given(cell.has_recurrent_bias(), || {
+            TensorSpec::new([width].into(), dtype)
+        }),
         initial_hidden: saved.initial_hidden.clone(),
         initial_cell: saved.initial_cell.clone(),
     }
@@ -84,15 +92,39 @@ pub fn heartbeat(number: &TensorSpec, _: &TensorSpec) -> TensorSpec {
     number.clone()
 }
 
-/// `[B, T, count · H]`.
-fn per_token(inputs: &WalkInputsMetadata, count: usize) -> TensorSpec {
-    let [_, hidden] = inputs.initial_hidden.shape.dims();
-    let [batch, time] = match &inputs.projections {
-        ProjectionsMetadata::PerToken(tensor) => [tensor.shape[0], tensor.shape[1]],
-        ProjectionsMetadata::PerWord { tokens, .. } => tokens.ids.shape.dims(),
+fn given(there: bool, spec: impl FnOnce() -> TensorSpec) -> OptionalMetadata {
+    match there {
+        true => OptionalMetadata::Given(spec()),
+        false => OptionalMetadata::Absent,
+    }
+}
+
+fn input(projections: &ProjectionsMetadata) -> &TensorSpec {
+    match &projections.input {
+        InputMetadata::PerToken(tensor) | InputMetadata::PerWord { table: tensor, .. } => tensor,
+    }
+}
+
+fn dtype(projections: &ProjectionsMetadata) -> DType {
+    input(projections).dtype
+}
+
+/// B, T and H.
+fn sizes(projections: &ProjectionsMetadata, cell: &Cell) -> [usize; 3] {
+    let [batch, time] = match &projections.input {
+        InputMetadata::PerToken(tensor) => [tensor.shape[0], tensor.shape[1]],
+        InputMetadata::PerWord { tokens, .. } => tokens.ids.shape.dims(),
     };
-    TensorSpec::new(
-        [batch, time, count * hidden].into(),
-        inputs.initial_hidden.dtype,
-    )
+    let shape = match &projections.weight {
+        OptionalMetadata::Given(weight) => &weight.shape,
+        OptionalMetadata::Absent => &input(projections).shape,
+    };
+    [batch, time, shape[shape.num_dims() - 1] / cell.gates()]
+}
+
+/// `[B, T, count · H]`.
+fn per_token(projections: &ProjectionsMetadata, cell: &Cell, count: usize) -> TensorSpec {
+    let [batch, time, hidden] = sizes(projections, cell);
+    let shape = [batch, time, count * hidden];
+    TensorSpec::new(shape.into(), dtype(projections))
 }

@@ -11,8 +11,8 @@ use super::tensors::{Float, as_i32, integers, read_lengths, slice, tensor, value
 use super::timestep::Timestep;
 use super::walk::{self, BackwardRow, ForwardRow, RowInput, Sizes};
 use crate::tensors::{
-    Direction, Optional, Projections, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs,
-    WalkSaved, WalkTraining,
+    Direction, Input, Optional, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs,
+    WalkSaved, WalkTraining, Wanted,
 };
 
 /// `training`: whether what the backward pass needs is saved.
@@ -21,25 +21,21 @@ pub(super) fn forward<C: Timestep>(
     direction: Direction,
     training: bool,
 ) -> WalkTraining<Flex> {
-    let [batch, size] = inputs.initial_hidden.shape().dims();
-    let (source, ids, time) = match inputs.projections {
-        Projections::PerToken(projections) => {
-            let time = projections.shape()[1];
-            (projections.to_contiguous(), None, time)
-        }
-        Projections::PerWord { table, tokens } => {
-            let time = tokens.ids.shape()[1];
-            (table.to_contiguous(), Some(as_i32(tokens.ids)), time)
-        }
+    let [batch, time] = inputs.projections.input.sequence();
+    let size = inputs.projections.width() / C::GATES;
+    let (initial_hidden, initial_cell) = inputs.initial_states(C::CELL);
+    let (source, ids) = match inputs.projections.projected() {
+        Input::PerToken(projections) => (projections.to_contiguous(), None),
+        Input::PerWord { table, tokens } => (table.to_contiguous(), Some(as_i32(tokens.ids))),
     };
     let saved_width = if training { C::SAVED * size } else { 0 };
     let lengths = read_lengths(inputs.lengths, time);
-    let weight = contiguous(inputs.recurrent_weight);
+    let weight = contiguous(inputs.recurrent_weight.clone());
     let bias = contiguous(inputs.recurrent_bias);
     let mut hidden_states = buffers::take(batch * time * size);
     let mut saved = buffers::take(batch * time * saved_width);
-    let mut hidden = values(&inputs.initial_hidden);
-    let mut cell = values_or_none(inputs.initial_cell);
+    let mut hidden = values(&initial_hidden);
+    let mut cell = initial_cell.as_ref().map(values).unwrap_or_default();
 
     let written = [&mut hidden_states, &mut saved, &mut hidden, &mut cell];
     let rows = parts(written, batch)
@@ -72,6 +68,7 @@ pub(super) fn forward<C: Timestep>(
             final_cell: given(cell, [batch, size]),
         },
         saved: given(saved, [batch, time, saved_width]),
+        recurrent_weight: inputs.recurrent_weight,
     }
 }
 
@@ -79,6 +76,7 @@ pub(super) fn backward<C: Timestep>(
     walked: WalkSaved<Flex>,
     output_gradients: WalkOutputGradients<Flex>,
     direction: Direction,
+    wanted: Wanted,
 ) -> WalkGradients<Flex> {
     let [batch, time, size] = walked.hidden_states.shape().dims();
     let width = C::GATES * size;
@@ -87,14 +85,20 @@ pub(super) fn backward<C: Timestep>(
     let weight = contiguous(walked.recurrent_weight);
     let hidden_states = walked.hidden_states.to_contiguous();
     let saved = contiguous(walked.saved);
-    let initial_hidden = walked.initial_hidden.to_contiguous();
-    let initial_cell = contiguous(walked.initial_cell);
+    let has_initial = walked.initial_hidden.as_option().is_some();
+    let states = |there: bool| if there { batch * size } else { 0 };
+    let or_zeros = |given: Optional<Flex>, there| match given.as_option() {
+        Some(state) => values(state),
+        None => vec![0.0; states(there)],
+    };
+    let initial_hidden = or_zeros(walked.initial_hidden, true);
+    let initial_cell = or_zeros(walked.initial_cell, C::HAS_CELL);
     let d_hidden_states = contiguous(output_gradients.hidden_states);
     let mut previous = buffers::take(batch * time * previous_width);
     let mut d_projections = buffers::take(batch * time * width);
     let mut d_split = buffers::take(batch * time * split_width);
-    let mut d_hidden = values(&output_gradients.final_hidden);
-    let mut d_cell = values_or_none(output_gradients.final_cell);
+    let mut d_hidden = or_zeros(output_gradients.final_hidden, true);
+    let mut d_cell = or_zeros(output_gradients.final_cell, C::HAS_CELL);
 
     let written = [
         &mut previous,
@@ -110,8 +114,8 @@ pub(super) fn backward<C: Timestep>(
                 length: lengths[row],
                 saved: part(slice_or_none(&saved), row, batch),
                 hidden_states: part(slice(&hidden_states), row, batch),
-                initial_hidden: part(slice(&initial_hidden), row, batch),
-                initial_cell: part(slice_or_none(&initial_cell), row, batch),
+                initial_hidden: part(&initial_hidden, row, batch),
+                initial_cell: part(&initial_cell, row, batch),
                 d_hidden_states: part(slice_or_none(&d_hidden_states), row, batch),
                 previous,
                 d_projections,
@@ -139,12 +143,22 @@ pub(super) fn backward<C: Timestep>(
             tensor(d_split, [batch * time, split_width]),
         ),
     };
+    let [input, input_weight, bias] = walked.projections.gradients(projections);
+    let state = |state| match has_initial {
+        true => given(state, [batch, size]),
+        false => Optional::Absent,
+    };
     WalkGradients {
-        projections,
+        input: match wanted {
+            Wanted::Input => input,
+            Wanted::WeightsAlone => Optional::Absent,
+        },
+        input_weight,
+        bias,
         recurrent_weight,
         recurrent_bias,
-        initial_hidden: tensor(d_hidden, [batch, size]),
-        initial_cell: given(d_cell, [batch, size]),
+        initial_hidden: state(d_hidden),
+        initial_cell: state(d_cell),
     }
 }
 
@@ -198,10 +212,6 @@ fn parts<const N: usize>(
 
 fn slice_or_none(tensor: &Option<Float>) -> &[f32] {
     tensor.as_ref().map(slice).unwrap_or_default()
-}
-
-fn values_or_none(tensor: Optional<Flex>) -> Vec<f32> {
-    tensor.as_option().map(values).unwrap_or_default()
 }
 
 fn contiguous(tensor: Optional<Flex>) -> Option<Float> {

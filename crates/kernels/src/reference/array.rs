@@ -4,7 +4,7 @@ use std::ops::{Add, Mul, Range, Sub};
 
 use burn::backend::tensor::{BoolTensor, FloatTensor};
 use burn::backend::{Backend, TensorMetadata, get_device_settings};
-use burn::tensor::{Shape, Slice};
+use burn::tensor::{DType, Shape, Slice};
 
 use crate::tensors::Optional;
 
@@ -110,6 +110,23 @@ impl<B: Backend> Array<B> {
     }
 
     /// Zero where it lies nearer to 0 than `least`.
+    /// By numbers that are not negative; zeros count as the smallest number.
+    pub fn divided_by(self, other: Self) -> Self {
+        let least = match other.0.dtype() {
+            DType::F16 => 6e-8,
+            _ => f32::MIN_POSITIVE,
+        };
+        Self(B::float_div(
+            self.0,
+            B::float_clamp_min(other.0, least.into()),
+        ))
+    }
+
+    /// The nearest numbers from -1 to 1.
+    pub fn within_one(self) -> Self {
+        Self(B::float_clamp(self.0, (-1.0).into(), 1.0.into()))
+    }
+
     pub fn flushed_below(self, least: f32) -> Self {
         let bools = get_device_settings::<B>(&self.0.device()).bool_dtype;
         let size = B::float_abs(self.0.clone());

@@ -26,12 +26,16 @@ impl<B: Backend> Timestep<B> for Lstm {
         After {
             hidden: o.clone() * cell.clone().tanh(),
             cell: Some(cell),
-            saved: vec![i, f, g, o],
+            saved: vec![i, f, o],
         }
     }
 
     fn backward(at: Backward<B>) -> Gradients<B> {
-        let [i, f, g, o, cell] = at.saved.try_into().ok().expect("five are kept");
+        let [i, f, o, cell] = at.saved.try_into().ok().expect("four are kept");
+        // What the cell state gained is i · g; where i is all but nothing, g is lost in its rounding, and has no part
+        // in any gradient.
+        let gained = cell.clone() - f.clone() * at.previous.clone();
+        let g = gained.divided_by(i.clone()).within_one();
         let tanh_cell = cell.tanh();
         let d_cell = at.d_cell + at.d_hidden.clone() * o.clone() * tanh_cell.clone().tanh_slope();
         Gradients {

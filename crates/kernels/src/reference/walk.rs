@@ -4,10 +4,11 @@ use burn::backend::Backend;
 
 use super::array::Array;
 use super::timeline::{Timeline, flatten, outer_product};
+use crate::backend::RecurrentBackend;
 use crate::cell::Cell;
 use crate::tensors::{
-    Direction, Optional, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved,
-    WalkTraining,
+    Direction, Input, Optional, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs,
+    WalkSaved, WalkTraining, Wanted,
 };
 
 /// A timestep of a cell. Widths of H stand side by side in the order of the gates.
@@ -75,19 +76,24 @@ pub(super) struct Gradients<B: Backend> {
     pub cell: Option<Array<B>>,
 }
 
-pub(super) fn forward<B: Backend, C: Timestep<B>>(
+pub(super) fn forward<B: RecurrentBackend, C: Timestep<B>>(
     inputs: WalkInputs<B>,
     direction: Direction,
     training: bool,
 ) -> WalkTraining<B> {
-    let projections = Array::<B>(inputs.projections.per_token());
+    let (initial_hidden, initial_cell) = inputs.initial_states(C::CELL);
+    let projections = Array::<B>(match inputs.projections.projected() {
+        Input::PerToken(projections) => projections,
+        Input::PerWord { table, tokens } => B::embedding(table, tokens.ids),
+    });
     let [_, time, width] = projections.dims();
     let timeline = Timeline::new(time, inputs.lengths, direction);
-    let weight = inputs.recurrent_weight.into_option().map(Array::<B>);
+    let weight = inputs.recurrent_weight.clone().into_option();
+    let weight = weight.map(Array::<B>);
     let bias = inputs.recurrent_bias.into_option().map(Array::<B>);
     let bias = bias.map(|bias| bias.reshape([1, width]));
-    let mut hidden = Array::<B>(inputs.initial_hidden);
-    let mut cell = inputs.initial_cell.into_option().map(Array::<B>);
+    let mut hidden = Array::<B>(initial_hidden);
+    let mut cell = initial_cell.map(Array::<B>);
 
     let (mut hidden_states, mut saved) = (Vec::new(), Vec::new());
     for t in timeline.steps() {
@@ -121,23 +127,29 @@ pub(super) fn forward<B: Backend, C: Timestep<B>>(
             final_cell: Optional::new(cell.map(|cell| cell.0)),
         },
         saved: Optional::new(saved),
+        recurrent_weight: inputs.recurrent_weight,
     }
 }
 
 /// Walked the other way. A step that is not valid passes the gradients of its state on, unchanged.
-pub(super) fn backward<B: Backend, C: Timestep<B>>(
+pub(super) fn backward<B: RecurrentBackend, C: Timestep<B>>(
     walked: WalkSaved<B>,
     output_gradients: WalkOutputGradients<B>,
     direction: Direction,
+    wanted: Wanted,
 ) -> WalkGradients<B> {
     let hidden_states = Array::<B>(walked.hidden_states);
     let saved = walked.saved.into_option().map(Array::<B>);
-    let initial_cell = walked.initial_cell.into_option().map(Array::<B>);
+    let has_initial = walked.initial_hidden.as_option().is_some();
     let weight = walked.recurrent_weight.into_option();
     let weight = weight.map(|weight| Array::<B>(weight).transpose());
     let [batch, time, size] = hidden_states.dims();
     let timeline = Timeline::new(time, walked.lengths, direction);
-    let previous_hidden = timeline.previous(&hidden_states, Array(walked.initial_hidden));
+    let zeros = || hidden_states.zeros([batch, size]);
+    let or_zeros = |given: Optional<B>| given.into_option().map_or_else(zeros, Array);
+    let previous_hidden = timeline.previous(&hidden_states, or_zeros(walked.initial_hidden));
+    let has_cell = C::CELL.has_cell_state();
+    let initial_cell = has_cell.then(|| or_zeros(walked.initial_cell));
     // What the forward pass kept of a timestep, part by part.
     let kept = |t: usize| -> Vec<Array<B>> {
         let Some(saved) = &saved else { return vec![] };
@@ -147,9 +159,8 @@ pub(super) fn backward<B: Backend, C: Timestep<B>>(
     };
 
     let d_hidden_states = Array::gradient(output_gradients.hidden_states, &hidden_states);
-    let mut d_hidden = Array::<B>(output_gradients.final_hidden);
-    let d_cell = output_gradients.final_cell.into_option();
-    let mut d_cell = d_cell.map_or_else(|| d_hidden.zeros([batch, size]), Array);
+    let mut d_hidden = or_zeros(output_gradients.final_hidden);
+    let mut d_cell = or_zeros(output_gradients.final_cell);
     let (mut d_projections, mut d_recurrent) = (Vec::new(), Vec::new());
 
     let mut steps = timeline.steps();
@@ -204,11 +215,17 @@ pub(super) fn backward<B: Backend, C: Timestep<B>>(
         sum.reshape([C::CELL.gates() * size]).0
     });
     let weight = weight.map(|_| outer_product(previous_hidden, d_recurrent).0);
+    let [input, input_weight, input_bias] = walked.projections.gradients(stack(d_projections).0);
     WalkGradients {
-        projections: stack(d_projections).0,
+        input: match wanted {
+            Wanted::Input => input,
+            Wanted::WeightsAlone => Optional::Absent,
+        },
+        input_weight,
+        bias: input_bias,
         recurrent_weight: Optional::new(weight),
         recurrent_bias: Optional::new(bias),
-        initial_hidden: d_hidden.0,
-        initial_cell: Optional::new(initial_cell.map(|_| d_cell.0)),
+        initial_hidden: Optional::new(has_initial.then_some(d_hidden.0)),
+        initial_cell: Optional::new((has_initial && has_cell).then_some(d_cell.0)),
     }
 }

@@ -4,7 +4,7 @@ use burn::backend::TensorMetadata;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::launch::{Buffers, Shared, as_i32, grid};
+use super::launch::{Buffers, Shared, as_i32};
 use super::shader::Shader;
 
 /// `[V, D]`; `output_gradient`: `[B, T, D]`. For the others see [`Places`](crate::tensors::Places).
@@ -17,18 +17,15 @@ pub(super) fn backward(
     let output_gradient = into_contiguous(output_gradient);
     let [_, _, columns] = output_gradient.shape().dims();
     let gradient = Shared::new(&output_gradient, [[words, columns].into()]);
-    let shader = Shader::EmbeddingBackward { columns };
-    let [x, y] = grid(words);
-    let blocks = columns.div_ceil(shader.workgroup());
     Buffers::default()
         .read(&output_gradient)
         .read(&as_i32(positions))
         .read(&as_i32(starts))
         .write(&gradient.handle)
-        .launch(
+        .launch_many(
             &output_gradient.client,
-            shader,
-            [x, y, blocks],
+            Shader::EmbeddingBackward,
+            words * columns,
             &[words as u32, columns as u32],
         );
     gradient.tensor(0)

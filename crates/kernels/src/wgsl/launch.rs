@@ -50,8 +50,17 @@ impl Buffers {
         Self(self.0.with_buffer_io(binding, access))
     }
 
+    /// Runs at least `count` invocations of `shader`; `info` is its uniform.
+    pub fn launch_many(self, client: &Client, shader: Shader, count: usize, info: &[u32]) {
+        let [x, y] = grid(count.div_ceil(shader.workgroup()));
+        self.launch(client, shader, [x, y, 1], info);
+    }
+
     /// Runs `workgroups` of `shader`; `info` is its uniform.
     pub fn launch(self, client: &Client, shader: Shader, workgroups: [usize; 3], info: &[u32]) {
+        // To a whole number of 16 bytes.
+        let mut info = info.to_vec();
+        info.resize(info.len().next_multiple_of(4), 0);
         let pair = |pair: &[u32]| u64::from(pair[0]) | u64::from(pair[1]) << 32;
         let info = info.chunks(2).map(pair).collect();
         let [x, y, z] = workgroups.map(|count| count as u32);

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use burn_cubecl::cubecl::client::Client;
 
-use super::shader::{Pass, Product, ROWS};
+use super::shader::{Pass, Product, ROWS, Walk};
 use crate::cell::Cell;
 
 /// The limits of an adapter that the kernels meet.
@@ -46,22 +46,36 @@ impl Limits {
         self.buffers > Self::WEBGPU.buffers
     }
 
-    /// All steps in one dispatch where a workgroup can hold what a step exchanges, unless the
-    /// recurrent weights are large and many tiles would each read them at every step: then two
-    /// dispatches a step cost less.
-    pub fn product(&self, cell: Cell, pass: Pass, batch: usize, hidden: usize) -> Product {
+    /// How a cell is walked: all steps in one dispatch where a workgroup can hold what a step exchanges, unless the
+    /// recurrent weights are large and many tiles would each read them at every step.
+    pub fn walk(&self, cell: Cell, pass: Pass, batch: usize, hidden: usize) -> Walk {
+        let walk = |product, groups| Walk {
+            cell,
+            product,
+            hidden,
+            groups,
+            heartbeat: self.heartbeat(),
+        };
         if !cell.has_recurrent_weight() {
-            return Product::None;
+            return walk(Product::None, 1);
         }
+        let fused = walk(Product::Fused, 1);
         let worth_it = hidden <= 256 || hidden <= 512 && batch.div_ceil(ROWS) <= 8;
-        let fits = Product::fused_workgroup(hidden) <= self.invocations
-            && Product::exchange(cell, pass, hidden) * size_of::<[f32; 4]>()
-                <= self.workgroup_bytes;
-        if worth_it && fits {
-            Product::Fused
-        } else {
-            Product::Step
+        if worth_it && self.fit(&fused, pass) {
+            return fused;
         }
+        // The tiles of a workgroup share the weights that they read.
+        let step = walk(Product::Step, 4.min(batch.div_ceil(ROWS)));
+        if self.fit(&step, pass) {
+            return step;
+        }
+        walk(Product::Step, 1)
+    }
+
+    /// Whether a workgroup fits.
+    fn fit(&self, walk: &Walk, pass: Pass) -> bool {
+        walk.lanes() * walk.groups <= self.invocations
+            && walk.exchange(pass) * walk.groups * size_of::<[f32; 4]>() <= self.workgroup_bytes
     }
 }
 
@@ -104,7 +118,7 @@ mod tests {
         let multiply = |cell: &Cell| cell.has_recurrent_weight();
         for cell in Cell::ALL.into_iter().filter(multiply) {
             for pass in [Pass::Forward, Pass::Backward] {
-                let product = |hidden| Limits::WEBGPU.product(cell, pass, 128, hidden);
+                let product = |hidden| Limits::WEBGPU.walk(cell, pass, 128, hidden).product;
                 assert_eq!(product(256), Product::Fused, "{cell:?} {pass:?}");
                 assert_eq!(product(257), Product::Step, "{cell:?} {pass:?}");
             }
@@ -118,7 +132,11 @@ mod tests {
             workgroup_bytes: 32_768,
             buffers: 8,
         };
-        let product = |batch, hidden| limits.product(Cell::Lstm, Pass::Backward, batch, hidden);
+        let product = |batch, hidden| {
+            limits
+                .walk(Cell::Lstm, Pass::Backward, batch, hidden)
+                .product
+        };
         assert_eq!(product(32, 512), Product::Fused);
         assert_eq!(product(33, 512), Product::Step);
         assert_eq!(product(1, 513), Product::Step);

@@ -1,62 +1,92 @@
 //! Every kernel, in every variant that is used, as the graphics APIs get it: validated by naga within
 //! WebGPU's core features and default limits, and written as SPIR-V (Vulkan), MSL (Metal) and HLSL (DX12).
 
+use std::collections::HashSet;
+
 use burn_cubecl::template::KernelSource;
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module};
 
 use super::limits::Limits;
-use super::shader::{Pass, Product, Shader};
+use super::shader::{Layer, Pass, Product, Shader, Walk};
 use crate::cell::Cell;
 
 /// The hidden sizes that tests run, and the largest of the fused kernels.
 const HIDDEN: [usize; 12] = [1, 3, 8, 31, 64, 100, 128, 200, 256, 300, 512, 1024];
 
-/// Whether a walk has its last buffer, and whether it counts its workgroups.
-const VARIANTS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
+const BOTH: [bool; 2] = [false, true];
 
 fn shaders() -> Vec<Shader> {
     let mut shaders = Vec::new();
     for hidden in HIDDEN {
-        shaders.push(Shader::PreviousHidden { hidden });
-        shaders.extend(Cell::ALL.map(|cell| Shader::TransposedWeight {
-            hidden,
-            columns: cell.gates() * hidden,
-        }));
-        for (cell, pass) in walks() {
-            let products = match cell.has_recurrent_weight() {
-                true => &[Product::Fused, Product::Step][..],
-                false => &[Product::None],
-            };
-            for &product in products {
-                for (extra, heartbeat) in VARIANTS {
-                    let saves = pass == Pass::Forward && extra;
-                    if (product != Product::Fused || hidden <= 512) && !(saves && cell.saved() == 0)
-                    {
-                        shaders.push(Shader::Walk {
-                            cell,
-                            pass,
-                            product,
-                            hidden,
-                            extra,
-                            heartbeat,
-                        });
-                    }
+        for cell in Cell::ALL {
+            for [bias, state] in pairs() {
+                let given = [bias, state, state && cell.has_cell_state()];
+                shaders.push(Shader::Pack {
+                    cell,
+                    hidden,
+                    given,
+                });
+            }
+            for input in [0, 1, 16, 50] {
+                let layer = Layer {
+                    cell,
+                    hidden,
+                    input,
+                };
+                shaders.push(Shader::SumParts { layer });
+                shaders.extend(pairs().map(|[words, input]| Shader::WeightGradients {
+                    layer,
+                    words,
+                    input: input && layer.input > 0,
+                }));
+            }
+            for walk in walks(cell, hidden) {
+                for [words, keeps] in pairs() {
+                    let keeps = keeps && cell.saved() > 0;
+                    shaders.push(Shader::Forward { walk, words, keeps });
+                }
+                for [final_hidden, hidden_states] in pairs() {
+                    let final_cell = final_hidden && !hidden_states && cell.has_cell_state();
+                    let given = [final_hidden, final_cell, hidden_states];
+                    shaders.push(Shader::Backward { walk, given });
                 }
             }
         }
     }
-    shaders.extend([Shader::Heartbeat, Shader::Adam]);
-    shaders.extend([1, 16, 50, 64, 300].map(|columns| Shader::EmbeddingBackward { columns }));
+    shaders.extend([Shader::Heartbeat, Shader::Adam, Shader::EmbeddingBackward]);
+    let mut seen = HashSet::new();
+    shaders.retain(|shader| seen.insert(*shader));
     shaders
 }
 
-fn walks() -> impl Iterator<Item = (Cell, Pass)> {
-    let passes = [Pass::Forward, Pass::Backward];
-    Cell::ALL
-        .into_iter()
-        .flat_map(move |cell| passes.map(|pass| (cell, pass)))
+fn pairs() -> impl Iterator<Item = [bool; 2]> {
+    BOTH.into_iter().flat_map(|a| BOTH.map(|b| [a, b]))
+}
+
+/// Every way in which a cell is walked.
+fn walks(cell: Cell, hidden: usize) -> impl Iterator<Item = Walk> {
+    let ways = match cell.has_recurrent_weight() {
+        true => &[
+            (Product::Fused, 1),
+            (Product::Fused, 2),
+            (Product::Fused, 4),
+            (Product::Step, 1),
+            (Product::Step, 4),
+        ][..],
+        false => &[(Product::None, 1)],
+    };
+    let walks = ways.iter().flat_map(move |&(product, groups)| {
+        BOTH.map(|heartbeat| Walk {
+            cell,
+            product,
+            hidden,
+            groups,
+            heartbeat,
+        })
+    });
+    walks.filter(|walk| walk.product != Product::Fused || walk.lanes() * walk.groups <= 1024)
 }
 
 fn parse(shader: Shader) -> (Module, ModuleInfo) {
@@ -71,20 +101,14 @@ fn parse(shader: Shader) -> (Module, ModuleInfo) {
 
 /// Whether the host launches this kernel on an adapter with these limits.
 fn launched(shader: Shader, limits: &Limits) -> bool {
-    match shader {
-        Shader::Walk {
-            cell,
-            pass,
-            product,
-            hidden,
-            heartbeat,
-            ..
-        } => {
-            let fits = limits.product(cell, pass, 1, hidden) == Product::Fused;
-            heartbeat == limits.heartbeat() && (fits || product != Product::Fused)
-        }
-        _ => true,
-    }
+    let (walk, pass) = match shader {
+        Shader::Forward { walk, .. } => (walk, Pass::Forward),
+        Shader::Backward { walk, .. } => (walk, Pass::Backward),
+        _ => return true,
+    };
+    [1, 128]
+        .iter()
+        .any(|&batch| limits.walk(walk.cell, pass, batch, walk.hidden) == walk)
 }
 
 #[test]

@@ -19,94 +19,71 @@ pub(super) enum Pass {
 pub(super) enum Product {
     /// In the kernel, which walks many steps a dispatch.
     Fused,
-    /// Before the kernel, which then is the pointwise part of one step.
+    /// In the kernel, which walks one step a dispatch: its workgroups share the units of a tile.
     Step,
     /// There is none: units walk by themselves.
     None,
+}
+
+/// What is the same for a cell's walk forward and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Walk {
+    pub cell: Cell,
+    pub product: Product,
+    pub hidden: usize,
+    /// Tiles of a workgroup.
+    pub groups: usize,
+    /// Whether the workgroups that come to their end are counted.
+    pub heartbeat: bool,
+}
+
+/// What a layer's weights are multiplied with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Layer {
+    pub cell: Cell,
+    pub hidden: usize,
+    /// D, or 0 where the projections were given.
+    pub input: usize,
 }
 
 /// A kernel with all that its text depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Shader {
     /// A cell's walk through time.
-    Walk {
+    Forward {
+        walk: Walk,
+        /// Whether a word has a projection, or a token.
+        words: bool,
+        /// Whether what the backward pass needs is kept.
+        keeps: bool,
+    },
+    /// Its backward pass.
+    Backward {
+        walk: Walk,
+        /// Whether the gradients of the final hidden state, of the final cell state and of all hidden states are there.
+        given: [bool; 3],
+    },
+    /// What walks read again and again.
+    Pack {
         cell: Cell,
-        pass: Pass,
-        product: Product,
         hidden: usize,
-        /// Whether the last buffer is there: forward, what is saved for the backward pass; backward,
-        /// the gradient of the hidden states.
-        extra: bool,
-        /// Whether the workgroups that come to their end are counted.
-        heartbeat: bool,
+        /// Whether the bias and the initial hidden and cell states are there.
+        given: [bool; 3],
     },
-    PreviousHidden {
-        hidden: usize,
+    /// The gradients of weights and input, in parts.
+    WeightGradients {
+        layer: Layer,
+        words: bool,
+        /// Whether the input's is asked for.
+        input: bool,
     },
-    TransposedWeight {
-        hidden: usize,
-        columns: usize,
+    /// The sum of those parts.
+    SumParts {
+        layer: Layer,
     },
-    EmbeddingBackward {
-        columns: usize,
-    },
+    EmbeddingBackward,
     Heartbeat,
     Adam,
-}
-
-/// Buffers of a walk, the extra one not counted.
-fn buffers(cell: Cell, pass: Pass) -> usize {
-    let states = 1 + usize::from(cell.has_cell_state());
-    let factor = usize::from(cell.has_recurrent_weight());
-    match pass {
-        // Projections, factor, bias, states, lengths; hidden states, final states.
-        Pass::Forward => 4 + factor + states + usize::from(cell.has_recurrent_bias()),
-        // Saved, factor, what the timestep started from, lengths, gradients of the states; gradients.
-        Pass::Backward => {
-            3 + factor
-                + states
-                + match previous(cell) {
-                    Previous::Cell => 1,
-                    Previous::Hidden => 2,
-                    Previous::Nothing => 0,
-                }
-        }
-    }
-}
-
-/// What a timestep of the backward pass reads of the one before it, beside what is saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Previous {
-    /// The cell state: saved, but for the initial one.
-    Cell,
-    /// The hidden state, and the initial one.
-    Hidden,
-    /// Nothing.
-    Nothing,
-}
-
-/// See [`Previous`].
-pub(super) fn previous(cell: Cell) -> Previous {
-    match (cell.has_cell_state(), cell.saved()) {
-        (true, _) => Previous::Cell,
-        (false, 0) => Previous::Nothing,
-        (false, _) => Previous::Hidden,
-    }
-}
-
-impl Product {
-    /// Invocations of a fused workgroup: one a unit, in whole subgroups.
-    pub fn fused_workgroup(hidden: usize) -> usize {
-        hidden.next_multiple_of(32)
-    }
-
-    /// Values of four rows that the units of a workgroup exchange.
-    pub fn exchange(cell: Cell, pass: Pass, hidden: usize) -> usize {
-        match pass {
-            Pass::Forward => 2 * hidden,
-            Pass::Backward => (cell.gates() * hidden).max(4 * hidden.next_multiple_of(4)),
-        }
-    }
 }
 
 macro_rules! shader {
@@ -115,115 +92,323 @@ macro_rules! shader {
     };
 }
 
+/// H, padded to whole eights: UNITS in the kernels.
+pub(super) fn units(hidden: usize) -> usize {
+    hidden.next_multiple_of(8)
+}
+
+/// Where the parts of what pack.wgsl lays out begin, in fours of numbers.
+pub(super) struct Packing {
+    pub bias: usize,
+    pub initial: usize,
+}
+
+impl Packing {
+    pub fn of(cell: Cell, hidden: usize) -> Self {
+        let units = units(hidden);
+        let weights = units / 4 * cell.gates() * units;
+        let bias = usize::from(cell.has_recurrent_weight()) * weights;
+        let biases = 1 + usize::from(cell.has_recurrent_bias());
+        let initial = bias + biases * units;
+        Self { bias, initial }
+    }
+}
+
+impl Walk {
+    /// Invocations of a tile: one a unit, in whole subgroups.
+    pub fn lanes(&self) -> usize {
+        match self.product {
+            Product::Fused => self.hidden.next_multiple_of(32),
+            Product::Step | Product::None => 64,
+        }
+    }
+
+    /// Values of four rows that the units of a tile exchange.
+    pub fn exchange(&self, pass: Pass) -> usize {
+        match (self.product, pass) {
+            (Product::Fused, Pass::Forward) => 2 * units(self.hidden),
+            (Product::Fused, Pass::Backward) => 4 * units(self.hidden),
+            (Product::Step, Pass::Forward) => self.lanes(),
+            (Product::Step, Pass::Backward) => 4 * self.lanes(),
+            (Product::None, _) => 0,
+        }
+    }
+
+    fn template(self, pass: Pass, source: String) -> SourceTemplate {
+        let Self { cell, hidden, .. } = self;
+        let (kept, components, rest) = match cell.saved() {
+            2 => ("vec2f", ".xy", ", 0.0, 0.0"),
+            _ => ("vec4f", "", ""),
+        };
+        SourceTemplate::new(numbered(source))
+            .register("gates", cell.gates().to_string())
+            .register("groups", self.groups.to_string())
+            .register("lanes", self.lanes().to_string())
+            .register("exchange", self.exchange(pass).to_string())
+            .register("recorded", cell.gradients().to_string())
+            .register("kept", kept)
+            .register("components", components)
+            .register("rest", rest)
+            .register("units", units(hidden).to_string())
+    }
+
+    fn forward(self, words: bool, keeps: bool) -> String {
+        let kernel = match self.cell {
+            Cell::Lstm => shader!("lstm_forward"),
+            Cell::Gru => shader!("gru_forward"),
+            Cell::MinGru => shader!("min_gru_forward"),
+            Cell::Rnn => shader!("simple_rnn_forward"),
+        };
+        let product = match self.product {
+            Product::Fused => [
+                shader!("parts/fused"),
+                shader!("parts/fused_forward"),
+                shader!("parts/product"),
+            ],
+            Product::Step => [
+                shader!("parts/step"),
+                shader!("parts/step_forward"),
+                shader!("parts/product"),
+            ],
+            Product::None => [shader!("parts/no_product"), "", ""],
+        };
+        let words = match words {
+            true => shader!("parts/words"),
+            false => shader!("parts/tokens"),
+        };
+        let keep = match keeps {
+            true => shader!("parts/keep"),
+            false => shader!("parts/keep_nothing"),
+        };
+        self.compose(kernel, &[words, keep], &product)
+    }
+
+    fn backward(self, given: [bool; 3]) -> String {
+        let kernel = match self.cell {
+            Cell::Lstm => shader!("lstm_backward"),
+            Cell::Gru => shader!("gru_backward"),
+            Cell::MinGru => shader!("min_gru_backward"),
+            Cell::Rnn => shader!("simple_rnn_backward"),
+        };
+        let product = match self.product {
+            Product::Fused => [
+                shader!("parts/fused"),
+                shader!("parts/fused_backward"),
+                shader!("parts/product_back"),
+            ],
+            Product::Step => [
+                shader!("parts/step"),
+                shader!("parts/step_backward"),
+                shader!("parts/product_back"),
+            ],
+            Product::None => [shader!("parts/no_product"), "", ""],
+        };
+        let kept = match self.cell.saved() {
+            0 => "",
+            _ => shader!("parts/kept"),
+        };
+        let buffers = ["d_final_hidden", "d_final_cell", "d_hidden_states"];
+        let d_outputs: String = buffers
+            .into_iter()
+            .zip(given)
+            .map(|(buffer, given)| match given {
+                true => shader!("parts/given_rows").replace("{{ buffer }}", buffer),
+                false => shader!("parts/absent_rows").replace("{{ buffer }}", buffer),
+            })
+            .collect();
+        self.compose(
+            kernel,
+            &[shader!("parts/gradients"), kept, &d_outputs],
+            &product,
+        )
+    }
+
+    fn compose(self, kernel: &str, parts: &[&str], product: &[&str]) -> String {
+        let step = match self.cell {
+            Cell::Lstm => shader!("parts/lstm"),
+            Cell::Gru => shader!("parts/gru"),
+            Cell::MinGru => shader!("parts/min_gru"),
+            Cell::Rnn => shader!("parts/simple_rnn"),
+        };
+        let heartbeat = if self.heartbeat {
+            shader!("parts/heartbeat")
+        } else {
+            shader!("parts/no_heartbeat")
+        };
+        let shared = [
+            shader!("parts/packed"),
+            step,
+            shader!("parts/activations"),
+            shader!("parts/tile"),
+        ];
+        let mut source = [&[kernel][..], &shared, parts, &[heartbeat], product]
+            .concat()
+            .concat();
+        source.push_str(&row_access(&source));
+        source
+    }
+}
+
+impl Layer {
+    /// H, or 0 where no hidden state is multiplied.
+    pub fn recurrent(&self) -> usize {
+        usize::from(self.cell.has_recurrent_weight()) * self.hidden
+    }
+
+    /// Numbers of a timestep that the gradients of the preactivations are multiplied with, a one among them.
+    pub fn rows(&self) -> usize {
+        self.recurrent() + self.input + 1
+    }
+
+    /// Gradients of a timestep's preactivations.
+    pub fn columns(&self) -> usize {
+        self.cell.gradients() * self.hidden
+    }
+
+    /// Fours of the rows that an invocation sums for: as few rows as may be past the last.
+    pub fn fours(&self) -> usize {
+        let padded = |fours: &usize| self.rows().next_multiple_of(32 * fours);
+        let all = [3, 2, 1];
+        all.into_iter().min_by_key(padded).expect("there are some")
+    }
+
+    /// Blocks of rows and columns, a workgroup each.
+    pub fn blocks(&self) -> usize {
+        self.rows().div_ceil(32 * self.fours()) * self.columns().div_ceil(64)
+    }
+
+    fn template(self, source: String) -> SourceTemplate {
+        let projected = self.cell.gates() * self.hidden;
+        let (columns, read) = match self.columns().is_multiple_of(4) {
+            true => ("vec4f", READ_FOUR),
+            false => ("f32", READ_EACH),
+        };
+        SourceTemplate::new(numbered(source))
+            .register("four_columns", columns)
+            .register("read_columns", read)
+            .register("recurrent", self.recurrent().to_string())
+            .register("input", self.input.to_string())
+            .register("columns", self.columns().to_string())
+            .register("projected", projected.to_string())
+            .register("fours", self.fours().to_string())
+            .register("shared", (128 * self.fours()).to_string())
+            .register("units", units(self.hidden).to_string())
+    }
+}
+
+const READ_FOUR: &str = "values = gradients[(at * COLUMNS + column) / 4u];";
+const READ_EACH: &str = "let first = at * COLUMNS + column;
+        let last = COLUMNS - 1u - column;
+        values.x = gradients[first];
+        values.y = select(0.0, gradients[first + min(1u, last)], last >= 1u);
+        values.z = select(0.0, gradients[first + min(2u, last)], last >= 2u);
+        values.w = select(0.0, gradients[first + min(3u, last)], last >= 3u);";
+
 impl Shader {
     /// Invocations of a workgroup.
     pub fn workgroup(self) -> usize {
         match self {
-            Self::Walk {
-                product: Product::Fused,
-                hidden,
-                ..
-            } => Product::fused_workgroup(hidden),
-            Self::PreviousHidden { .. } | Self::TransposedWeight { .. } | Self::Adam => 256,
-            Self::Walk { .. } | Self::EmbeddingBackward { .. } => 64,
+            Self::Forward { walk, .. } | Self::Backward { walk, .. } => walk.lanes() * walk.groups,
+            Self::Pack { .. } | Self::SumParts { .. } | Self::Adam => 256,
+            Self::EmbeddingBackward => 256,
+            Self::WeightGradients { .. } => 128,
             Self::Heartbeat => 1,
         }
     }
 
     fn template(self) -> SourceTemplate {
-        match self {
-            Self::Walk {
+        let template = match self {
+            Self::Forward { walk, words, keeps } => {
+                walk.template(Pass::Forward, walk.forward(words, keeps))
+            }
+            Self::Backward { walk, given } => walk.template(Pass::Backward, walk.backward(given)),
+            Self::Pack {
                 cell,
-                pass,
-                product,
                 hidden,
-                extra,
-                heartbeat,
+                given: [bias, initial_hidden, initial_cell],
             } => {
-                let buffers = buffers(cell, pass);
-                let walked = buffers + usize::from(extra);
-                SourceTemplate::new(walk(cell, pass, product, extra, heartbeat))
-                    .register("hidden", hidden.to_string())
+                let buffers = [
+                    ("weight", cell.has_recurrent_weight()),
+                    ("bias", bias),
+                    ("recurrent_bias", cell.has_recurrent_bias()),
+                    ("initial_hidden", initial_hidden),
+                    ("initial_cell", initial_cell),
+                ];
+                let read = buffers.map(|(buffer, given)| {
+                    let part = match given {
+                        true => shader!("parts/given"),
+                        false => shader!("parts/absent"),
+                    };
+                    part.replace("{{ buffer }}", buffer)
+                });
+                let source = shader!("pack").to_owned() + &read.concat();
+                SourceTemplate::new(numbered(source))
                     .register("gates", cell.gates().to_string())
-                    .register(
-                        "exchange",
-                        Product::exchange(cell, pass, hidden).to_string(),
-                    )
-                    .register("extra", buffers.to_string())
-                    .register("heartbeat", walked.to_string())
-                    .register("info", (walked + usize::from(heartbeat)).to_string())
+                    .register("units", units(hidden).to_string())
             }
-            Self::PreviousHidden { hidden } => SourceTemplate::new(shader!("previous_hidden"))
-                .register("hidden", hidden.to_string()),
-            Self::TransposedWeight { hidden, columns } => {
-                SourceTemplate::new(shader!("transposed_weight"))
-                    .register("hidden", hidden.to_string())
-                    .register("columns", columns.to_string())
+            Self::WeightGradients {
+                layer,
+                words,
+                input,
+            } => {
+                let hidden = match layer.recurrent() {
+                    0 => shader!("parts/no_hidden_before"),
+                    _ => shader!("parts/hidden_before"),
+                };
+                let vectors = match (layer.input, words) {
+                    (0, _) => shader!("parts/no_input"),
+                    (_, true) => shader!("parts/input_words"),
+                    (_, false) => shader!("parts/input_vectors"),
+                };
+                let weights = match input {
+                    true => shader!("parts/input_weights"),
+                    false => shader!("parts/no_input_weights"),
+                };
+                let parts = [shader!("weight_gradients"), hidden, vectors, weights];
+                layer.template(parts.concat())
             }
-            Self::EmbeddingBackward { columns } => {
-                SourceTemplate::new(shader!("embedding_backward")).register(
-                    "columns",
-                    columns
-                        .next_power_of_two()
-                        .min(self.workgroup())
-                        .to_string(),
-                )
+            Self::SumParts { layer } => layer.template(shader!("sum_parts").to_owned()),
+            Self::EmbeddingBackward => {
+                SourceTemplate::new(numbered(shader!("embedding_backward").to_owned()))
             }
-            Self::Heartbeat => SourceTemplate::new(shader!("heartbeat")),
-            Self::Adam => SourceTemplate::new(shader!("adam")),
-        }
-        .register("workgroup", self.workgroup().to_string())
+            Self::Heartbeat => SourceTemplate::new(numbered(shader!("heartbeat").to_owned())),
+            Self::Adam => SourceTemplate::new(numbered(shader!("adam").to_owned())),
+        };
+        let template = match self {
+            Self::Forward { walk, .. } | Self::Backward { walk, .. } => {
+                with_packing(template, walk.cell, walk.hidden)
+            }
+            Self::Pack { cell, hidden, .. } => with_packing(template, cell, hidden),
+            Self::WeightGradients { layer, .. } | Self::SumParts { layer } => {
+                with_packing(template, layer.cell, layer.hidden)
+            }
+            Self::EmbeddingBackward | Self::Heartbeat | Self::Adam => template,
+        };
+        template.register("workgroup", self.workgroup().to_string())
     }
 }
 
-/// A walk's own file, its parts, and the access to its buffers.
-fn walk(cell: Cell, pass: Pass, product: Product, extra: bool, heartbeat: bool) -> String {
-    let kernel = match (cell, pass) {
-        (Cell::Lstm, Pass::Forward) => shader!("lstm_forward"),
-        (Cell::Lstm, Pass::Backward) => shader!("lstm_backward"),
-        (Cell::Gru, Pass::Forward) => shader!("gru_forward"),
-        (Cell::Gru, Pass::Backward) => shader!("gru_backward"),
-        (Cell::MinGru, Pass::Forward) => shader!("min_gru_forward"),
-        (Cell::MinGru, Pass::Backward) => shader!("min_gru_backward"),
-        (Cell::Rnn, Pass::Forward) => shader!("simple_rnn_forward"),
-        (Cell::Rnn, Pass::Backward) => shader!("simple_rnn_backward"),
-    };
-    let step = match cell {
-        Cell::Lstm => shader!("parts/lstm"),
-        Cell::Gru => shader!("parts/gru"),
-        Cell::MinGru => shader!("parts/min_gru"),
-        Cell::Rnn => shader!("parts/simple_rnn"),
-    };
-    let product = match (product, pass) {
-        (Product::Fused, Pass::Forward) => [shader!("parts/fused"), shader!("parts/fused_forward")],
-        (Product::Fused, Pass::Backward) => {
-            [shader!("parts/fused"), shader!("parts/fused_backward")]
+fn with_packing(template: SourceTemplate, cell: Cell, hidden: usize) -> SourceTemplate {
+    let packing = Packing::of(cell, hidden);
+    template
+        .register("hidden", hidden.to_string())
+        .register("bias", packing.bias.to_string())
+        .register("initial", packing.initial.to_string())
+}
+
+/// The source with its bindings numbered in the order in which they stand; the uniform comes last.
+fn numbered(source: String) -> String {
+    let next = "{{ next }}";
+    let (mut count, mut numbered) = (0, String::with_capacity(source.len()));
+    for line in source.split_inclusive('\n') {
+        if line.contains(next) && !line.contains("var<uniform>") {
+            numbered.push_str(&line.replace(next, &count.to_string()));
+            count += 1;
+        } else {
+            numbered.push_str(line);
         }
-        (Product::Step, Pass::Forward) => [shader!("parts/step"), shader!("parts/step_forward")],
-        (Product::Step, Pass::Backward) => [shader!("parts/step"), shader!("parts/step_backward")],
-        (Product::None, _) => [shader!("parts/no_product"), ""],
-    };
-    let extra = match (pass, extra) {
-        (Pass::Forward, true) => shader!("parts/save"),
-        (Pass::Forward, false) => shader!("parts/save_nothing"),
-        (Pass::Backward, true) => shader!("parts/hidden_states_gradient"),
-        (Pass::Backward, false) => shader!("parts/no_hidden_states_gradient"),
-    };
-    let heartbeat = if heartbeat {
-        shader!("parts/heartbeat")
-    } else {
-        shader!("parts/no_heartbeat")
-    };
-    let shared = [
-        step,
-        shader!("parts/activations"),
-        shader!("parts/tile"),
-        extra,
-        heartbeat,
-    ];
-    let mut source = [&[kernel][..], &shared, &product].concat().concat();
-    source.push_str(&row_access(&source));
-    source
+    }
+    numbered.replace(next, &count.to_string())
 }
 
 /// Functions that read and write a value for each row of a tile, for every buffer of floats.

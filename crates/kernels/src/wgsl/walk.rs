@@ -4,19 +4,21 @@ use std::ops::Range;
 
 use burn::backend::TensorMetadata;
 use burn::backend::ops::FloatTensorOps;
-use burn::tensor::{DType, Shape};
+use burn::tensor::{Shape, Slice};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
+use super::heartbeat;
 use super::launch::{Buffers, Shared, as_i32, grid};
 use super::limits::{Limits, steps_a_dispatch, steps_a_submission};
-use super::shader::{Pass, Previous, Product, ROWS, Shader, previous};
-use super::{heartbeat, weight_gradient};
+use super::shader::{Packing, Pass, Product, ROWS, Shader, Walk as WalkShader, units};
+use super::weight_gradients::{self, Walked};
+use crate::backend::RecurrentBackend;
 use crate::cell::Cell;
 use crate::tensors::{
-    Direction, Optional, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved,
-    WalkTraining,
+    Direction, Input, Optional, Projections, WalkGradients, WalkInputs, WalkOutputGradients,
+    WalkOutputs, WalkSaved, WalkTraining, Wanted,
 };
 
 struct Walk {
@@ -26,6 +28,8 @@ struct Walk {
     hidden: usize,
     lengths: CubeTensor,
     direction: Direction,
+    /// Whether there is an initial state.
+    given: bool,
 }
 
 /// `training`: whether what the backward pass needs is kept.
@@ -35,14 +39,24 @@ pub(super) fn forward(
     direction: Direction,
     training: bool,
 ) -> WalkTraining<CubeBackend> {
-    let [_, hidden] = inputs.initial_hidden.shape().dims();
-    let projections = inputs.projections.per_token();
-    let [batch, time, _] = projections.shape().dims();
-    let walk = Walk::new(cell, [batch, time, hidden], inputs.lengths, direction);
-    let weight = inputs.recurrent_weight.into_option();
-    let bias = inputs.recurrent_bias.into_option();
-    let states = states(inputs.initial_hidden, inputs.initial_cell);
-    walk.forward(projections, weight, bias, states, training)
+    let [batch, time] = inputs.projections.input.sequence();
+    let walk = Walk {
+        cell,
+        batch,
+        time,
+        hidden: inputs.projections.width() / cell.gates(),
+        lengths: as_i32(inputs.lengths),
+        direction,
+        given: inputs.initial_hidden.as_option().is_some(),
+    };
+    walk.check();
+    let packed = walk.pack(
+        inputs.recurrent_weight,
+        [inputs.projections.bias.clone(), inputs.recurrent_bias],
+        [inputs.initial_hidden, inputs.initial_cell],
+        inputs.projections.tensor(),
+    );
+    walk.forward(inputs.projections, packed, training)
 }
 
 pub(super) fn backward(
@@ -50,214 +64,225 @@ pub(super) fn backward(
     output_gradients: WalkOutputGradients<CubeBackend>,
     cell: Cell,
     direction: Direction,
+    wanted: Wanted,
 ) -> WalkGradients<CubeBackend> {
-    let walk = Walk::new(
+    let [batch, time, hidden] = walked.hidden_states.shape().dims();
+    let walk = Walk {
         cell,
-        walked.hidden_states.shape().dims(),
-        walked.lengths.clone(),
+        batch,
+        time,
+        hidden,
+        lengths: as_i32(walked.lengths.clone()),
         direction,
-    );
-    let d_states = states(output_gradients.final_hidden, output_gradients.final_cell);
-    let d_hidden_states = output_gradients.hidden_states.into_option();
-    walk.backward(walked, d_states, d_hidden_states)
-}
-
-/// The hidden one first.
-fn states(hidden: CubeTensor, cell: Optional<CubeBackend>) -> Vec<CubeTensor> {
-    let states = [Some(hidden), cell.into_option()];
-    states.into_iter().flatten().collect()
+        given: walked.initial_hidden.as_option().is_some(),
+    };
+    walk.check();
+    walk.backward(walked, output_gradients, wanted)
 }
 
 impl Walk {
-    /// `lengths`: `[B]`.
-    ///
     /// # Panics
     /// If a size is zero.
-    fn new(
-        cell: Cell,
-        [batch, time, hidden]: [usize; 3],
-        lengths: CubeTensor,
-        direction: Direction,
-    ) -> Self {
+    fn check(&self) {
+        let [batch, time, hidden] = [self.batch, self.time, self.hidden];
         assert!(
             batch > 0 && time > 0 && hidden > 0,
             "a recurrent layer needs rows, timesteps and hidden units: B {batch}, T {time}, H {hidden}"
         );
-        Self {
-            cell,
-            batch,
-            time,
-            hidden,
-            lengths: as_i32(lengths),
-            direction,
-        }
     }
 
-    /// `states`: the initial ones, the hidden one first.
+    /// What the walks read again and again; `biases`: of the projections, and of the recurrent product.
+    fn pack(
+        &self,
+        weight: Optional<CubeBackend>,
+        biases: [Optional<CubeBackend>; 2],
+        initial: [Optional<CubeBackend>; 2],
+        like: &CubeTensor,
+    ) -> CubeTensor {
+        let packing = Packing::of(self.cell, self.hidden);
+        let states = usize::from(self.given) * (1 + usize::from(self.cell.has_cell_state()));
+        let tiles = self.batch.div_ceil(ROWS);
+        let count = packing.initial + states * tiles * units(self.hidden);
+        let packed = Shared::new(like, [Shape::from([4 * count])]);
+        let [bias, recurrent_bias] = biases;
+        let [hidden, cell] = initial;
+        let is_given = |tensor: &Optional<CubeBackend>| tensor.as_option().is_some();
+        let shader = Shader::Pack {
+            cell: self.cell,
+            hidden: self.hidden,
+            given: [&bias, &hidden, &cell].map(is_given),
+        };
+        let buffers = Buffers::default().write(&packed.handle);
+        [weight, bias, recurrent_bias, hidden, cell]
+            .into_iter()
+            .filter_map(Optional::into_option)
+            .map(into_contiguous)
+            .fold(buffers, |buffers, tensor| buffers.read(&tensor))
+            .launch_many(
+                &like.client,
+                shader,
+                count,
+                &[self.batch as u32, count as u32],
+            );
+        packed.tensor(0)
+    }
+
     fn forward(
         &self,
-        projections: CubeTensor,
-        weight: Option<CubeTensor>,
-        bias: Option<CubeTensor>,
-        states: Vec<CubeTensor>,
+        projections: Projections<CubeBackend>,
+        packed: CubeTensor,
         training: bool,
     ) -> WalkTraining<CubeBackend> {
-        let projections = into_contiguous(projections);
-        let weight = weight.map(into_contiguous);
-        let bias = bias.map(into_contiguous);
-        let mut states = contiguous(states);
-        let saves = training && self.cell.saved() > 0;
-        let product = self.product(&projections, Pass::Forward);
-        let shader = self.shader(Pass::Forward, product, saves);
+        let weight = projections.weight.into_option();
+        let project = |vectors: CubeTensor| match weight {
+            None => into_contiguous(vectors),
+            Some(weight) => {
+                let shape = vectors.shape();
+                let width = shape[shape.num_dims() - 1];
+                let rows = Shape::from([shape.num_elements() / width, width]);
+                let vectors = CubeBackend::float_reshape(vectors, rows);
+                into_contiguous(CubeBackend::float_matmul(vectors, weight))
+            }
+        };
+        let (projections, ids) = match projections.input {
+            Input::PerToken(vectors) => (project(vectors), None),
+            Input::PerWord { table, tokens } => (project(table), Some(as_i32(tokens.ids))),
+        };
+        let keeps = training && self.cell.saved() > 0;
+        let walk = self.shader(Pass::Forward);
+        let shader = Shader::Forward {
+            walk,
+            words: ids.is_some(),
+            keeps,
+        };
         let sequence = |count| Shape::from([self.batch, self.time, count * self.hidden]);
         let hidden_states = Shared::new(&projections, [sequence(1)]);
-        let saved = saves.then(|| Shared::new(&projections, [sequence(self.cell.saved())]));
-
-        for part in self.parts(product) {
-            let factor = weight.clone().map(|weight| match product {
-                Product::Step => {
-                    into_contiguous(CubeBackend::float_matmul(states[0].clone(), weight))
-                }
-                Product::Fused | Product::None => weight,
-            });
-            let next = Shared::new(&projections, states.iter().map(|_| self.state()));
-            let buffers = Buffers::default().read(&projections);
-            let buffers = factor.iter().chain(&bias).fold(buffers, Buffers::read);
-            let buffers = states
-                .iter()
-                .fold(buffers, Buffers::read)
+        let saved = keeps.then(|| Shared::new(&projections, [sequence(self.cell.saved())]));
+        let count = 1 + usize::from(self.cell.has_cell_state());
+        let states = Shared::new(&projections, vec![self.state(); count]);
+        let uniform = Uniform {
+            words: ids.as_ref().map_or(0, |_| projections.shape()[0]),
+            second: states.offset(count - 1),
+            states: 0,
+        };
+        for part in self.parts(walk.product) {
+            let buffers = Buffers::default()
+                .read(&projections)
                 .read(&self.lengths)
                 .write(&hidden_states.handle)
-                .write(&next.handle);
+                .write(&states.handle)
+                .read(&packed);
+            let buffers = ids.iter().fold(buffers, Buffers::read);
             let buffers = saved
                 .iter()
                 .fold(buffers, |buffers, saved| buffers.write(&saved.handle));
-            let offsets = Offsets {
-                state: next.offset(states.len() - 1),
-                ..Default::default()
-            };
-            self.launch(buffers, shader, offsets, part);
-            states = (0..states.len()).map(|state| next.tensor(state)).collect();
+            self.launch(buffers, shader, uniform, part);
         }
-        let mut states = states.into_iter();
         WalkTraining {
             outputs: WalkOutputs {
                 hidden_states: hidden_states.tensor(0),
-                final_hidden: states.next().expect("there is a hidden state"),
-                final_cell: Optional::new(states.next()),
+                final_hidden: states.tensor(0),
+                final_cell: Optional::new((count > 1).then(|| states.tensor(1))),
             },
             saved: Optional::new(saved.map(|saved| saved.tensor(0))),
+            recurrent_weight: match self.cell.has_recurrent_weight() {
+                true => Optional::Given(packed),
+                false => Optional::Absent,
+            },
         }
     }
 
-    /// - `d_states`: the gradients of the final states, the hidden one first;
-    /// - `d_hidden_states`: `[B, T, H]`.
     fn backward(
         &self,
         walked: WalkSaved<CubeBackend>,
-        d_states: Vec<CubeTensor>,
-        d_hidden_states: Option<CubeTensor>,
+        output_gradients: WalkOutputGradients<CubeBackend>,
+        wanted: Wanted,
     ) -> WalkGradients<CubeBackend> {
-        let hidden_states = walked.hidden_states;
-        // A cell that keeps nothing for it goes by its hidden states.
-        let saved = walked.saved.into_option();
-        let saved = into_contiguous(saved.unwrap_or_else(|| hidden_states.clone()));
-        let weight = walked.recurrent_weight.into_option();
-        let started_from = match previous(self.cell) {
-            Previous::Cell => walked.initial_cell.into_option().into_iter().collect(),
-            Previous::Hidden => vec![hidden_states.clone(), walked.initial_hidden.clone()],
-            Previous::Nothing => vec![],
+        let hidden_states = into_contiguous(walked.hidden_states);
+        // Of a cell without weights, its initial state alone.
+        let packed = walked.recurrent_weight.into_option().unwrap_or_else(|| {
+            self.pack(
+                Optional::Absent,
+                [Optional::Absent, Optional::Absent],
+                [walked.initial_hidden, walked.initial_cell],
+                &hidden_states,
+            )
+        });
+        let d_outputs = [
+            output_gradients.final_hidden,
+            output_gradients.final_cell,
+            output_gradients.hidden_states,
+        ]
+        .map(|gradient| gradient.into_option().map(into_contiguous));
+        let walk = self.shader(Pass::Backward);
+        let shader = Shader::Backward {
+            walk,
+            given: d_outputs.each_ref().map(Option::is_some),
         };
-        let started_from = contiguous(started_from);
-        let d_states = contiguous(d_states);
-        let d_hidden_states = d_hidden_states.map(into_contiguous);
-        let product = self.product(&saved, Pass::Backward);
-        let transposed = weight.map(|weight| match product {
-            Product::Step => into_contiguous(CubeBackend::float_transpose(weight)),
-            Product::Fused | Product::None => self.transposed(weight),
-        });
-        let shader = self.shader(Pass::Backward, product, d_hidden_states.is_some());
-
-        let gradients = Gradients::new(self, &saved, d_states.len(), product);
-        let offsets = gradients.offsets(self.cell);
-        let zeros = || CubeBackend::float_zeros(self.state(), &saved.device, DType::F32.into());
-        let mut d_product = gradients.step.map(|_| zeros());
-
-        for part in self.parts(product).into_iter().rev() {
-            let factor = d_product.as_ref().or(transposed.as_ref());
-            let buffers = Buffers::default().read(&saved);
-            let buffers = factor
-                .into_iter()
-                .chain(&started_from)
-                .chain([&self.lengths])
-                .chain(&d_states)
-                .fold(buffers, Buffers::read)
-                .write(&gradients.shared.handle);
-            let buffers = d_hidden_states.iter().fold(buffers, Buffers::read);
-            self.launch(buffers, shader, offsets, part);
-            if let (Some(step), Some(transposed)) = (gradients.step, &transposed) {
-                let d_step = gradients.shared.tensor(step);
-                d_product = Some(into_contiguous(CubeBackend::float_matmul(
-                    d_step,
-                    transposed.clone(),
-                )));
-            }
+        let recorded = self.cell.gradients() * self.hidden;
+        let states = 1 + usize::from(self.cell.has_cell_state());
+        let mut shapes = vec![Shape::from([self.batch, self.time, recorded])];
+        shapes.resize(1 + states, self.state());
+        let gradients = Shared::new(&hidden_states, shapes);
+        let uniform = Uniform {
+            words: 0,
+            second: gradients.offset(states) - gradients.offset(1),
+            states: gradients.offset(1),
+        };
+        let saved = walked.saved.into_option();
+        let projections = walked.projections;
+        let mut parts = self.parts(walk.product);
+        if walk.product == Product::Step && self.given {
+            // What the first step leaves for the initial state.
+            parts.insert(0, Part::none());
         }
-        let part = |part| gradients.shared.tensor(part);
-        let mut states = gradients.states.clone().map(part);
-        let mut d_hidden = states.next().expect("there is a hidden state");
-        if let Some(d_product) = d_product {
-            d_hidden = CubeBackend::float_add(d_hidden, d_product);
+        for part in parts.into_iter().rev() {
+            let buffers = Buffers::default().read(&self.lengths);
+            let buffers = match self.cell.has_cell_state() {
+                true => buffers,
+                false => buffers.read(&hidden_states),
+            };
+            let buffers = buffers.read(&packed).write(&gradients.handle);
+            let read = saved.iter().chain(d_outputs.iter().flatten());
+            let buffers = read.fold(buffers, Buffers::read);
+            self.launch(buffers, shader, uniform, part);
         }
-        let d_recurrent = part(gradients.recurrent);
-        let bias = self.cell.has_recurrent_bias();
-        let bias = bias.then(|| weight_gradient::bias(d_recurrent.clone()));
-        let weight = transposed.map(|_| {
-            let previous = weight_gradient::previous_hidden(
-                hidden_states,
-                walked.initial_hidden,
-                &self.lengths,
-                self.direction,
-            );
-            weight_gradient::weight(previous, d_recurrent)
-        });
-        WalkGradients {
-            projections: part(0),
-            recurrent_weight: Optional::new(weight),
-            recurrent_bias: Optional::new(bias),
-            initial_hidden: d_hidden,
-            initial_cell: Optional::new(states.next()),
-        }
-    }
-
-    /// The recurrent weights as the fused backward pass reads them.
-    fn transposed(&self, weight: CubeTensor) -> CubeTensor {
-        let weight = into_contiguous(weight);
-        let [hidden, columns] = weight.shape().dims();
-        let shape = Shape::from([columns, hidden.next_multiple_of(4)]);
-        let shader = Shader::TransposedWeight { hidden, columns };
-        let workgroups = [shape.num_elements().div_ceil(shader.workgroup()), 1, 1];
-        let transposed = Shared::new(&weight, [shape]);
-        Buffers::default()
-            .read(&weight)
-            .write(&transposed.handle)
-            .launch(&weight.client, shader, workgroups, &[]);
-        transposed.tensor(0)
-    }
-
-    fn product(&self, like: &CubeTensor, pass: Pass) -> Product {
-        Limits::of(&like.client).product(self.cell, pass, self.batch, self.hidden)
-    }
-
-    fn shader(&self, pass: Pass, product: Product, extra: bool) -> Shader {
-        Shader::Walk {
+        let state = |place| match self.given && place <= states {
+            true => Optional::Given(gradients.tensor(place)),
+            false => Optional::Absent,
+        };
+        let initial = [state(1), state(2)];
+        let walked = Walked {
             cell: self.cell,
-            pass,
-            product,
-            hidden: self.hidden,
-            extra,
-            heartbeat: Limits::of(&self.lengths.client).heartbeat(),
+            direction: self.direction,
+            given: self.given,
+            gradients: gradients.tensor(0),
+            lengths: &self.lengths,
+            hidden_states,
+            packed,
+        };
+        let weights = weight_gradients::of(&walked, &projections, wanted);
+        let of_input = match wanted {
+            Wanted::Input => {
+                Optional::Given(of_input(projections, walked.gradients, weights.input))
+            }
+            Wanted::WeightsAlone => Optional::Absent,
+        };
+        let [initial_hidden, initial_cell] = initial;
+        WalkGradients {
+            input: of_input,
+            input_weight: weights.input_weight,
+            bias: weights.bias,
+            recurrent_weight: weights.recurrent_weight,
+            recurrent_bias: weights.recurrent_bias,
+            initial_hidden,
+            initial_cell,
         }
+    }
+
+    fn shader(&self, pass: Pass) -> WalkShader {
+        let limits = Limits::of(&self.lengths.client);
+        limits.walk(self.cell, pass, self.batch, self.hidden)
     }
 
     /// The shape of a state.
@@ -284,16 +309,24 @@ impl Walk {
         (0..self.time).step_by(count).map(part).collect()
     }
 
-    fn launch(&self, buffers: Buffers, shader: Shader, offsets: Offsets, part: Part) {
+    fn launch(&self, buffers: Buffers, shader: Shader, uniform: Uniform, part: Part) {
         let client = &self.lengths.client;
-        let mut info = vec![offsets.state, offsets.second, offsets.step, 0];
+        let (Shader::Forward { walk, .. } | Shader::Backward { walk, .. }) = shader else {
+            panic!("{shader:?} is no walk")
+        };
         let steps = part.steps;
-        info.extend([self.batch, self.time, steps.start, steps.end].map(|value| value as u32));
-        // To a whole number of 16 bytes.
-        info.extend([u32::from(self.direction == Direction::Reverse), 0, 0, 0]);
-        let [x, z] = grid(self.batch.div_ceil(ROWS));
-        let workgroups = [x, self.hidden.div_ceil(shader.workgroup()), z];
-        let buffers = if Limits::of(client).heartbeat() {
+        let sizes = [self.batch, self.time, steps.start, steps.end].map(|value| value as u32);
+        let mut info = Vec::from(sizes);
+        info.extend([
+            u32::from(self.direction == Direction::Reverse),
+            u32::from(self.given),
+            uniform.words as u32,
+            uniform.second,
+            uniform.states,
+        ]);
+        let [x, z] = grid(self.batch.div_ceil(ROWS * walk.groups));
+        let workgroups = [x, self.hidden.div_ceil(walk.lanes()), z];
+        let buffers = if walk.heartbeat {
             buffers.count(&heartbeat::expect(client, workgroups))
         } else {
             buffers
@@ -306,57 +339,15 @@ impl Walk {
     }
 }
 
-/// A backward walk's gradients in one memory, that of the projections first, and which of its parts they are.
-struct Gradients {
-    shared: Shared,
-    /// Of the recurrent product: a GRU's own, elsewhere the projections'.
-    recurrent: usize,
-    /// Of the initial states. One dispatch leaves them to the next in place.
-    states: Range<usize>,
-    /// What the product after a dispatch needs, where it is not made in the kernel.
-    step: Option<usize>,
-}
-
-impl Gradients {
-    fn new(walk: &Walk, like: &CubeTensor, states: usize, product: Product) -> Self {
-        let width = walk.cell.gates() * walk.hidden;
-        let recurrent = usize::from(walk.cell.has_recurrent_bias());
-        let states = recurrent + 1..recurrent + 1 + states;
-        let step = (product == Product::Step).then_some(states.end);
-        let mut shapes = vec![Shape::from([walk.batch, walk.time, width]); states.start];
-        shapes.resize(states.end, walk.state());
-        shapes.extend(step.map(|_| Shape::from([walk.batch, width])));
-        Self {
-            shared: Shared::new(like, shapes),
-            recurrent,
-            states,
-            step,
-        }
-    }
-
-    fn offsets(&self, cell: Cell) -> Offsets {
-        let offset = |part| self.shared.offset(part);
-        Offsets {
-            state: offset(self.states.start),
-            second: if cell.has_cell_state() {
-                offset(self.states.start + 1)
-            } else {
-                offset(self.recurrent)
-            },
-            step: self.step.map_or(0, offset),
-        }
-    }
-}
-
-/// Where parts of an output begin, in elements: `offsets` in the kernels.
-#[derive(Clone, Copy, Default)]
-struct Offsets {
-    /// Forward the last of the final states, backward the gradient of the initial hidden one.
-    state: u32,
-    /// Backward: an LSTM's gradient of the initial cell state, a GRU's of the recurrent product.
+/// What a walk's kernel is told beside its sizes.
+#[derive(Clone, Copy)]
+struct Uniform {
+    /// V, where a word has a projection.
+    words: usize,
+    /// Where the cell states begin behind the hidden ones, in elements.
     second: u32,
-    /// See [`Gradients::step`].
-    step: u32,
+    /// Where the gradients of the initial states begin.
+    states: u32,
 }
 
 /// What one dispatch walks.
@@ -366,6 +357,32 @@ struct Part {
     submit: bool,
 }
 
-fn contiguous(tensors: Vec<CubeTensor>) -> Vec<CubeTensor> {
-    tensors.into_iter().map(into_contiguous).collect()
+impl Part {
+    /// No step.
+    fn none() -> Self {
+        Self {
+            steps: 0..0,
+            submit: false,
+        }
+    }
+}
+
+/// The gradient of the projections' input: of the vectors, where weights made the projections of them, else of the
+/// projections themselves.
+fn of_input(
+    projections: Projections<CubeBackend>,
+    of_preactivations: CubeTensor,
+    of_vectors: Option<CubeTensor>,
+) -> CubeTensor {
+    let of_input = of_vectors.unwrap_or_else(|| {
+        // A recurrent product's own last gate stands behind the projections'.
+        let [batch, time, _] = of_preactivations.shape().dims();
+        let width = projections.width();
+        let ranges = [batch, time, width].map(|end| Slice::from(0..end));
+        CubeBackend::float_slice(of_preactivations, &ranges)
+    });
+    match projections.input {
+        Input::PerToken(_) => of_input,
+        Input::PerWord { tokens, .. } => CubeBackend::token_embedding_backward(tokens, of_input),
+    }
 }

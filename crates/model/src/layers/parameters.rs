@@ -5,8 +5,8 @@ use burn::nn::Dropout;
 use burn::tensor::{Device, Int, Tensor};
 use gatefold_kernels::error::Agreement;
 use gatefold_kernels::{
-    Cell, Direction, InputError, LayerWeights, Projections, RecurrentWeights, State, Stepper,
-    WalkOutput, linear, walk,
+    Cell, Direction, InputError, InputWeights, LayerWeights, Projections, RecurrentWeights, State,
+    Stepper, WalkOutput, linear, walk,
 };
 
 use crate::dropout::Masks;
@@ -51,6 +51,18 @@ impl Parameters<'_> {
         projected.reshape([batch, time, width])
     }
 
+    /// [`project`](Self::project), left to the walk to make.
+    pub fn of_vectors(&self, input: Tensor<3>) -> Projections {
+        Projections::of_vectors(input, self.input_weights())
+    }
+
+    pub fn input_weights(&self) -> InputWeights {
+        InputWeights {
+            weight: self.input_weight.val(),
+            bias: self.bias.val(),
+        }
+    }
+
     /// A sequence as the layer reads it and gives it, or from that, batch first.
     pub fn batch_first(&self, sequence: Tensor<3>) -> Tensor<3> {
         match self.batch_first {
@@ -68,8 +80,8 @@ impl Parameters<'_> {
         masks: &mut impl Masks,
     ) -> Result<WalkOutput, InputError> {
         self.check_sequence(&input)?;
-        let projections = self.project(self.batch_first(input));
-        let mut walked = self.walk(projections.into(), lengths, state, masks)?;
+        let projections = self.of_vectors(self.batch_first(input));
+        let mut walked = self.walk(projections, lengths, state, masks)?;
         walked.hidden_states = self.batch_first(walked.hidden_states);
         Ok(walked)
     }
@@ -129,8 +141,8 @@ impl Parameters<'_> {
     ) -> Result<State, InputError> {
         self.check_input(&input, "[B, d_input], nothing empty")?;
         self.forward_only()?;
-        let projections = self.project_rows(input).unsqueeze_dim::<3>(1);
-        let walked = self.walk(projections.into(), None, Some(state), masks)?;
+        let projections = self.of_vectors(input.unsqueeze_dim(1));
+        let walked = self.walk(projections, None, Some(state), masks)?;
         Ok(walked.final_state)
     }
 

@@ -10,6 +10,7 @@ pub(in crate::cpu) struct Lstm;
 
 impl Timestep for Lstm {
     const CELL: Cell = Cell::Lstm;
+    const SAVED: usize = 5;
 
     #[inline(always)]
     fn forward<S: Simd>(

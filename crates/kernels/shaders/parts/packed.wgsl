@@ -1,0 +1,27 @@
+// What pack.wgsl laid out for a walk.
+
+@group(0) @binding({{ next }}) var<storage, read_write> packed: array<vec4f>;
+
+const BIAS = {{ bias }}u; // b of a unit's gates, UNITS of them
+const RECURRENT_BIAS = BIAS + UNITS; // b_r
+const INITIAL = {{ initial }}u; // a unit's initial hidden state in the four rows of a tile, then its cell state
+
+// The recurrent weights from four units, in whole fours, to a gate of a unit: UNITS · GATES · UNITS / 4 of them.
+fn weights_at(four: u32, gate: u32, unit: u32) -> u32 {
+    return (four * GATES + gate) * UNITS + unit;
+}
+
+fn initial_hidden(tile: Tile, unit: u32) -> vec4f {
+    return initial_state(tile.index, unit);
+}
+
+fn initial_cell(tile: Tile, unit: u32) -> vec4f {
+    return initial_state((info.batch + ROWS - 1u) / ROWS + tile.index, unit);
+}
+
+fn initial_state(tile: u32, unit: u32) -> vec4f {
+    if (info.given == 0u) {
+        return vec4f();
+    }
+    return packed[INITIAL + tile * UNITS + unit];
+}
