@@ -869,7 +869,7 @@ fn adam_follows_its_equations(on: &Kernels) {
             .map(|i| rng.random_range(-1.0..1.0) * scale(i))
             .collect();
         let step = AdamStep { number, ..ADAM };
-        (parameter, moments) = adam(parameter, moments, tensor(&gradient), step);
+        (parameter, moments) = stepped(parameter, moments, tensor(&gradient), step);
         let t = number as i32;
         for i in 0..COUNT {
             first[i] = 0.9 * first[i] + 0.1 * gradient[i];
@@ -894,6 +894,21 @@ fn adam_follows_its_equations(on: &Kernels) {
     }
 }
 
+/// A parameter, and its moments, after a step.
+fn stepped(
+    value: Tensor<1>,
+    moments: Moments,
+    gradient: Tensor<1>,
+    step: AdamStep,
+) -> (Tensor<1>, Moments) {
+    let parameter = AdamParameter {
+        value,
+        moments,
+        gradient,
+    };
+    adam(vec![parameter], step).remove(0)
+}
+
 /// Numbers below the normal range make a processor a hundred times slower, and would stay for ever.
 fn adams_moments_vanish_in_time(on: &Kernels) {
     let values: Vec<f32> = (0..40).map(|i| 10f32.powi(-i)).collect();
@@ -911,7 +926,7 @@ fn adams_moments_vanish_in_time(on: &Kernels) {
             ..ADAM
         };
         let gradient = tensor(&vec![0.0; values.len()]);
-        (parameter, moments) = adam(parameter, moments, gradient, step);
+        (parameter, moments) = stepped(parameter, moments, gradient, step);
         if number % 50 == 0 {
             for moment in [&moments.first, &moments.second] {
                 let moment: Vec<f32> = moment.to_data().try_to_vec().expect("32-bit floats");

@@ -1,4 +1,4 @@
-// A step of Adam with the decoupled weight decay of AdamW, for N numbers: an invocation a number.
+// A step of Adam with the decoupled weight decay of AdamW, for the N numbers of one parameter or two: an invocation a number.
 //
 //   m = β₁ m + (1 - β₁) g      v = β₂ v + (1 - β₂) g²      p = keep · p - rate · m / (√v + ε)
 //
@@ -6,9 +6,10 @@
 // below the normal range become 0.
 
 struct Info {
-    count: u32, // N
-    first: u32, // where the new m begins, beside the new p
-    second: u32, // where the new v begins
+    counts: vec2u, // N, of a second parameter too
+    first: vec2u, // where a new m begins, beside the new p
+    second: vec2u, // where a new v begins
+    start: u32, // where the second parameter's new p begins
     beta_1: f32,
     rest_1: f32, // 1 - β₁
     beta_2: f32,
@@ -18,15 +19,24 @@ struct Info {
     epsilon: f32,
 }
 
+@group(0) @binding({{ next }}) var<storage, read_write> updated: array<f32>; // p, m and v
 @group(0) @binding({{ next }}) var<storage, read_write> gradient: array<f32>; // g, [N]
 @group(0) @binding({{ next }}) var<storage, read_write> parameter: array<f32>; // p, [N]
 @group(0) @binding({{ next }}) var<storage, read_write> first_moment: array<f32>; // m, [N]
 @group(0) @binding({{ next }}) var<storage, read_write> second_moment: array<f32>; // v, [N]
-@group(0) @binding({{ next }}) var<storage, read_write> updated: array<f32>; // p, m and v
 @group(0) @binding({{ next }}) var<uniform> info: Info;
 
 const VANISHED = 1e-30f;
 const LEAST_NORMAL = 1.17549435e-38f;
+
+// p, m and v after the step.
+fn updated_by(g: f32, parameter: f32, first_moment: f32, second_moment: f32) -> vec3f {
+    let mean = info.beta_1 * first_moment + info.rest_1 * g;
+    let square = info.beta_2 * second_moment + info.rest_2 * (g * g);
+    let m = select(mean, 0.0, abs(mean) < VANISHED);
+    let v = select(square, 0.0, square < LEAST_NORMAL);
+    return vec3f(info.keep * parameter - info.rate * m / (sqrt(v) + info.epsilon), m, v);
+}
 
 @compute @workgroup_size({{ workgroup }})
 fn main(
@@ -35,14 +45,12 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let i = (workgroup.y * workgroups.x + workgroup.x) * {{ workgroup }}u + local;
-    if (i < info.count) {
-        let g = gradient[i];
-        let mean = info.beta_1 * first_moment[i] + info.rest_1 * g;
-        let square = info.beta_2 * second_moment[i] + info.rest_2 * (g * g);
-        let m = select(mean, 0.0, abs(mean) < VANISHED);
-        let v = select(square, 0.0, square < LEAST_NORMAL);
-        updated[i] = info.keep * parameter[i] - info.rate * m / (sqrt(v) + info.epsilon);
-        updated[info.first + i] = m;
-        updated[info.second + i] = v;
+    if (i < info.counts.x) {
+        let after = updated_by(gradient[i], parameter[i], first_moment[i], second_moment[i]);
+        updated[i] = after.x;
+        updated[info.first.x + i] = after.y;
+        updated[info.second.x + i] = after.z;
+    } else if (i - info.counts.x < info.counts.y) {
+        step_of_second(i - info.counts.x);
     }
 }

@@ -16,7 +16,9 @@ const HIDDEN = {{ hidden }}u; // H
 const RECURRENT = {{ recurrent }}u; // H, or 0
 const INPUT = {{ input }}u; // D
 const HAS_INPUT = INPUT > 0u;
-const ROWS = RECURRENT + INPUT + 1u;
+const FIRST_INPUT = {{ first_input }}u; // RECURRENT, padded
+const FIRST_ONE = {{ first_one }}u; // behind the input, padded
+const ROWS = FIRST_ONE + 1u;
 const COLUMNS = {{ columns }}u;
 const PROJECTED = {{ projected }}u; // G·H
 // Whether the last gate of the recurrent product has a gradient of its own, behind the projections'.
@@ -45,11 +47,11 @@ fn main(
         if (of_product) {
             gradients[info.weight + row * PROJECTED + product_column] = sum;
         }
-    } else if (row < RECURRENT + INPUT) {
+    } else if (row >= FIRST_INPUT && row < FIRST_INPUT + INPUT) {
         if (of_input) {
-            gradients[info.input_weight + (row - RECURRENT) * PROJECTED + column] = sum;
+            gradients[info.input_weight + (row - FIRST_INPUT) * PROJECTED + column] = sum;
         }
-    } else {
+    } else if (row == FIRST_ONE) {
         if (HAS_INPUT && of_input) {
             gradients[info.bias + column] = sum;
         }

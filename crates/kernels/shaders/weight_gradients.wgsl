@@ -2,8 +2,8 @@
 //
 //   dU, dW, db = sum over all timesteps of h_{t-1}, x_t and 1, times dz_t        dx_t = dz_t Wᵀ
 //
-// h_{t-1}, x_t and 1 stand side by side: ROWS numbers a timestep. A workgroup of the first blocks sums over a part
-// of the timesteps for BLOCK of the rows and 64 columns; sum_parts.wgsl adds the parts, always in the same order. A
+// h_{t-1}, x_t and 1 stand side by side, each padded to whole fours: ROWS numbers a timestep. A workgroup of the first blocks sums over a part
+// of the timesteps for a block of rows and columns; sum_parts.wgsl adds the parts, always in the same order. A
 // workgroup of the blocks behind them makes 16 columns of dx for the timesteps of its part. A turn brings what is
 // multiplied next into workgroup memory.
 
@@ -27,16 +27,20 @@ struct Info {
 const HIDDEN = {{ hidden }}u; // H
 const RECURRENT = {{ recurrent }}u; // H, or 0 where no hidden state is multiplied
 const INPUT = {{ input }}u; // D
-const ROWS = RECURRENT + INPUT + 1u;
+const FIRST_INPUT = {{ first_input }}u; // RECURRENT, padded
+const FIRST_ONE = {{ first_one }}u; // behind the input, padded
+const ROWS = FIRST_ONE + 1u;
 const COLUMNS = {{ columns }}u; // gradients of a timestep
 const PROJECTED = {{ projected }}u; // those that reach the input, G·H
-const FOURS = {{ fours }}u; // fours of rows of an invocation, 1 to 3
-const BLOCK = 32u * FOURS;
+const GROUPS = {{ groups }}u; // of eight rows: an invocation's
+const FOURS = 2u * GROUPS; // fours of rows of a workgroup
+const WIDE = {{ wide }}u; // fours of columns of an invocation, 1 or 2
+const BLOCK = 64u * WIDE; // columns of a workgroup
 const TURN = 16u; // timesteps
-const TIMESTEPS = 64u; // of dx at once
+const TIMESTEPS = 128u; // of dx at once
 
 var<workgroup> left: array<vec4f, {{ shared }}>;
-var<workgroup> right: array<vec4f, 256>;
+var<workgroup> right: array<vec4f, 512>;
 
 // A timestep of the batch.
 struct Token {
@@ -51,27 +55,27 @@ fn token_at(at: u32, end: u32) -> Token {
     var token: Token;
     token.at = min(at, info.batch * info.time - 1u);
     token.row = token.at / info.time;
-    token.t = token.at % info.time;
+    token.t = token.at - token.row * info.time;
     let length = u32(clamp(lengths[token.row], 0, i32(info.time)));
     token.live = at < end && token.t < length;
     token.first = select(token.t == 0u, token.t + 1u == length, info.reverse == 1u);
     return token;
 }
 
-// A row of what is multiplied with dz.
-fn row_of(token: Token, row: u32) -> f32 {
-    var value = 0.0;
-    if (!token.live) {
-        return value;
+// Four rows of what is multiplied with dz.
+fn rows_of(token: Token, row: u32) -> vec4f {
+    var values: vec4f;
+    if (!token.live || row > FIRST_ONE) {
+        return values;
     }
-    if (row < RECURRENT) {
-        value = hidden_before(token, row);
-    } else if (row < RECURRENT + INPUT) {
-        value = input_of(token.at, row - RECURRENT);
-    } else if (row == RECURRENT + INPUT) {
-        value = 1.0;
+    if (row < FIRST_INPUT) {
+        values = hidden_before(token, row);
+    } else if (row < FIRST_ONE) {
+        values = input_of(token.at, row - FIRST_INPUT);
+    } else {
+        values.x = 1.0;
     }
-    return value;
+    return values;
 }
 
 // Four columns of dz, zero past the last.
@@ -120,113 +124,115 @@ fn store_row(part: u32, row: u32, column: u32, values: vec4f) {
 }
 
 fn sum_part(part: u32, block: u32, local: u32) {
-    let column_blocks = (COLUMNS + 63u) / 64u;
-    let first_column = block % column_blocks * 64u;
-    let first_row = block / column_blocks * BLOCK;
+    let column_blocks = (COLUMNS + BLOCK - 1u) / BLOCK;
+    let first_column = block % column_blocks * BLOCK;
+    let first_row = block / column_blocks * FOURS * 4u;
     let column = local % 16u;
-    let four = local / 16u;
+    // An invocation behind the last group sums what the last one does, and writes nothing.
+    let group = min(local / 16u, GROUPS - 1u);
     let first = part * info.part;
     let end = min(first + info.part, info.batch * info.time);
-    var sum_0: mat4x4f;
-    var sum_1: mat4x4f;
-    var sum_2: mat4x4f;
+    // Of two fours of rows and WIDE of columns, sixteen of these apart.
+    var sum_00: mat4x4f;
+    var sum_10: mat4x4f;
+    var sum_01: mat4x4f;
+    var sum_11: mat4x4f;
     for (var turn = first; turn < end; turn += TURN) {
         workgroupBarrier();
-        // Sixteen timesteps of eight fours of rows at a time, and of sixteen fours of columns.
-        for (var i = 0u; i < FOURS; i++) {
-            let token = token_at(turn + local / 8u, end);
-            let row = first_row + (i * 8u + local % 8u) * 4u;
-            left[(local / 8u * FOURS + i) * 8u + local % 8u] = vec4f(
-                row_of(token, row),
-                row_of(token, row + 1u),
-                row_of(token, row + 2u),
-                row_of(token, row + 3u),
-            );
+        for (var i = local; i < TURN * FOURS; i += {{ workgroup }}u) {
+            left[i] = rows_of(token_at(turn + i / FOURS, end), first_row + i % FOURS * 4u);
         }
-        for (var i = 0u; i < 2u; i++) {
-            let at = turn + i * 8u + local / 16u;
-            right[i * 128u + local] = gradients_of(at, first_column + column * 4u, at < end);
+        for (var i = local; i < TURN * 16u * WIDE; i += {{ workgroup }}u) {
+            let at = turn + i / (16u * WIDE);
+            right[i] = gradients_of(at, first_column + i % (16u * WIDE) * 4u, at < end);
         }
         workgroupBarrier();
         for (var i = 0u; i < TURN; i++) {
-            let columns = right[i * 16u + column];
-            let rows = i * FOURS * 8u + four;
-            sum_0 = add_products(sum_0, left[rows], columns);
-            if (FOURS > 1u) {
-                sum_1 = add_products(sum_1, left[rows + 8u], columns);
-            }
-            if (FOURS > 2u) {
-                sum_2 = add_products(sum_2, left[rows + 16u], columns);
+            let rows_0 = left[i * FOURS + group * 2u];
+            let rows_1 = left[i * FOURS + group * 2u + 1u];
+            let columns_0 = right[i * 16u * WIDE + column];
+            sum_00 = add_products(sum_00, rows_0, columns_0);
+            sum_10 = add_products(sum_10, rows_1, columns_0);
+            if (WIDE > 1u) {
+                let columns_1 = right[i * 16u * WIDE + 16u + column];
+                sum_01 = add_products(sum_01, rows_0, columns_1);
+                sum_11 = add_products(sum_11, rows_1, columns_1);
             }
         }
     }
-    let row = first_row + four * 4u;
-    store_rows(part, row, first_column + column * 4u, sum_0);
-    if (FOURS > 1u) {
-        store_rows(part, row + 32u, first_column + column * 4u, sum_1);
+    if (local / 16u >= GROUPS) {
+        return;
     }
-    if (FOURS > 2u) {
-        store_rows(part, row + 64u, first_column + column * 4u, sum_2);
+    let row = first_row + group * 8u;
+    store_rows(part, row, first_column + column * 4u, sum_00);
+    store_rows(part, row + 4u, first_column + column * 4u, sum_10);
+    if (WIDE > 1u) {
+        store_rows(part, row, first_column + 64u + column * 4u, sum_01);
+        store_rows(part, row + 4u, first_column + 64u + column * 4u, sum_11);
     }
 }
 
-// An invocation makes two columns of dx for four timesteps.
+// An invocation makes four columns of dx for four timesteps, 128 of them all of a turn's.
 fn input_gradients(part: u32, block: u32, local: u32) {
     let first = part * info.part;
     let end = min(first + info.part, info.batch * info.time);
-    let input = local % 8u * 2u;
-    let timestep = local / 8u * 4u;
+    let place = min(local, 127u);
+    let input = place % 4u * 4u;
+    let timestep = place / 4u * 4u;
     for (var turn = first; turn < end; turn += TIMESTEPS) {
-        var sum_0: vec4f;
-        var sum_1: vec4f;
+        var sums_of: mat4x4f; // a column's of dx, timesteps side by side
         for (var column = 0u; column < PROJECTED; column += 16u) {
             workgroupBarrier();
-            for (var i = 0u; i < 2u; i++) {
-                let at = turn + i * 32u + local / 4u;
-                let from_column = column + local % 4u * 4u;
-                right[i * 128u + local] =
-                    gradients_of(at, from_column, at < end && from_column < PROJECTED);
+            for (var i = local; i < TIMESTEPS * 4u; i += {{ workgroup }}u) {
+                let at = turn + i / 4u;
+                let from_column = column + i % 4u * 4u;
+                right[i] = gradients_of(at, from_column, at < end && from_column < PROJECTED);
             }
             if (local < 64u) {
-                let row = block * 16u + local / 4u;
-                left[local] = input_weights(row, column + local % 4u * 4u);
+                left[local] = input_weights(block * 16u + local / 4u, column + local % 4u * 4u);
             }
             workgroupBarrier();
             for (var i = 0u; i < 4u; i++) {
-                let weights_0 = left[input * 4u + i];
-                let weights_1 = left[input * 4u + 4u + i];
                 let dz = mat4x4f(
                     right[timestep * 4u + i],
                     right[timestep * 4u + 4u + i],
                     right[timestep * 4u + 8u + i],
                     right[timestep * 4u + 12u + i],
                 );
-                sum_0 += weights_0 * dz;
-                sum_1 += weights_1 * dz;
+                sums_of += mat4x4f(
+                    left[input * 4u + i] * dz,
+                    left[input * 4u + 4u + i] * dz,
+                    left[input * 4u + 8u + i] * dz,
+                    left[input * 4u + 12u + i] * dz,
+                );
             }
         }
-        let column = block * 16u + input;
-        store_input(turn + timestep, column, sum_0, end);
-        store_input(turn + timestep, column + 1u, sum_1, end);
+        if (local < 128u) {
+            let by_timestep = transpose(sums_of);
+            store_input(turn + timestep, block * 16u + input, by_timestep[0], end);
+            store_input(turn + timestep + 1u, block * 16u + input, by_timestep[1], end);
+            store_input(turn + timestep + 2u, block * 16u + input, by_timestep[2], end);
+            store_input(turn + timestep + 3u, block * 16u + input, by_timestep[3], end);
+        }
     }
 }
 
 fn store_input(at: u32, column: u32, values: vec4f, end: u32) {
-    if (column >= INPUT) {
+    if (at >= end) {
         return;
     }
     let to = info.input + at * INPUT + column;
-    if (at < end) {
+    if (column < INPUT) {
         sums[to] = values.x;
     }
-    if (at + 1u < end) {
-        sums[to + INPUT] = values.y;
+    if (column + 1u < INPUT) {
+        sums[to + 1u] = values.y;
     }
-    if (at + 2u < end) {
-        sums[to + 2u * INPUT] = values.z;
+    if (column + 2u < INPUT) {
+        sums[to + 2u] = values.z;
     }
-    if (at + 3u < end) {
-        sums[to + 3u * INPUT] = values.w;
+    if (column + 3u < INPUT) {
+        sums[to + 3u] = values.w;
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod step;
 
 use burn::backend::Dispatch;
+use burn::backend::tensor::FloatTensor;
 use burn::tensor::Tensor;
 
 use crate::backend::RecurrentBackend;
@@ -19,42 +20,72 @@ pub struct Moments {
     pub second: Tensor<1>,
 }
 
-/// The parameter `[N]` and its moments after a step; all of one size and type, on one device, and outside any
-/// graph.
+/// A parameter and what moves it, all of one size and type, on one device, and outside any graph.
+#[derive(Clone, Debug)]
+pub struct AdamParameter {
+    /// `[N]`.
+    pub value: Tensor<1>,
+    /// Its moments so far.
+    pub moments: Moments,
+    /// `[N]`.
+    pub gradient: Tensor<1>,
+}
+
+/// The parameters and their moments after a step, in the same order. On a GPU a dispatch serves two of them.
 ///
 /// # Panics
-/// If sizes, types or devices differ.
-pub fn adam(
-    parameter: Tensor<1>,
-    moments: Moments,
-    gradient: Tensor<1>,
-    step: AdamStep,
-) -> (Tensor<1>, Moments) {
-    let Moments { first, second } = &moments;
-    let alike = |other: &Tensor<1>| {
-        other.dims() == parameter.dims()
-            && other.dtype() == parameter.dtype()
-            && other.device() == parameter.device()
+/// If a parameter's sizes, types or devices differ.
+pub fn adam(parameters: Vec<AdamParameter>, step: AdamStep) -> Vec<(Tensor<1>, Moments)> {
+    let mut updated = Vec::with_capacity(parameters.len());
+    let mut parameters = parameters.into_iter();
+    while let Some(first) = parameters.next() {
+        let (tensors, gradient) = first.into_tensors();
+        let Some((second, second_gradient)) = parameters.next().map(AdamParameter::into_tensors)
+        else {
+            updated.push(Dispatch::adam(tensors, gradient, step));
+            break;
+        };
+        let pair = Dispatch::adam_pair(tensors, gradient, second, second_gradient, step);
+        updated.extend([pair.first, pair.second]);
+    }
+    let tensors = |tensors: AdamTensors<Dispatch>| {
+        let moments = Moments {
+            first: Tensor::from_dispatch(tensors.first_moment),
+            second: Tensor::from_dispatch(tensors.second_moment),
+        };
+        (Tensor::from_dispatch(tensors.parameter), moments)
     };
-    assert!(
-        [&gradient, first, second].into_iter().all(alike),
-        "adam: parameter {:?}, gradient {:?} and moments {:?} and {:?} are not of one size, type and device",
-        parameter.dims(),
-        gradient.dims(),
-        first.dims(),
-        second.dims()
-    );
-    let tensors = AdamTensors {
-        parameter: parameter.into_dispatch(),
-        first_moment: moments.first.into_dispatch(),
-        second_moment: moments.second.into_dispatch(),
-    };
-    let tensors = Dispatch::adam(tensors, gradient.into_dispatch(), step);
-    let moments = Moments {
-        first: Tensor::from_dispatch(tensors.first_moment),
-        second: Tensor::from_dispatch(tensors.second_moment),
-    };
-    (Tensor::from_dispatch(tensors.parameter), moments)
+    updated.into_iter().map(tensors).collect()
+}
+
+impl AdamParameter {
+    /// And the gradient.
+    fn into_tensors(self) -> (AdamTensors<Dispatch>, FloatTensor<Dispatch>) {
+        let Self {
+            value,
+            moments: Moments { first, second },
+            gradient,
+        } = self;
+        let alike = |other: &Tensor<1>| {
+            other.dims() == value.dims()
+                && other.dtype() == value.dtype()
+                && other.device() == value.device()
+        };
+        assert!(
+            [&gradient, &first, &second].into_iter().all(alike),
+            "adam: parameter {:?}, gradient {:?} and moments {:?} and {:?} are not of one size, type and device",
+            value.dims(),
+            gradient.dims(),
+            first.dims(),
+            second.dims()
+        );
+        let tensors = AdamTensors {
+            parameter: value.into_dispatch(),
+            first_moment: first.into_dispatch(),
+            second_moment: second.into_dispatch(),
+        };
+        (tensors, gradient.into_dispatch())
+    }
 }
 
 #[cfg(test)]
@@ -77,7 +108,12 @@ mod tests {
             weight_decay: 0.0,
             number: 1,
         };
-        adam(zeros(parameter), moments, zeros(gradient), step);
+        let parameter = AdamParameter {
+            value: zeros(parameter),
+            moments,
+            gradient: zeros(gradient),
+        };
+        adam(vec![parameter], step);
     }
 
     #[test]

@@ -6,8 +6,10 @@
 //! the ports have filled their slots when the hub's step reads them. The port of an output that the
 //! loss doesn't depend on never runs; its slot stays empty and counts as zero.
 
+mod backpropagated;
 mod embedding;
 mod linear;
+mod perceptron;
 mod port;
 mod projections;
 mod walk;
@@ -20,8 +22,9 @@ use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 use crate::backend::RecurrentBackend;
 use crate::cell::Cell;
 use crate::tensors::{
-    Direction, LinearGradients, LinearInputs, TokenInputs, WalkGradients, WalkInputs,
-    WalkOutputGradients, WalkOutputs, WalkSaved, WalkTraining, Wanted,
+    Direction, LinearGradients, LinearInputs, PerceptronInputs, PerceptronOutputs, PerceptronSaved,
+    TokenInputs, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved,
+    WalkTraining, Wanted,
 };
 
 /// What the methods say that make up a backward pass: on `Autodiff` nobody has a use for them.
@@ -39,6 +42,21 @@ impl<B: RecurrentBackend, C: CheckpointStrategy> RecurrentBackend for Autodiff<B
 
     fn linear_forward(inputs: LinearInputs<Self>) -> FloatTensor<Self> {
         linear::forward::<B, C>(inputs)
+    }
+
+    fn perceptron_forward(inputs: PerceptronInputs<Self>) -> PerceptronOutputs<Self> {
+        perceptron::forward::<B, C>(inputs)
+    }
+
+    fn perceptron_backward(
+        _: PerceptronSaved<Self>,
+        _: FloatTensor<Self>,
+    ) -> PerceptronInputs<Self> {
+        panic!("{FIRST_ORDER_ONLY}")
+    }
+
+    fn backpropagated(output: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        backpropagated::forward::<B, C>(output, gradient)
     }
 
     fn heartbeat(number: FloatTensor<Self>, after: FloatTensor<Self>) -> FloatTensor<Self> {

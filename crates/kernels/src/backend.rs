@@ -11,7 +11,7 @@
 mod specs;
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, backend_extension};
+use burn::backend::{Backend, TensorMetadata, backend_extension};
 
 use crate::adam::step::AdamStep;
 use crate::cell::Cell;
@@ -101,14 +101,56 @@ pub trait RecurrentBackend: Backend {
         reference::linear::backward::<Self>(input, weight, output_gradient)
     }
 
-    /// A step of Adam.
+    /// `relu(x W_1 + b_1) W_2 + b_2`.
+    #[fusion(meta = specs::perceptron_forward)]
+    fn perceptron_forward(
+        #[extension_type] inputs: PerceptronInputs<Self>,
+    ) -> PerceptronOutputs<Self> {
+        reference::perceptron::forward::<Self>(inputs)
+    }
+
+    /// The backward pass of [`perceptron_forward`](Self::perceptron_forward), from the gradient `[N, C]` of its output.
+    #[fusion(meta = specs::perceptron_backward)]
+    fn perceptron_backward(
+        #[extension_type] saved: PerceptronSaved<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> PerceptronInputs<Self> {
+        reference::perceptron::backward::<Self>(saved, output_gradient)
+    }
+
+    /// A number `[1]` whose backward pass gives `_gradient` to `output`.
     #[fusion(default)]
+    fn backpropagated(
+        output: FloatTensor<Self>,
+        _gradient: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (device, dtype) = (output.device(), output.dtype());
+        Self::float_empty([1].into(), &device, dtype.into())
+    }
+
+    /// A step of Adam.
+    #[fusion(meta = specs::adam)]
     fn adam(
         #[extension_type] tensors: AdamTensors<Self>,
         gradient: FloatTensor<Self>,
         step: AdamStep,
     ) -> AdamTensors<Self> {
         reference::adam::step::<Self>(tensors, gradient, step)
+    }
+
+    /// [`adam`](Self::adam) of two parameters.
+    #[fusion(meta = specs::adam_pair)]
+    fn adam_pair(
+        #[extension_type] first: AdamTensors<Self>,
+        first_gradient: FloatTensor<Self>,
+        #[extension_type] second: AdamTensors<Self>,
+        second_gradient: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> AdamPair<Self> {
+        AdamPair {
+            first: Self::adam(first, first_gradient, step),
+            second: Self::adam(second, second_gradient, step),
+        }
     }
 
     /// The number behind `number` `[1]`, once `after` is there, if the device did what it was given since the last

@@ -45,7 +45,8 @@
 //! | [`projections`], [`state`], [`error`] | what the functions read, hand on, and refuse |
 //! | [`backend`] | [`RecurrentBackend`], the extension trait that a backend implements |
 //! | [`tensors`] | what its methods read and return |
-//! | [`mod@linear`], [`mod@adam`] | a linear layer, a step of the optimizer |
+//! | [`mod@linear`], [`mod@perceptron`], [`mod@adam`] | a linear layer, two with a ReLU between them, a step of the optimizer |
+//! | [`mod@backpropagated`] | a backward pass that begins with a known gradient |
 //! | [`mod@embedding`] | the embedding, and the tokens sorted for its gradient |
 //! | `cpu` | on Burn's Flex backend: a thread a tile of rows, vectors of hidden units |
 //! | `wgsl` | on Burn's WGPU backend: the fused kernels in `shaders/`, and which of them run |
@@ -65,6 +66,7 @@
 pub mod adam;
 mod autodiff;
 pub mod backend;
+pub mod backpropagated;
 pub mod cell;
 mod cpu;
 pub mod embedding;
@@ -72,6 +74,7 @@ pub mod error;
 mod fused;
 pub mod heartbeat;
 pub mod linear;
+pub mod perceptron;
 pub mod projections;
 mod reference;
 pub mod sequence;
@@ -82,8 +85,9 @@ pub mod sums;
 pub mod tensors;
 mod wgsl;
 
-pub use adam::{AdamStep, Moments, adam};
+pub use adam::{AdamParameter, AdamStep, Moments, adam};
 pub use backend::RecurrentBackend;
+pub use backpropagated::backpropagated;
 pub use cell::Cell;
 pub use cpu::{LayerWeights, Simd, SimdError, SimdLevel, Stepper, release_memory, simd};
 pub use embedding::{TokenError, Tokens, embedding};
@@ -91,6 +95,7 @@ pub use error::InputError;
 pub use fused::fused;
 pub use heartbeat::{Heartbeat, LostWork};
 pub use linear::linear;
+pub use perceptron::{LinearWeights, perceptron};
 pub use projections::{InputWeights, Projections};
 pub use sequence::*;
 pub use state::{LstmState, State};

@@ -8,6 +8,7 @@ mod gru;
 pub(crate) mod linear;
 mod lstm;
 mod min_gru;
+pub(crate) mod perceptron;
 mod simple_rnn;
 mod timeline;
 mod walk;

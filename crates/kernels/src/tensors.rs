@@ -373,6 +373,46 @@ pub struct LinearGradients<B: Backend> {
     pub bias: FloatTensor<B>,
 }
 
+/// What a perceptron reads: a layer with ReLU, then a linear one.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct PerceptronInputs<B: Backend> {
+    /// `[N, D]`.
+    pub input: FloatTensor<B>,
+    /// `[D, M]`.
+    pub hidden_weight: FloatTensor<B>,
+    /// `[M]`.
+    pub hidden_bias: FloatTensor<B>,
+    /// `[M, C]`.
+    pub output_weight: FloatTensor<B>,
+    /// `[C]`.
+    pub output_bias: FloatTensor<B>,
+}
+
+/// What a perceptron computes.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct PerceptronOutputs<B: Backend> {
+    /// `[N, C]`.
+    pub output: FloatTensor<B>,
+    /// After ReLU, `[N, M]`.
+    pub hidden: FloatTensor<B>,
+}
+
+/// What a perceptron's backward pass needs.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct PerceptronSaved<B: Backend> {
+    /// `[N, D]`.
+    pub input: FloatTensor<B>,
+    /// `[D, M]`.
+    pub hidden_weight: FloatTensor<B>,
+    /// `[M, C]`.
+    pub output_weight: FloatTensor<B>,
+    /// After ReLU, `[N, M]`.
+    pub hidden: FloatTensor<B>,
+}
+
 /// A parameter and Adam's two moments of its gradient, each `[N]`.
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
@@ -383,4 +423,16 @@ pub struct AdamTensors<B: Backend> {
     pub first_moment: FloatTensor<B>,
     /// The decayed mean of the squared gradient.
     pub second_moment: FloatTensor<B>,
+}
+
+/// Two parameters after a step of Adam.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct AdamPair<B: Backend> {
+    /// One.
+    #[extension_type]
+    pub first: AdamTensors<B>,
+    /// The other.
+    #[extension_type]
+    pub second: AdamTensors<B>,
 }

@@ -8,6 +8,7 @@ mod embedding;
 mod heartbeat;
 mod launch;
 mod limits;
+mod perceptron;
 #[cfg(test)]
 mod portability;
 mod shader;
@@ -26,8 +27,9 @@ use crate::backend::RecurrentBackend;
 use crate::cell::Cell;
 use crate::reference;
 use crate::tensors::{
-    AdamTensors, Direction, Places, TokenInputs, WalkGradients, WalkInputs, WalkOutputGradients,
-    WalkOutputs, WalkSaved, WalkTraining, Wanted,
+    AdamPair, AdamTensors, Direction, PerceptronInputs, PerceptronOutputs, PerceptronSaved, Places,
+    TokenInputs, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved,
+    WalkTraining, Wanted,
 };
 
 /// Whether the kernels run on a device, on 32-bit floats.
@@ -84,6 +86,26 @@ impl RecurrentBackend for CubeBackend {
         }
     }
 
+    fn perceptron_forward(inputs: PerceptronInputs<Self>) -> PerceptronOutputs<Self> {
+        let (hidden, output) = (&inputs.hidden_weight, &inputs.output_weight);
+        match perceptron::sizes(&inputs.input, hidden, output) {
+            Some(sizes) if runs_wgsl(&inputs.input) => perceptron::forward(inputs, sizes),
+            _ => reference::perceptron::forward(inputs),
+        }
+    }
+
+    fn perceptron_backward(
+        saved: PerceptronSaved<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> PerceptronInputs<Self> {
+        match perceptron::sizes(&saved.input, &saved.hidden_weight, &saved.output_weight) {
+            Some(sizes) if runs_wgsl(&saved.input) => {
+                perceptron::backward(saved, output_gradient, sizes)
+            }
+            _ => reference::perceptron::backward(saved, output_gradient),
+        }
+    }
+
     fn adam(
         tensors: AdamTensors<Self>,
         gradient: FloatTensor<Self>,
@@ -93,6 +115,22 @@ impl RecurrentBackend for CubeBackend {
             return reference::adam::step(tensors, gradient, step);
         }
         adam::step(tensors, gradient, step)
+    }
+
+    fn adam_pair(
+        first: AdamTensors<Self>,
+        first_gradient: FloatTensor<Self>,
+        second: AdamTensors<Self>,
+        second_gradient: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> AdamPair<Self> {
+        if !runs_wgsl(&first.parameter) {
+            return AdamPair {
+                first: reference::adam::step(first, first_gradient, step),
+                second: reference::adam::step(second, second_gradient, step),
+            };
+        }
+        adam::step_pair((first, first_gradient), (second, second_gradient), step)
     }
 
     fn heartbeat(number: FloatTensor<Self>, _after: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -2,8 +2,8 @@
 
 use burn::module::Module;
 use burn::nn::{Dropout, Linear};
-use burn::tensor::activation::relu;
 use burn::tensor::{Int, Tensor};
+use gatefold_kernels::{LinearWeights, perceptron};
 
 use crate::dropout::{Masks, OfDevice};
 use crate::reading::Reading;
@@ -56,11 +56,18 @@ impl Head {
 
     fn answer(&self, read: Tensor<2>, masks: &mut impl Masks) -> Tensor<2> {
         let read = masks.drop_values(&self.dropout, read);
-        let read = match &self.dense {
-            Some(dense) => relu(dense.forward(read)),
-            None => read,
-        };
-        self.output.forward(read)
+        match &self.dense {
+            Some(dense) => perceptron(read, weights(dense), weights(&self.output)),
+            None => self.output.forward(read),
+        }
+    }
+}
+
+/// Of a layer with a bias, as a head's are.
+fn weights(layer: &Linear) -> LinearWeights {
+    LinearWeights {
+        weight: layer.weight.val(),
+        bias: layer.bias.as_ref().expect("it has a bias").val(),
     }
 }
 

@@ -76,9 +76,9 @@ pub use burn;
 pub use config::NetworkConfig;
 pub use error::{ConfigError, NetworkError};
 pub use gatefold_kernels::{
-    AdamStep, Direction, Heartbeat, InputError, LostWork, Moments, Projections, Simd, SimdError,
-    SimdLevel, Stepper, TokenError, Tokens, adam, embedding, fused, gru, linear, lstm, min_gru,
-    release_memory, simd, simple_rnn,
+    AdamParameter, AdamStep, Direction, Heartbeat, InputError, LostWork, Moments, Projections,
+    Simd, SimdError, SimdLevel, Stepper, TokenError, Tokens, adam, backpropagated, embedding,
+    fused, gru, linear, lstm, min_gru, release_memory, simd, simple_rnn,
 };
 pub use gates::Gate;
 pub use head::Head;

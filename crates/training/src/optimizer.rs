@@ -1,11 +1,11 @@
 //! Adam over a network's parameters, with its state in plain sight: it can be saved and put back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use gatefold_model::{AdamStep, Moments, adam};
+use gatefold_model::{AdamParameter, AdamStep, Moments, adam};
 
 use crate::error::{Result, TrainingError};
 
@@ -93,13 +93,22 @@ impl Adam {
             weight_decay: self.weight_decay,
             number: self.steps,
         };
-        network.map(&mut Mapper {
+        let mut take = Take {
             moments: &mut self.moments,
             gradients,
             scale,
-            step,
+            taken: Vec::new(),
+            paths: Vec::new(),
             path: Vec::new(),
-        })
+        };
+        let network = network.map(&mut take);
+        let Take { taken, paths, .. } = take;
+        let (values, moments): (Vec<_>, Vec<_>) = adam(taken, step).into_iter().unzip();
+        let ids = paths.iter().map(|(id, _)| *id);
+        let values = ids.zip(values).collect();
+        self.moments
+            .extend(paths.into_iter().map(|(_, path)| path).zip(moments));
+        network.map(&mut Put { values })
     }
 }
 
@@ -172,15 +181,18 @@ impl ModuleVisitor for Restore {
     }
 }
 
-struct Mapper<'a> {
+/// Takes the parameters that have a gradient out of a network: held by nobody else, they are changed in place.
+struct Take<'a> {
     moments: &'a mut BTreeMap<String, Moments>,
     gradients: GradientsParams,
     scale: Option<Tensor<1>>,
-    step: AdamStep,
+    taken: Vec<AdamParameter>,
+    /// Theirs.
+    paths: Vec<(ParamId, String)>,
     path: Vec<String>,
 }
 
-impl ModuleMapper for Mapper<'_> {
+impl ModuleMapper for Take<'_> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_owned());
     }
@@ -195,11 +207,12 @@ impl ModuleMapper for Mapper<'_> {
             return Param::from_mapped_value(id, tensor, mapper);
         };
         let shape = tensor.shape();
-        let values = tensor.inner();
+        let value = tensor.inner();
         let count = shape.num_elements();
         let path = self.path.join(".");
+        let device = value.device();
         let moments = self.moments.remove(&path).unwrap_or_else(|| {
-            let zeros = || Tensor::zeros([count], &values.device());
+            let zeros = || Tensor::zeros([count], &device);
             Moments {
                 first: zeros(),
                 second: zeros(),
@@ -209,9 +222,30 @@ impl ModuleMapper for Mapper<'_> {
         if let Some(scale) = &self.scale {
             gradient = gradient * scale.clone();
         }
-        let (values, moments) = adam(values.reshape([count]), moments, gradient, self.step);
-        self.moments.insert(path, moments);
-        let tensor = Tensor::from_inner(values.reshape(shape)).require_grad();
+        let value = value.reshape([count]);
+        self.taken.push(AdamParameter {
+            value,
+            moments,
+            gradient,
+        });
+        self.paths.push((id, path));
+        let place = Tensor::<1>::empty([1], &device).expand(shape);
+        Param::from_mapped_value(id, Tensor::from_inner(place), mapper)
+    }
+}
+
+/// Puts them back.
+struct Put {
+    values: HashMap<ParamId, Tensor<1>>,
+}
+
+impl ModuleMapper for Put {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, place, mapper) = param.consume();
+        let tensor = match self.values.remove(&id) {
+            None => place,
+            Some(values) => Tensor::from_inner(values.reshape(place.shape())).require_grad(),
+        };
         Param::from_mapped_value(id, tensor, mapper)
     }
 }

@@ -6,7 +6,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use gatefold_data::Batch;
 use gatefold_data::random::generator;
-use gatefold_model::Heartbeat;
+use gatefold_model::{Heartbeat, backpropagated};
 
 use crate::batch::Answers;
 use crate::clipping;
@@ -131,9 +131,9 @@ impl<N: Answers> Trainer<N> {
         let answers = tracked.clone().inner();
         check_answers(answers.dims(), batch, self.objective)?;
         let targets = batch.targets.as_ref().expect("there is something to learn");
-        let loss = self
-            .objective
-            .loss(tracked, targets, self.class_weights.as_deref());
+        let weights = self.class_weights.as_deref();
+        let gradient = self.objective.gradient(answers.clone(), targets, weights);
+        let loss = backpropagated(tracked, Tensor::from_inner(gradient));
         let gradients = GradientsParams::from_grads(loss.backward(), self.current());
         Ok((answers, gradients))
     }

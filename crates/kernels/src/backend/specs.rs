@@ -88,6 +88,46 @@ pub fn linear_backward(
     }
 }
 
+pub fn perceptron_forward(inputs: &PerceptronInputsMetadata) -> PerceptronOutputsMetadata {
+    let rows = inputs.input.shape[0];
+    let of = |bias: &TensorSpec| TensorSpec::new([rows, bias.shape[0]].into(), bias.dtype);
+    PerceptronOutputsMetadata {
+        output: of(&inputs.output_bias),
+        hidden: of(&inputs.hidden_bias),
+    }
+}
+
+pub fn perceptron_backward(
+    saved: &PerceptronSavedMetadata,
+    _: &TensorSpec,
+) -> PerceptronInputsMetadata {
+    let bias = |weight: &TensorSpec| TensorSpec::new([weight.shape[1]].into(), weight.dtype);
+    PerceptronInputsMetadata {
+        input: saved.input.clone(),
+        hidden_weight: saved.hidden_weight.clone(),
+        hidden_bias: bias(&saved.hidden_weight),
+        output_weight: saved.output_weight.clone(),
+        output_bias: bias(&saved.output_weight),
+    }
+}
+
+pub fn adam(tensors: &AdamTensorsMetadata, _: &TensorSpec, _: &AdamStep) -> AdamTensorsMetadata {
+    tensors.clone()
+}
+
+pub fn adam_pair(
+    first: &AdamTensorsMetadata,
+    _: &TensorSpec,
+    second: &AdamTensorsMetadata,
+    _: &TensorSpec,
+    _: &AdamStep,
+) -> AdamPairMetadata {
+    AdamPairMetadata {
+        first: first.clone(),
+        second: second.clone(),
+    }
+}
+
 pub fn heartbeat(number: &TensorSpec, _: &TensorSpec) -> TensorSpec {
     number.clone()
 }

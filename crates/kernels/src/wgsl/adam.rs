@@ -1,30 +1,63 @@
-//! A step of Adam in one dispatch a parameter; the equations stand at [`AdamStep`].
+//! A step of Adam in one dispatch for one parameter or two; the equations stand at [`AdamStep`].
 
 use burn::backend::TensorMetadata;
+use burn::tensor::Shape;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::launch::{Buffers, Shared, grid};
+use super::launch::{Buffers, Shared};
+use super::limits::Limits;
 use super::shader::Shader;
 use crate::adam::step::AdamStep;
-use crate::tensors::AdamTensors;
+use crate::tensors::{AdamPair, AdamTensors};
+
+/// A parameter and its gradient.
+type Parameter = (AdamTensors<CubeBackend>, CubeTensor);
 
 pub(super) fn step(
     tensors: AdamTensors<CubeBackend>,
     gradient: CubeTensor,
     step: AdamStep,
 ) -> AdamTensors<CubeBackend> {
-    let [parameter, first_moment, second_moment, gradient] = [
-        tensors.parameter,
-        tensors.first_moment,
-        tensors.second_moment,
-        gradient,
-    ]
-    .map(into_contiguous);
-    let shape = parameter.shape();
-    let count = shape.num_elements();
-    let updated = Shared::new(&parameter, [shape.clone(), shape.clone(), shape]);
+    let updated = launch(vec![(tensors, gradient)], step);
+    updated.into_iter().next().expect("there is one")
+}
+
+/// Both in one dispatch, where a kernel can have so many buffers.
+pub(super) fn step_pair(
+    first: Parameter,
+    second: Parameter,
+    step: AdamStep,
+) -> AdamPair<CubeBackend> {
+    let client = &first.1.client;
+    let updated = match Limits::of(client).buffers > Limits::WEBGPU.buffers {
+        true => launch(vec![first, second], step),
+        false => [first, second]
+            .into_iter()
+            .flat_map(|parameter| launch(vec![parameter], step))
+            .collect(),
+    };
+    let mut updated = updated.into_iter();
+    let mut next = || updated.next().expect("there are two");
+    AdamPair {
+        first: next(),
+        second: next(),
+    }
+}
+
+/// One parameter, or two.
+fn launch(parameters: Vec<Parameter>, step: AdamStep) -> Vec<AdamTensors<CubeBackend>> {
+    let shape = |(_, gradient): &Parameter| gradient.shape();
+    let shapes: Vec<Shape> = parameters.iter().map(shape).collect();
+    let counts: Vec<usize> = shapes.iter().map(Shape::num_elements).collect();
+    let client = parameters[0].1.client.clone();
+    let each = shapes.iter().flat_map(|shape| vec![shape.clone(); 3]);
+    let updated = Shared::new(&parameters[0].1, each);
+    let offset = |part| match part < 3 * shapes.len() {
+        true => updated.offset(part),
+        false => 0,
+    };
     let factors = step.factors();
     let numbers = [
         factors.beta_1,
@@ -35,21 +68,32 @@ pub(super) fn step(
         factors.rate,
         factors.epsilon,
     ];
-    let mut info = vec![count as u32, updated.offset(1), updated.offset(2)];
+    let second = counts.get(1).copied().unwrap_or_default();
+    let mut info = vec![counts[0] as u32, second as u32];
+    info.extend([1, 4, 2, 5, 3].map(offset));
     info.extend(numbers.map(|number| (number as f32).to_bits()));
-    let [x, y] = grid(count.div_ceil(Shader::Adam.workgroup()));
-    Buffers::default()
-        .read(&gradient)
-        .read(&parameter)
-        .read(&first_moment)
-        .read(&second_moment)
-        .write(&updated.handle)
-        .launch(&parameter.client, Shader::Adam, [x, y, 1], &info);
-    AdamTensors {
-        parameter: updated.tensor(0),
-        first_moment: updated.tensor(1),
-        second_moment: updated.tensor(2),
-    }
+    let buffers = Buffers::default().write(&updated.handle);
+    let shader = Shader::Adam {
+        pair: counts.len() > 1,
+    };
+    parameters
+        .into_iter()
+        .flat_map(|(tensors, gradient)| {
+            let AdamTensors {
+                parameter,
+                first_moment,
+                second_moment,
+            } = tensors;
+            [gradient, parameter, first_moment, second_moment].map(into_contiguous)
+        })
+        .fold(buffers, |buffers, tensor| buffers.read(&tensor))
+        .launch_many(&client, shader, counts[0] + second, &info);
+    let of = |parameter: usize| AdamTensors {
+        parameter: updated.tensor(3 * parameter),
+        first_moment: updated.tensor(3 * parameter + 1),
+        second_moment: updated.tensor(3 * parameter + 2),
+    };
+    (0..counts.len()).map(of).collect()
 }
 
 #[cfg(test)]
@@ -99,6 +143,49 @@ mod tests {
             parts = step(parts, gradient, numbers);
         }
         [parts.parameter, parts.first_moment, parts.second_moment].map(numbers)
+    }
+
+    #[test]
+    fn two_parameters_in_one_dispatch_are_as_each_alone() {
+        let device = CubeDevice::default();
+        let tensor = |count: usize, seed: f32| {
+            let values: Vec<f32> = (0..count).map(|i| (i as f32 + seed).cos().abs()).collect();
+            CubeBackend::float_from_data(TensorData::new(values, [count]), &device)
+        };
+        let parameter = |count, seed: f32| {
+            let tensors = AdamTensors {
+                parameter: tensor(count, seed),
+                first_moment: tensor(count, seed + 1.0),
+                second_moment: tensor(count, seed + 2.0),
+            };
+            (tensors, tensor(count, seed + 3.0))
+        };
+        let numbers_of = |tensors: Parts| {
+            [
+                tensors.parameter,
+                tensors.first_moment,
+                tensors.second_moment,
+            ]
+            .map(numbers)
+        };
+        let number = AdamStep {
+            learning_rate: 0.01,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-7,
+            weight_decay: 0.1,
+            number: 2,
+        };
+        let pair = step_pair(parameter(300, 0.5), parameter(77, 9.0), number);
+        for (found, (tensors, gradient)) in [
+            (pair.first, parameter(300, 0.5)),
+            (pair.second, parameter(77, 9.0)),
+        ] {
+            assert_eq!(
+                numbers_of(found),
+                numbers_of(step(tensors, gradient, number))
+            );
+        }
     }
 
     #[test]

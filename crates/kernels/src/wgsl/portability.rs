@@ -9,7 +9,7 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module};
 
 use super::limits::Limits;
-use super::shader::{Layer, Pass, Product, Shader, Walk};
+use super::shader::{Layer, Pass, PerceptronSizes, Product, Shader, Walk};
 use crate::cell::Cell;
 
 /// The hidden sizes that tests run, and the largest of the fused kernels.
@@ -55,7 +55,20 @@ fn shaders() -> Vec<Shader> {
             }
         }
     }
-    shaders.extend([Shader::Heartbeat, Shader::Adam, Shader::EmbeddingBackward]);
+    for [input, hidden, output] in [[64, 64, 1], [3, 5, 4], [512, 300, 20]] {
+        let sizes = PerceptronSizes {
+            input,
+            hidden,
+            output,
+        };
+        shaders.extend([
+            Shader::PerceptronForward(sizes),
+            Shader::PerceptronBackward(sizes),
+            Shader::PerceptronWeights(sizes),
+        ]);
+    }
+    shaders.extend([Shader::Heartbeat, Shader::EmbeddingBackward]);
+    shaders.extend(BOTH.map(|pair| Shader::Adam { pair }));
     let mut seen = HashSet::new();
     shaders.retain(|shader| seen.insert(*shader));
     shaders
@@ -104,6 +117,7 @@ fn launched(shader: Shader, limits: &Limits) -> bool {
     let (walk, pass) = match shader {
         Shader::Forward { walk, .. } => (walk, Pass::Forward),
         Shader::Backward { walk, .. } => (walk, Pass::Backward),
+        Shader::Adam { pair } => return !pair || limits.buffers > Limits::WEBGPU.buffers,
         _ => return true,
     };
     [1, 128]

@@ -81,9 +81,36 @@ pub(super) enum Shader {
     SumParts {
         layer: Layer,
     },
+    PerceptronForward(PerceptronSizes),
+    PerceptronBackward(PerceptronSizes),
+    PerceptronWeights(PerceptronSizes),
     EmbeddingBackward,
     Heartbeat,
-    Adam,
+    /// Of one parameter, or of a pair.
+    Adam {
+        pair: bool,
+    },
+}
+
+/// The sizes of a perceptron's layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PerceptronSizes {
+    /// D.
+    pub input: usize,
+    /// M.
+    pub hidden: usize,
+    /// C.
+    pub output: usize,
+}
+
+impl PerceptronSizes {
+    fn template(self, source: &str) -> SourceTemplate {
+        let source = source.to_owned() + &row_access(source);
+        SourceTemplate::new(numbered(source))
+            .register("input", self.input.to_string())
+            .register("hidden", self.hidden.to_string())
+            .register("output", self.output.to_string())
+    }
 }
 
 macro_rules! shader {
@@ -255,9 +282,16 @@ impl Layer {
         usize::from(self.cell.has_recurrent_weight()) * self.hidden
     }
 
-    /// Numbers of a timestep that the gradients of the preactivations are multiplied with, a one among them.
+    /// Where the input stands behind the hidden state, and a one behind both, in what the gradients of the
+    /// preactivations are multiplied with.
+    fn places(&self) -> [usize; 2] {
+        let input = self.recurrent().next_multiple_of(4);
+        [input, input + self.input.next_multiple_of(4)]
+    }
+
+    /// Numbers of a timestep that the gradients of the preactivations are multiplied with.
     pub fn rows(&self) -> usize {
-        self.recurrent() + self.input + 1
+        self.places()[1] + 1
     }
 
     /// Gradients of a timestep's preactivations.
@@ -265,16 +299,27 @@ impl Layer {
         self.cell.gradients() * self.hidden
     }
 
-    /// Fours of the rows that an invocation sums for: as few rows as may be past the last.
-    pub fn fours(&self) -> usize {
-        let padded = |fours: &usize| self.rows().next_multiple_of(32 * fours);
-        let all = [3, 2, 1];
-        all.into_iter().min_by_key(padded).expect("there are some")
+    /// Blocks of rows, a workgroup each, and groups of eight rows in one.
+    fn row_blocks(&self) -> (usize, usize) {
+        let groups = self.rows().div_ceil(8);
+        let blocks = groups.div_ceil(16);
+        (blocks, groups.div_ceil(blocks))
+    }
+
+    /// Fours of columns of an invocation.
+    fn wide(&self) -> usize {
+        1 + usize::from(self.columns() > 64)
     }
 
     /// Blocks of rows and columns, a workgroup each.
     pub fn blocks(&self) -> usize {
-        self.rows().div_ceil(32 * self.fours()) * self.columns().div_ceil(64)
+        self.row_blocks().0 * self.columns().div_ceil(64 * self.wide())
+    }
+
+    /// Invocations of a workgroup: sixteen a group of rows, in whole subgroups, and no fewer than make the gradients of
+    /// the input.
+    fn workgroup(&self) -> usize {
+        (16 * self.row_blocks().1).next_multiple_of(32).max(128)
     }
 
     fn template(self, source: String) -> SourceTemplate {
@@ -290,8 +335,11 @@ impl Layer {
             .register("input", self.input.to_string())
             .register("columns", self.columns().to_string())
             .register("projected", projected.to_string())
-            .register("fours", self.fours().to_string())
-            .register("shared", (128 * self.fours()).to_string())
+            .register("first_input", self.places()[0].to_string())
+            .register("first_one", self.places()[1].to_string())
+            .register("groups", self.row_blocks().1.to_string())
+            .register("wide", self.wide().to_string())
+            .register("shared", (32 * self.row_blocks().1).max(128).to_string())
             .register("units", units(self.hidden).to_string())
     }
 }
@@ -309,9 +357,11 @@ impl Shader {
     pub fn workgroup(self) -> usize {
         match self {
             Self::Forward { walk, .. } | Self::Backward { walk, .. } => walk.lanes() * walk.groups,
-            Self::Pack { .. } | Self::SumParts { .. } | Self::Adam => 256,
+            Self::Pack { .. } | Self::SumParts { .. } | Self::Adam { .. } => 256,
             Self::EmbeddingBackward => 256,
-            Self::WeightGradients { .. } => 128,
+            Self::PerceptronForward(_) | Self::PerceptronBackward(_) => 64,
+            Self::PerceptronWeights(_) => 64,
+            Self::WeightGradients { layer, .. } => layer.workgroup(),
             Self::Heartbeat => 1,
         }
     }
@@ -368,11 +418,20 @@ impl Shader {
                 layer.template(parts.concat())
             }
             Self::SumParts { layer } => layer.template(shader!("sum_parts").to_owned()),
+            Self::PerceptronForward(sizes) => sizes.template(shader!("perceptron_forward")),
+            Self::PerceptronBackward(sizes) => sizes.template(shader!("perceptron_backward")),
+            Self::PerceptronWeights(sizes) => sizes.template(shader!("perceptron_weights")),
             Self::EmbeddingBackward => {
                 SourceTemplate::new(numbered(shader!("embedding_backward").to_owned()))
             }
             Self::Heartbeat => SourceTemplate::new(numbered(shader!("heartbeat").to_owned())),
-            Self::Adam => SourceTemplate::new(numbered(shader!("adam").to_owned())),
+            Self::Adam { pair } => {
+                let second = match pair {
+                    true => shader!("parts/adam_second"),
+                    false => shader!("parts/adam_alone"),
+                };
+                SourceTemplate::new(numbered(shader!("adam").to_owned() + second))
+            }
         };
         let template = match self {
             Self::Forward { walk, .. } | Self::Backward { walk, .. } => {
@@ -382,7 +441,7 @@ impl Shader {
             Self::WeightGradients { layer, .. } | Self::SumParts { layer } => {
                 with_packing(template, layer.cell, layer.hidden)
             }
-            Self::EmbeddingBackward | Self::Heartbeat | Self::Adam => template,
+            _ => template,
         };
         template.register("workgroup", self.workgroup().to_string())
     }

@@ -1,0 +1,3 @@
+
+// There is one parameter.
+fn step_of_second(i: u32) {}
