@@ -8,7 +8,10 @@ import importlib
 import shutil
 import sys
 import time
+from collections import Counter
 from pathlib import Path
+
+sys.dont_write_bytecode = True
 
 from common import ROOT, WORK, Failed, NotRun, run, say, texts
 
@@ -53,6 +56,8 @@ def main():
             result, said = "NOT RUN", str(missing)
         results.append(result)
         print(f"{name:<12} {result:<8} {time.monotonic() - start:4.0f} s  {said}", flush=True)
+    counts = Counter(results)
+    print(f"{len(results)} checks: " + ", ".join(f"{counts[result]} {result}" for result in ("passed", "FAILED", "NOT RUN")))
     fine = {"passed", "NOT RUN"} if arguments.allow_missing else {"passed"}
     sys.exit(not set(results) <= fine)
 
