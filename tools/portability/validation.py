@@ -1,5 +1,5 @@
-"""Vulkan's validation layer while kernels run: what the API forbids, missing barriers between dispatches, accesses beyond a
-buffer, and races in workgroup memory."""
+"""Vulkan's validation layer while kernels run: what the API forbids, missing barriers between dispatches, and races in
+workgroup memory. Accesses beyond a buffer it did not report when tried, probably because wgpu asks for robust access."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import subprocess
 from common import ROOT, WORK, Failed, debian, say
 
 # What walks are tested with, in few kernels; the layer makes each of them slow to compile.
-TESTS = ["a_row_without_timesteps_passes_its_state_and_gradient_on", "saturated_gates_stay_finite_and_agree", "what_stands_in_the_padding_is_not_read"]
+TESTS = ["a_row_without_timesteps_passes_its_state_and_gradient_on", "what_stands_in_the_padding_is_not_read"]
 # naga decorates arrays in workgroup memory and in functions, which SPIR-V came to forbid; wgpu too leaves it out.
 IGNORED = "VUID-StandaloneSpirv-None-10684"
 # As the layer names what it was switched on for.
@@ -68,11 +68,11 @@ def check(_):
     settings = layer()
     tests = ["cargo", "test", "--release", "--workspace", "--test", "kernels", "--", "--nocapture"]
     # Burn's own kernels would take minutes more with it: the tests of the walks alone.
-    races = {"VK_LAYER_GPUAV_SHARED_MEMORY_DATA_RACE": "1"}
-    validated([*tests, *(f"on_gpu::{test}" for test in TESTS)], settings | races, rf"test result: ok\. {len(TESTS)} passed")
+    races = "VK_LAYER_GPUAV_SHARED_MEMORY_DATA_RACE"
+    validated([*tests, *(f"on_gpu::{test}" for test in TESTS)], settings | {races: "1"}, rf"test result: ok\. {len(TESTS)} passed")
     step = "--device software --batches 6 --times 5 --hiddens 64 --steps 1 --implementations gatefold --cells".split()
     bench = ["cargo", "run", "--release", "--package", "gatefold", "--", "bench", *step, ",".join(CELLS)]
-    validated(bench, settings, ".*".join(f"{cell} .*? train " for cell in CELLS))
+    validated(bench, settings | {races: "0"}, ".*".join(f"{cell} .*? train " for cell in CELLS))
     return (
         f"no error in {len(TESTS)} tests of the walks, with races in workgroup memory, and in training steps of "
         f"{len(CELLS)} cells, without"
