@@ -58,6 +58,10 @@ test-web *args:
 bench-web:
     @sh crates/web/benches/run.sh
 
+# Give the kernels to drivers and compilers that this machine's GPU does not use (needs Python; on Debian gets the rest if it may): CHECK…, or all
+portability *args:
+    @python3 tools/portability/run.py "$@"
+
 # Check licences, bans, sources and advisories of all dependencies (needs cargo-deny); may name some of them
 deny *args:
     @cargo deny --version >/dev/null 2>&1 || { echo "error: cargo-deny is missing; this installs it: cargo install --locked cargo-deny" >&2; exit 1; }

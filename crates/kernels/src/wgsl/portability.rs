@@ -2,6 +2,7 @@
 //! WebGPU's core features and default limits, and written as SPIR-V (Vulkan), MSL (Metal) and HLSL (DX12).
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use burn_cubecl::template::KernelSource;
 use naga::back::{hlsl, msl, spv};
@@ -125,31 +126,71 @@ fn launched(shader: Shader, limits: &Limits) -> bool {
         .any(|&batch| limits.walk(walk.cell, pass, batch, walk.hidden) == walk)
 }
 
+/// A kernel's text and what naga makes of it, as CubeCL has wgpu ask for it: without checks of bounds, loops and
+/// divisions. Each with the ending of a file of its kind.
+fn texts(shader: Shader) -> [(&'static str, Vec<u8>); 4] {
+    let (module, info) = parse(shader);
+
+    let options = spv::Options {
+        lang_version: (1, 6),
+        flags: spv::WriterFlags::empty(),
+        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
+        force_loop_bounding: false,
+        emit_int_div_checks: false,
+        ..Default::default()
+    };
+    let spirv = spv::write_vec(&module, &info, &options, None)
+        .unwrap_or_else(|error| panic!("{shader:?} as SPIR-V: {error}"));
+    assert!(spirv.len() > 100, "{shader:?}");
+
+    let options = msl::Options {
+        lang_version: (2, 4),
+        zero_initialize_workgroup_memory: false,
+        force_loop_bounding: false,
+        emit_int_div_checks: false,
+        ..Default::default()
+    };
+    let (metal, _) = msl::write_string(&module, &info, &options, &Default::default())
+        .unwrap_or_else(|error| panic!("{shader:?} as MSL: {error}"));
+    assert!(metal.contains("kernel void main_"), "{shader:?}:\n{metal}");
+
+    let options = hlsl::Options {
+        zero_initialize_workgroup_memory: false,
+        restrict_indexing: false,
+        force_loop_bounding: false,
+        ..Default::default()
+    };
+    let mut directx = String::new();
+    hlsl::Writer::new(&mut directx, &options, &Default::default())
+        .write(&module, &info, None)
+        .unwrap_or_else(|error| panic!("{shader:?} as HLSL: {error}"));
+    assert!(directx.contains("[numthreads("), "{shader:?}:\n{directx}");
+
+    [
+        ("wgsl", shader.source().complete().into_bytes()),
+        (
+            "spv",
+            spirv.into_iter().flat_map(u32::to_le_bytes).collect(),
+        ),
+        ("metal", metal.into_bytes()),
+        ("hlsl", directx.into_bytes()),
+    ]
+}
+
+/// The checks in `tools/portability` read the texts from the folder that GATEFOLD_SHADERS names.
 #[test]
 fn every_kernel_becomes_spirv_msl_and_hlsl() {
+    let folder = std::env::var_os("GATEFOLD_SHADERS").map(PathBuf::from);
     for shader in shaders() {
-        let (module, info) = parse(shader);
-        let spirv = spv::write_vec(&module, &info, &spv::Options::default(), None)
-            .unwrap_or_else(|error| panic!("{shader:?} as SPIR-V: {error}"));
-        assert!(spirv.len() > 100, "{shader:?}");
-
-        let options = msl::Options {
-            fake_missing_bindings: true,
-            ..Default::default()
-        };
-        let (metal, _) = msl::write_string(&module, &info, &options, &Default::default())
-            .unwrap_or_else(|error| panic!("{shader:?} as MSL: {error}"));
-        assert!(metal.contains("kernel void main_"), "{shader:?}:\n{metal}");
-
-        let options = hlsl::Options {
-            fake_missing_bindings: true,
-            ..Default::default()
-        };
-        let mut directx = String::new();
-        hlsl::Writer::new(&mut directx, &options, &Default::default())
-            .write(&module, &info, None)
-            .unwrap_or_else(|error| panic!("{shader:?} as HLSL: {error}"));
-        assert!(directx.contains("[numthreads("), "{shader:?}:\n{directx}");
+        let texts = texts(shader);
+        if let Some(folder) = &folder {
+            // `Walk { cell: Lstm, hidden: 64 }` becomes `Walk.cell=Lstm.hidden=64`.
+            let name = format!("{shader:?}").replace(" }", "").replace(": ", "=");
+            let name = name.replace(" { ", ".").replace(", ", ".");
+            for (ending, text) in texts {
+                std::fs::write(folder.join(format!("{name}.{ending}")), text).unwrap();
+            }
+        }
     }
 }
 
