@@ -19,7 +19,7 @@ imdb *args:
 bench *args:
     cargo run --release --package gatefold -- bench "$@"
 
-# Measure it on the CPU beside Keras, PyTorch and Burn (needs Python; --data FOLDER trains on imdb.npz too)
+# Measure it on the CPU beside Keras, PyTorch, ONNX Runtime, JAX and Burn (needs Python; --help lists what to choose)
 bench-peers *args:
     cargo build --release --package gatefold
     python3 crates/runner/benches/peers/run.py "${CARGO_TARGET_DIR:-target}/release/gatefold" "$@"

@@ -11,7 +11,7 @@ available=$(printf '%s\n' "$devices" | sed -n 's/.*"simd_available":\[\([^]]*\)\
 tested=
 for level in $(echo "$available" | tr , ' '); do
     if [ "$level" != "$in_use" ]; then
-        GATEFOLD_SIMD=$level cargo test --release --workspace --test kernels on_cpu
+        GATEFOLD_SIMD=$level cargo test --release --workspace --test kernels --test recorded_training on_cpu
         GATEFOLD_SIMD=$level cargo test --release --workspace --test training
     fi
     tested="$tested $level"
@@ -33,7 +33,7 @@ GATEFOLD_DISPATCH_SLOTS=100000 cargo test --release --workspace --test kernels o
 
 case $devices in
 *'"api":"gl"'*)
-    GATEFOLD_TEST_API=gl cargo test --release --workspace --test kernels on_gpu
+    GATEFOLD_TEST_API=gl cargo test --release --workspace --test kernels --test recorded_training on_gpu
     GATEFOLD_TEST_API=gl cargo test --release --workspace --test dispatches
     ;;
 *)

@@ -8,7 +8,7 @@ import keras
 import numpy
 import tensorflow
 
-from workloads import DENSE, EPSILON, LEARNING_RATE, VOCABULARY, serve
+from workloads import DENSE, EPSILON, LEARNING_RATE, VOCABULARY, Variant, serve, threads
 
 LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
 
@@ -33,34 +33,61 @@ def compiled(model, **options):
     return model
 
 
+def weights(workload):
+    """In Keras's order and shapes; the gates of its GRU are update, reset, candidate."""
+    given = workload.weights()
+
+    def recurrent(name):
+        value = given[f"recurrent.{name}_l0"]
+        if workload.cell != "gru":
+            return value
+        reset, update, candidate = numpy.split(value, 3)
+        return numpy.concatenate([update, reset, candidate])
+
+    bias = recurrent("bias_ih")
+    if workload.cell == "gru":
+        bias = numpy.stack([bias, recurrent("bias_hh")])
+    return [
+        given["embedding.weight"],
+        recurrent("weight_ih").T,
+        recurrent("weight_hh").T,
+        bias,
+        *(
+            given[f"{layer}.{name}"].T
+            for layer in ["dense", "output"]
+            for name in ["weight", "bias"]
+        ),
+    ]
+
+
 def variants(workload):
     ids = numpy.array(workload.ids(), dtype="int32")
     labels = numpy.array(workload.labels(), dtype="float32").reshape(-1, 1)
-    steps = {}
+    tokens = tensorflow.constant(ids)
+    found = {}
     for mask in [False, True]:
         for xla in [False, True]:
             model = compiled(
                 network(workload.cell, workload.input, workload.hidden, mask), jit_compile=xla
             )
+            model.build(ids.shape)
+            model.set_weights(weights(workload))
+            call = tensorflow.function(
+                lambda ids, model=model: model(ids, training=False), jit_compile=xla
+            )
+
+            def logits(call=call):
+                return call(tokens).numpy()[:, 0]
+
+            def train(model=model):
+                return model.train_on_batch(ids, labels)
+
             name = ("mask" if mask else "no mask") + (", XLA" if xla else "")
-            if workload.train:
-                steps[name] = lambda model=model: model.train_on_batch(ids, labels)
-            else:
-                call = tensorflow.function(
-                    lambda ids, model=model: model(ids, training=False), jit_compile=xla
-                )
-                tokens = tensorflow.constant(ids)
-                steps[name] = lambda call=call, tokens=tokens: call(tokens).numpy()
-    # A combination that this version can't compile is left out, and said.
-    working = {}
-    for name, step in steps.items():
-        try:
-            step()
-            working[name] = step
-        except Exception as error:  # noqa: BLE001: whatever a library throws
-            print(f"Keras, {name}: {type(error).__name__}: {error}"[:300])
-    return working
+            found[name] = Variant(train if workload.train else logits, logits, mask)
+    return found
 
 
 if __name__ == "__main__":
-    serve("Keras", f"{keras.__version__} on TensorFlow {tensorflow.__version__}", "default", variants)
+    tensorflow.config.threading.set_intra_op_parallelism_threads(threads())
+    version = f"{keras.__version__} on TensorFlow {tensorflow.__version__}"
+    serve("Keras", version, variants)
