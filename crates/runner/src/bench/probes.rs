@@ -104,7 +104,7 @@ fn product(adapter: &Adapter) -> Result<Vec<Probe>> {
         });
     }
     let [loops, unrolled] = [rolled, unrolled].map(|kernel| {
-        adapter.launch((kernel, TILES, 50));
+        adapter.run((kernel, TILES, 50));
         adapter.output(TILES * kernel.workgroup() * 4)
     });
     let (loops, unrolled) = (loops?, unrolled?);
@@ -165,7 +165,7 @@ fn barrier(adapter: &Adapter) -> Result<Vec<Probe>> {
 }
 
 fn dispatch(adapter: &Adapter) -> Result<Vec<Probe>> {
-    let row = || (0..DISPATCHES).for_each(|_| adapter.launch((Kernel::Empty, 1, 1)));
+    let row = || (0..DISPATCHES).for_each(|_| adapter.run((Kernel::Empty, 1, 1)));
     let seconds = medians(|| Ok(adapter.seconds_of(row)?.to_vec()))?;
     let probe = |(place, seconds): (&str, f64)| Probe {
         probe: format!("empty dispatch, {place}"),
@@ -213,11 +213,19 @@ fn at_once(adapter: &Adapter) -> Result<Vec<Probe>> {
     let mut probes: Vec<Probe> = zip(WALKS, &seconds).map(step).collect();
     let as_fast = seconds.iter().take_while(|all| **all <= 1.25 * seconds[0]);
     probes.push(Probe {
-        probe: "workgroups that take at most 1.25 times as long as one".into(),
+        probe: "workgroups until it takes 1.25 times as long".into(),
         value: WALKS[as_fast.count() - 1] as f64,
-        unit: "",
+        unit: "workgroups",
         assumption: "A3, A4: cores",
         assumed: Some(Assumed::cores()),
+    });
+    let most = WALKS[WALKS.len() - 1] as f64;
+    probes.push(Probe {
+        probe: format!("{most} workgroups, as fast as so many alone"),
+        value: most * seconds[0] / seconds[WALKS.len() - 1],
+        unit: "workgroups",
+        assumption: "A3, A4: cores",
+        assumed: Some(Assumed::cores().map(|cores| most / (most / cores).ceil())),
     });
     Ok(probes)
 }

@@ -14,11 +14,13 @@ use crate::bench::timing::median;
 
 /// Samples of which the median counts.
 const SAMPLES: usize = 5;
-/// Seconds that a sample takes at least.
+/// Seconds that a sample takes at least,
 const SAMPLE: f64 = 1e-3;
+/// and in empty launches, so that those don't count.
+const SAMPLE_IN_LAUNCHES: f64 = 20.0;
 /// Rounds that no sample exceeds, whatever a clock says.
 const MOST_ROUNDS: f64 = (1 << 24) as f64;
-/// A GPU that was idle takes this long to come to its full clock rate.
+/// A GPU that was idle takes about this long to come to its full clock rate.
 const WARM_UP: Duration = Duration::from_millis(400);
 
 /// A kernel, its workgroups, and rounds of a launch.
@@ -29,19 +31,22 @@ pub struct Adapter {
     client: Client,
     input: Handle,
     output: Handle,
+    /// Seconds of an empty launch.
+    launch: f64,
 }
 
 impl Adapter {
     /// Fills the buffers, compiles all kernels and warms the adapter up.
     pub fn prepare(client: Client) -> Result<Self> {
         let bytes: Vec<u8> = numbers().flat_map(f32::to_ne_bytes).collect();
-        let adapter = Self {
+        let mut adapter = Self {
             input: client.create_from_slice(&bytes),
             output: client.empty(bytes.len()),
             client,
+            launch: 0.0,
         };
         for kernel in Kernel::ALL {
-            adapter.launch((kernel, 1, 1));
+            adapter.run((kernel, 1, 1));
             // A kernel that can't be compiled or launched shows when its output is read.
             adapter
                 .output(1)
@@ -53,11 +58,14 @@ impl Adapter {
         while start.elapsed() < WARM_UP {
             adapter.seconds((product, TILES, rounds))?;
         }
+        let empty = || Ok(vec![adapter.seconds((Kernel::Empty, 1, 1))?]);
+        adapter.launch = medians(empty)?[0];
         Ok(adapter)
     }
 
-    /// Rounds with which a launch takes `seconds` or somewhat more.
+    /// Rounds with which a launch takes `seconds` or somewhat more, and many times as long as an empty one.
     pub fn rounds(&self, kernel: Kernel, workgroups: usize, seconds: f64) -> Result<u32> {
+        let seconds = seconds.max(SAMPLE_IN_LAUNCHES * self.launch);
         let mut rounds = 1.0;
         loop {
             let taken = self.seconds((kernel, workgroups, rounds as u32))?;
@@ -83,7 +91,7 @@ impl Adapter {
 
     /// Seconds of one launch.
     pub fn seconds(&self, launch: Launch) -> Result<f64> {
-        Ok(self.seconds_of(|| self.launch(launch))?[0])
+        Ok(self.seconds_of(|| self.run(launch))?[0])
     }
 
     /// Seconds from the start of what `run` launches to its end: on the adapter, and with all that the host does.
@@ -99,7 +107,7 @@ impl Adapter {
         Ok([adapter, host])
     }
 
-    pub fn launch(&self, (kernel, workgroups, rounds): Launch) {
+    pub fn run(&self, (kernel, workgroups, rounds): Launch) {
         let buffers = KernelArguments::default()
             .with_buffer_io(self.input.clone().binding(), BufferIOAttr::ReadOnly)
             .with_buffer_io(self.output.clone().binding(), BufferIOAttr::WriteOnly);
