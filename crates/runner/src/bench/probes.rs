@@ -213,7 +213,7 @@ fn at_once(adapter: &Adapter) -> Result<Vec<Probe>> {
     let mut probes: Vec<Probe> = zip(WALKS, &seconds).map(step).collect();
     let as_fast = seconds.iter().take_while(|all| **all <= 1.25 * seconds[0]);
     probes.push(Probe {
-        probe: "workgroups until it takes 1.25 times as long".into(),
+        probe: "at once: most within 1.25 times the time of 1".into(),
         value: WALKS[as_fast.count() - 1] as f64,
         unit: "workgroups",
         assumption: "A3, A4: cores",
@@ -221,7 +221,7 @@ fn at_once(adapter: &Adapter) -> Result<Vec<Probe>> {
     });
     let most = WALKS[WALKS.len() - 1] as f64;
     probes.push(Probe {
-        probe: format!("{most} workgroups, as fast as so many alone"),
+        probe: format!("at once: {most} times the time of 1, by that of {most}"),
         value: most * seconds[0] / seconds[WALKS.len() - 1],
         unit: "workgroups",
         assumption: "A3, A4: cores",

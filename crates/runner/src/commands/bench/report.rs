@@ -68,12 +68,12 @@ pub fn legends(reports: &[Report]) -> String {
 
 impl Report {
     pub fn text(&self) -> String {
-        let tables = self.tables(presets::UTF8_FULL_CONDENSED, "\nProbes\n");
+        let tables = self.tables(presets::UTF8_FULL_CONDENSED, "Probes\n");
         format!("{}{}\n{tables}", self.selected, self.facts())
     }
 
     pub fn markdown(&self) -> String {
-        let tables = self.tables(presets::ASCII_MARKDOWN, "\n### Probes\n\n");
+        let tables = self.tables(presets::ASCII_MARKDOWN, "### Probes\n\n");
         format!("## {}\n{}\n\n{tables}\n", self.selected, self.facts())
     }
 
@@ -88,7 +88,7 @@ impl Report {
             let table = render_table(&PROBES_HEADER, rows.collect(), 1, style);
             format!("{heading}{table}")
         });
-        networks.into_iter().chain(probes).join("\n")
+        networks.into_iter().chain(probes).join("\n\n")
     }
 
     /// Lines of what is known of the device beside its name.
