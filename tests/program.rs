@@ -1323,13 +1323,17 @@ fn bench_measures_both_networks_on_the_cpu() {
     }
 }
 
+/// A GPU, or else a software adapter.
+fn adapter() -> &'static str {
+    match find(DeviceChoice::GPU) {
+        Ok(_) => "gpu",
+        Err(_) => "software",
+    }
+}
+
 #[test]
 fn bench_counts_the_launches_of_an_adapter() {
-    let device = if find(DeviceChoice::GPU).is_ok() {
-        "gpu"
-    } else {
-        "software"
-    };
+    let device = adapter();
     for record in bench_records(device) {
         assert_eq!(record["device"], device);
         assert!(record["api"].is_string());
@@ -1372,6 +1376,59 @@ fn bench_writes_tables_for_people() {
     assert_eq!(lines, 2 + 8, "{page}");
 }
 
+/// Which of six things a probe measures, by the first words of its name.
+const PROBED: [&str; 6] = [
+    "product",
+    "read",
+    "barrier",
+    "empty dispatch",
+    "copy",
+    "a step's product",
+];
+
+fn assert_probed(records: &[Value]) {
+    for record in records {
+        assert_eq!(record["device"], adapter());
+        let value = record["value"].as_f64().unwrap();
+        assert!(value.is_finite() && value > 0.0, "{record}");
+        if record["unit"] == "%" {
+            assert_eq!(value, 100.0, "{record}");
+        }
+    }
+    for name in PROBED {
+        let is_of_it = |record: &&Value| record["probe"].as_str().unwrap().starts_with(name);
+        assert!(records.iter().filter(is_of_it).count() >= 2, "{name}");
+    }
+}
+
+#[test]
+fn bench_probes_an_adapter() {
+    let arguments = ["bench", "--probes", "--device", adapter()];
+    let sandbox = Sandbox::new();
+    assert_probed(&sandbox.json_lines(&[&arguments[..], &["--format", "json"]].concat()));
+}
+
+#[test]
+fn bench_writes_the_probes_of_an_adapter_beside_its_networks() {
+    let sizes =
+        "--cells rnn --batches 2 --times 5 --hiddens 4 --steps 1 --implementations gatefold";
+    let page = "--format json --markdown bench.md";
+    let arguments = format!("bench --device {} {sizes} {page}", adapter());
+    let sandbox = Sandbox::new();
+    let records = sandbox.json_lines(&arguments.split(' ').collect::<Vec<_>>());
+    let (probes, networks): (Vec<_>, Vec<_>) = records
+        .into_iter()
+        .partition(|record| record["probe"].is_string());
+    assert_eq!(networks.len(), 2);
+    assert_probed(&probes);
+    let page = sandbox.read("bench.md");
+    let (networks, table) = page.split_once("\n### Probes\n").unwrap();
+    assert!(networks.contains("2 × 5 × 16 × 4"), "{page}");
+    // A header and a rule before them.
+    let lines = table.lines().filter(|line| line.starts_with('|')).count();
+    assert_eq!(lines, 2 + probes.len(), "{page}");
+}
+
 #[test]
 fn bench_refuses_what_it_cannot_measure() {
     for (arguments, said) in [
@@ -1383,6 +1440,7 @@ fn bench_refuses_what_it_cannot_measure() {
         ("--implementations keras", "gatefold, burn"),
         ("--batches 65536 --times 65536", "tokens a step"),
         ("--markdown nowhere/bench.md", "there is no folder"),
+        ("--probes", "the CPU has no probes"),
         ("--markdown data", "a folder, not a file"),
     ] {
         let arguments = format!("bench --device cpu {arguments}");

@@ -5,10 +5,12 @@
 //! | [`launches`] | kernel launches, counted |
 //! | [`work`] | the least that a recurrent layer has to compute and move |
 //! | [`peaks`] | what an adapter can compute and move at most, measured |
+//! | [`probes`] | what docs/kernels.md assumes of a GPU, measured |
 
 mod burn_network;
 pub mod launches;
 pub mod peaks;
+pub mod probes;
 mod timing;
 pub mod work;
 

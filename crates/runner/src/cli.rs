@@ -389,6 +389,9 @@ pub struct BenchArgs {
     /// Steps to measure, of each kind and after warming up
     #[arg(long, value_name = "N", value_parser = at_least_one(), default_value = "10")]
     pub steps: u32,
+    /// Measure what a GPU's cores, caches, barriers and dispatches do instead, in seconds; --markdown does both
+    #[arg(long)]
+    pub probes: bool,
     #[command(flatten)]
     pub format: FormatArgs,
     /// Also write a Markdown page, to send in or to keep

@@ -17,12 +17,17 @@ pub(super) struct Timing {
 
 impl Timing {
     pub fn median_ms(&self) -> f64 {
-        let middle = self.milliseconds.len() / 2;
-        if self.milliseconds.len() % 2 == 1 {
-            self.milliseconds[middle]
-        } else {
-            (self.milliseconds[middle - 1] + self.milliseconds[middle]) / 2.0
-        }
+        median(&self.milliseconds)
+    }
+}
+
+/// The median of sorted numbers.
+pub(super) fn median(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        (sorted[middle - 1] + sorted[middle]) / 2.0
     }
 }
 

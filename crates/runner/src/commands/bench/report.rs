@@ -4,18 +4,24 @@ use std::fmt::Debug;
 
 use comfy_table::presets;
 use gatefold::bench::peaks::Peaks;
+use gatefold::bench::probes::{self, Probe};
 use gatefold::bench::work::necessary;
 use gatefold::bench::{Implementation, Record};
 use gatefold::device::ComputeDevice;
+use itertools::Itertools;
 
 use crate::output::render_table;
 
-/// What the table's columns mean.
-pub const LEGEND: &str = "\
+/// What the columns of the networks' table mean.
+const LEGEND: &str = "\
 A step takes B sequences of T tokens; D is the size of a token's vector, H the hidden size. `faster` is
 how many of our steps fit into one of Burn's. `copying` and `arithmetic` are the shares of the adapter's
 peaks that the step reaches at least, counting nothing but what the recurrent layer has to move and to
 compute.";
+
+/// What the columns of the probes' table mean.
+const PROBES_LEGEND: &str = "\
+The last columns hold what follows for three GPUs from the assumptions, A1 to A10, of docs/kernels.md.";
 
 const HEADER: [&str; 10] = [
     "cell",
@@ -30,6 +36,16 @@ const HEADER: [&str; 10] = [
     "arithmetic",
 ];
 
+const PROBES_HEADER: [&str; 7] = [
+    "probe",
+    "measured",
+    "unit",
+    "assumption",
+    "M2",
+    "Iris Xe",
+    "RTX 3050",
+];
+
 const UNKNOWN: &str = "–";
 
 /// The measurements of one device.
@@ -37,17 +53,42 @@ pub struct Report {
     pub selected: ComputeDevice,
     pub peaks: Peaks,
     pub records: Vec<Record>,
+    pub probes: Vec<probes::Record>,
+}
+
+/// What the columns of all tables mean.
+pub fn legends(reports: &[Report]) -> String {
+    let networks = reports.iter().any(|report| !report.records.is_empty());
+    let probes = reports.iter().any(|report| !report.probes.is_empty());
+    [(networks, LEGEND), (probes, PROBES_LEGEND)]
+        .into_iter()
+        .filter_map(|(is_needed, legend)| is_needed.then_some(legend))
+        .join("\n\n")
 }
 
 impl Report {
     pub fn text(&self) -> String {
-        let table = self.table(presets::UTF8_FULL_CONDENSED);
-        format!("{}{}\n{table}", self.selected, self.facts())
+        let tables = self.tables(presets::UTF8_FULL_CONDENSED, "Probes\n");
+        format!("{}{}\n{tables}", self.selected, self.facts())
     }
 
     pub fn markdown(&self) -> String {
-        let table = self.table(presets::ASCII_MARKDOWN);
-        format!("## {}\n{}\n\n{table}\n", self.selected, self.facts())
+        let tables = self.tables(presets::ASCII_MARKDOWN, "### Probes\n\n");
+        format!("## {}\n{}\n\n{tables}\n", self.selected, self.facts())
+    }
+
+    /// The tables that hold something, the probes' below `heading`.
+    fn tables(&self, style: &str, heading: &str) -> String {
+        let networks = (!self.records.is_empty()).then(|| {
+            let rows = self.records.iter().map(|record| self.row(record)).collect();
+            render_table(&HEADER, rows, 4, style)
+        });
+        let probes = (!self.probes.is_empty()).then(|| {
+            let rows = self.probes.iter().map(|record| row_of(&record.probe));
+            let table = render_table(&PROBES_HEADER, rows.collect(), 1, style);
+            format!("{heading}{table}")
+        });
+        networks.into_iter().chain(probes).join("\n\n")
     }
 
     /// Lines of what is known of the device beside its name.
@@ -68,11 +109,6 @@ impl Report {
         .flatten()
         .map(|fact| format!("\n- {fact}"))
         .collect()
-    }
-
-    fn table(&self, style: &str) -> String {
-        let rows = self.records.iter().map(|record| self.row(record)).collect();
-        render_table(&HEADER, rows, 4, style)
     }
 
     fn row(&self, record: &Record) -> Vec<String> {
@@ -118,6 +154,27 @@ impl Report {
             .flatten()
             .map(|other| other.median_ms / record.median_ms)
     }
+}
+
+/// A row of the probes' table.
+fn row_of(probe: &Probe) -> Vec<String> {
+    let assumed = match probe.assumed {
+        Some(assumed) => [assumed.m2, assumed.iris_xe, assumed.rtx_3050].map(short),
+        None => [UNKNOWN; 3].map(String::from),
+    };
+    let words = [
+        probe.probe.clone(),
+        short(probe.value),
+        probe.unit.into(),
+        probe.assumption.into(),
+    ];
+    words.into_iter().chain(assumed).collect()
+}
+
+/// A number with three digits that count, or all before the point.
+fn short(number: f64) -> String {
+    let digits = (2.0 - number.abs().max(1e-3).log10().floor()).clamp(0.0, 5.0);
+    format!("{number:.*}", digits as usize)
 }
 
 /// The name of a variant.
