@@ -61,10 +61,10 @@ fn a_step_takes_few_dispatches_however_long_the_sequence() {
         let layer = StackConfig::new(cell, 16, 64).init(&device);
         let walk = || layer.forward(input.clone(), None, None).last;
         let (forward, step) = match cell {
-            Cell::Rnn => (4, 47),
-            Cell::Lstm => (4, 48),
-            Cell::Gru => (4, 49),
-            Cell::MinGru => (4, 42),
+            Cell::Rnn => (3, 17),
+            Cell::Lstm => (3, 17),
+            Cell::Gru => (3, 18),
+            Cell::MinGru => (3, 18),
         };
         let found = launches(&device, walk);
         let [short, long] = [256, 1024].map(|time| training_step(cell, time, &device));

@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_cubecl::cubecl::logging::{LaunchObservation, LaunchObserver};
 use gatefold_kernels::{
-    AdamStep, Cell, Direction, Moments, Projections, RecurrentWeights, State, Tokens, adam,
-    embedding, fused, linear, simple_rnn,
+    AdamParameter, AdamStep, Cell, Direction, Moments, Projections, RecurrentWeights, State,
+    Tokens, adam, embedding, fused, linear, simple_rnn,
 };
 use gpu::gpu;
 use ndarray::ndarray;

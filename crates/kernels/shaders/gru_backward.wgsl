@@ -44,7 +44,9 @@ fn main(
         if (follows(step, end_step)) {
             d_hidden += hidden_gradient(tile, step + 1u, local, first_unit);
         }
-        workgroupBarrier();
+        if (!APART) {
+            workgroupBarrier();
+        }
         var at_step: GruStep;
         at_step.reset_gate = kept[0];
         at_step.update_gate = kept[1];

@@ -49,7 +49,9 @@ fn main(
         if (follows(step, end_step)) {
             d_hidden += hidden_gradient(tile, step + 1u, local, first_unit);
         }
-        workgroupBarrier();
+        if (!APART) {
+            workgroupBarrier();
+        }
         let at_step = lstm_kept(kept[0], kept[1], kept[2], kept[3], previous_cell);
         let d = lstm_step_backward(at_step, previous_cell, d_hidden + d_output, d_cell);
         d_hidden = select(d_hidden, vec4f(), live);

@@ -38,7 +38,9 @@ fn main(
         if (follows(step, end_step)) {
             d_hidden += hidden_gradient(tile, step + 1u, local, first_unit);
         }
-        workgroupBarrier();
+        if (!APART) {
+            workgroupBarrier();
+        }
         let d = select(vec4f(), simple_rnn_step_backward(hidden, d_hidden + d_output), live);
         d_hidden = select(d_hidden, vec4f(), live);
         publish_gradient(local, array<vec4f, 4>(d, vec4f(), vec4f(), vec4f()));

@@ -2,6 +2,7 @@
 // workgroup memory.
 
 const FUSED = true;
+const APART = {{ apart }}; // whether a walk back adds sums in memory of their own
 const EXCHANGED = {{ exchange }}u; // of a tile
 
 var<workgroup> exchange: array<vec4f, {{ exchange }}u * {{ groups }}u>;

@@ -8,9 +8,13 @@ fn add_column(sums: ptr<function, array<vec4f, 4>>, at: u32, exchanged: u32) {
     (*sums)[3] = fma(vec4f(weights.w), d, (*sums)[3]);
 }
 
-// The four slices' sums for a unit, added through workgroup memory: `four` names the invocation's units.
-fn add_slices(sums: array<vec4f, 4>, published: u32, four: u32, slice: u32, fours: u32, lane: u32) -> vec4f {
-    workgroupBarrier();
+// The four slices' sums for a unit, added through workgroup memory: `four` names the invocation's units. Where they
+// have memory of their own, nobody waits for the others to have read the gradients.
+fn add_slices(sums: array<vec4f, 4>, gradients: u32, four: u32, slice: u32, fours: u32, lane: u32) -> vec4f {
+    let published = gradients + select(0u, 4u * UNITS, APART);
+    if (!APART) {
+        workgroupBarrier();
+    }
     if (four < fours) {
         let first = published + (slice * fours + four) * 4u;
         exchange[first] = sums[0];

@@ -2,6 +2,7 @@
 // of the others from the memory that the dispatch before filled, as many at a time.
 
 const FUSED = false;
+const APART = false;
 const EXCHANGED = {{ exchange }}u; // of a tile
 
 var<workgroup> exchange: array<vec4f, {{ exchange }}u * {{ groups }}u>;

@@ -54,6 +54,7 @@ impl Limits {
             product,
             hidden,
             groups,
+            apart: false,
             heartbeat: self.heartbeat(),
         };
         if !cell.has_recurrent_weight() {
@@ -61,8 +62,14 @@ impl Limits {
         }
         let fused = walk(Product::Fused, 1);
         let worth_it = hidden <= 256 || hidden <= 512 && batch.div_ceil(ROWS) <= 8;
-        if worth_it && self.fit(&fused, pass) {
-            return fused;
+        let apart = Walk {
+            apart: pass == Pass::Backward,
+            ..fused
+        };
+        for fused in [apart, fused] {
+            if worth_it && self.fit(&fused, pass) {
+                return fused;
+            }
         }
         // The tiles of a workgroup share the weights that they read.
         let step = walk(Product::Step, 4.min(batch.div_ceil(ROWS)));

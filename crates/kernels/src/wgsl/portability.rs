@@ -92,11 +92,12 @@ fn walks(cell: Cell, hidden: usize) -> impl Iterator<Item = Walk> {
         false => &[(Product::None, 1)],
     };
     let walks = ways.iter().flat_map(move |&(product, groups)| {
-        BOTH.map(|heartbeat| Walk {
+        pairs().map(move |[heartbeat, apart]| Walk {
             cell,
             product,
             hidden,
             groups,
+            apart: apart && product == Product::Fused,
             heartbeat,
         })
     });

@@ -33,6 +33,8 @@ pub(super) struct Walk {
     pub hidden: usize,
     /// Tiles of a workgroup.
     pub groups: usize,
+    /// Whether a fused walk back adds sums in workgroup memory of their own, with half the barriers.
+    pub apart: bool,
     /// Whether the workgroups that come to their end are counted.
     pub heartbeat: bool,
 }
@@ -154,6 +156,7 @@ impl Walk {
     pub fn exchange(&self, pass: Pass) -> usize {
         match (self.product, pass) {
             (Product::Fused, Pass::Forward) => 2 * units(self.hidden),
+            (Product::Fused, Pass::Backward) if self.apart => 8 * units(self.hidden),
             (Product::Fused, Pass::Backward) => 4 * units(self.hidden),
             (Product::Step, Pass::Forward) => self.lanes(),
             (Product::Step, Pass::Backward) => 4 * self.lanes(),
@@ -170,6 +173,7 @@ impl Walk {
         SourceTemplate::new(numbered(source))
             .register("gates", cell.gates().to_string())
             .register("groups", self.groups.to_string())
+            .register("apart", self.apart.to_string())
             .register("lanes", self.lanes().to_string())
             .register("exchange", self.exchange(pass).to_string())
             .register("recorded", cell.gradients().to_string())

@@ -69,7 +69,7 @@ pub(super) fn of(
     let ids = ids.filter(|_| weight.is_some());
     let weight = weight.filter(|_| wanted == Wanted::Input);
     let (rows, columns) = (layer.rows(), layer.columns());
-    let part = timesteps_a_part(batch * time, rows * columns);
+    let part = timesteps_a_part(batch * time, layer.blocks(), rows * columns);
     let parts = (batch * time).div_ceil(part);
 
     let mut shapes = vec![Shape::from([parts, rows, columns])];
@@ -146,12 +146,13 @@ pub(super) fn of(
     }
 }
 
-/// Into how many timesteps a sum over all of them is cut, whole turns of the kernel, for `size` results: 64 parts
-/// keep a GPU busy, and their results stay within 8 MiB.
-fn timesteps_a_part(timesteps: usize, size: usize) -> usize {
+/// Into how many timesteps a sum over all of them is cut, whole turns of the kernel, for `size` results in so many
+/// blocks: enough workgroups to keep a GPU busy, few parts to add, and no more than 32 MiB of their results.
+fn timesteps_a_part(timesteps: usize, blocks: usize, size: usize) -> usize {
+    const WORKGROUPS: usize = 512;
     const PARTS: usize = 64;
-    const VALUES: usize = 1 << 21;
-    let parts = (VALUES / size).clamp(1, PARTS);
+    const VALUES: usize = 1 << 23;
+    let parts = (WORKGROUPS / blocks).min(VALUES / size).clamp(1, PARTS);
     timesteps.div_ceil(parts).next_multiple_of(64)
 }
 
@@ -161,12 +162,13 @@ mod tests {
 
     #[test]
     fn sums_are_cut_into_parts_whose_results_stay_small() {
-        let lesson = 81 * 256;
-        assert_eq!(timesteps_a_part(128 * 256, lesson), 512);
-        assert_eq!(timesteps_a_part(128 * 1024, lesson), 2048);
-        assert_eq!(timesteps_a_part(5, lesson), 64);
-        // Five parts at H 256 and D 128.
-        assert_eq!(timesteps_a_part(128 * 256, 385 * 1024), 6592);
-        assert_eq!(timesteps_a_part(1000, 1 << 30), 1024);
+        let lesson = |timesteps| timesteps_a_part(timesteps, 2, 81 * 256);
+        assert_eq!(lesson(128 * 256), 512);
+        assert_eq!(lesson(128 * 1024), 2048);
+        assert_eq!(lesson(5), 64);
+        // 16 parts at H 256 and D 128, of 32 blocks each.
+        assert_eq!(timesteps_a_part(128 * 256, 32, 385 * 1024), 2048);
+        assert_eq!(timesteps_a_part(1000, 1, 1 << 30), 1024);
+        assert_eq!(timesteps_a_part(1000, 10_000, 1), 1024);
     }
 }
