@@ -2,9 +2,7 @@
 
 use std::array::from_fn;
 
-use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::Shape;
 
 use super::buffers;
 use super::tensors::{Float, as_i32, integers, read_lengths, slice, tensor, values};
@@ -82,97 +80,49 @@ pub(super) fn backward<C: Timestep>(
 ) -> WalkGradients<Flex> {
     let [batch, time, size] = walked.hidden_states.shape().dims();
     let width = C::GATES * size;
-    let (previous_width, split_width) = (C::previous_width(size), C::split_width(size));
     let lengths = read_lengths(walked.lengths, time);
     let weight = contiguous(walked.recurrent_weight);
     let hidden_states = walked.hidden_states.to_contiguous();
-    let saved = contiguous(walked.saved);
+    let mut saved = match walked.saved.into_option() {
+        Some(saved) => buffers::take_from(saved),
+        None => buffers::take(batch * time * width),
+    };
     let initial_hidden = walked.initial_hidden.to_contiguous();
     let initial_cell = contiguous(walked.initial_cell);
     let d_hidden_states = contiguous(output_gradients.hidden_states);
-    let mut previous = buffers::take(batch * time * previous_width);
-    let mut d_projections = buffers::take(batch * time * width);
-    let mut d_split = buffers::take(batch * time * split_width);
     let mut d_hidden = values(&output_gradients.final_hidden);
     let mut d_cell = values_or_none(output_gradients.final_cell);
 
-    let written = [
-        &mut previous,
-        &mut d_projections,
-        &mut d_split,
-        &mut d_hidden,
-        &mut d_cell,
-    ];
+    let written = [&mut saved, &mut d_hidden, &mut d_cell];
     let rows = parts(written, batch)
         .enumerate()
-        .map(
-            |(row, [previous, d_projections, d_split, d_hidden, d_cell])| BackwardRow {
-                length: lengths[row],
-                saved: part(slice_or_none(&saved), row, batch),
-                hidden_states: part(slice(&hidden_states), row, batch),
-                initial_hidden: part(slice(&initial_hidden), row, batch),
-                initial_cell: part(slice_or_none(&initial_cell), row, batch),
-                d_hidden_states: part(slice_or_none(&d_hidden_states), row, batch),
-                previous,
-                d_projections,
-                d_split,
-                d_hidden,
-                d_cell,
-            },
-        )
+        .map(|(row, [saved, d_hidden, d_cell])| BackwardRow {
+            length: lengths[row],
+            saved,
+            hidden_states: part(slice(&hidden_states), row, batch),
+            initial_hidden: part(slice(&initial_hidden), row, batch),
+            initial_cell: part(slice_or_none(&initial_cell), row, batch),
+            d_hidden_states: part(slice_or_none(&d_hidden_states), row, batch),
+            d_hidden,
+            d_cell,
+        })
         .collect();
     let sizes = Sizes {
         hidden: size,
         direction,
     };
-    walk::backward::<C>(sizes, slice_or_none(&weight), rows);
+    let mut d_weight = walk::backward::<C>(sizes, slice_or_none(&weight), rows);
     buffers::give(hidden_states);
-    saved.into_iter().for_each(buffers::give);
     d_hidden_states.into_iter().for_each(buffers::give);
 
-    let projections = tensor(d_projections, [batch, time, width]);
-    let [recurrent_weight, recurrent_bias] = match C::CELL.has_recurrent_weight() {
-        false => [Optional::Absent, Optional::Absent],
-        true => weight_gradients::<C>(
-            tensor(previous, [batch * time, previous_width]),
-            &projections,
-            tensor(d_split, [batch * time, split_width]),
-        ),
-    };
+    let d_bias = d_weight.split_off(d_weight.len().min(size * width));
     WalkGradients {
-        projections,
-        recurrent_weight,
-        recurrent_bias,
+        projections: tensor(saved, [batch, time, width]),
+        recurrent_weight: given(d_weight, [size, width]),
+        recurrent_bias: given(d_bias, [width]),
         initial_hidden: tensor(d_hidden, [batch, size]),
         initial_cell: given(d_cell, [batch, size]),
     }
-}
-
-/// The gradients of the recurrent weights `[H, G·H]` and of the recurrent bias: a sum over B·T rows of what each
-/// started from times its gradients.
-fn weight_gradients<C: Timestep>(
-    previous: Float,
-    d_projections: &Float,
-    d_split: Float,
-) -> [Optional<Flex>; 2] {
-    let [rows, _] = previous.shape().dims();
-    let [_, split_width] = d_split.shape().dims();
-    let [_, _, width] = d_projections.shape().dims();
-    let d_projections = Flex::float_reshape(d_projections.clone(), Shape::from([rows, width]));
-    let product = |gradients| {
-        let transposed = Flex::float_transpose(previous.clone());
-        Flex::float_matmul(transposed, gradients)
-    };
-    let mut sums = product(d_projections.narrow(1, 0, width - split_width));
-    let mut bias = Optional::Absent;
-    if C::SPLITS_GRADIENT {
-        sums = Flex::float_cat(vec![sums, product(d_split.clone())], 1);
-        let sum = sums.narrow(0, split_width, 1);
-        bias = Optional::Given(sum.reshape(Shape::from([width])));
-    }
-    buffers::give(previous);
-    buffers::give(d_split);
-    [Optional::Given(sums.narrow(0, 0, width / C::GATES)), bias]
 }
 
 /// A row's part of a batch's values.
