@@ -2,6 +2,7 @@
 
 mod activations;
 mod adam;
+mod aligned;
 mod batch;
 mod buffers;
 mod embedding;
@@ -13,6 +14,7 @@ mod stepper;
 mod tensors;
 mod timestep;
 mod walk;
+mod weight_gradient;
 
 use burn::backend::Flex;
 use burn::backend::ops::ModuleOps;

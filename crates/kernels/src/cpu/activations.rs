@@ -3,11 +3,22 @@
 
 use pulp::Simd;
 
-/// A quotient whose division is still to come. Denominators lie in [1, 2].
+/// A quotient whose division is still to come. The product of those that are divided together must be a normal
+/// number; those of the activations lie in [1, 2].
 #[derive(Clone, Copy)]
 pub(super) struct Quotient<S: Simd> {
     numerator: S::f32s,
     denominator: S::f32s,
+}
+
+impl<S: Simd> Quotient<S> {
+    #[inline(always)]
+    pub fn new(numerator: S::f32s, denominator: S::f32s) -> Self {
+        Self {
+            numerator,
+            denominator,
+        }
+    }
 }
 
 /// The values of N quotients by one division, a processor's slowest operation by far: the product of all

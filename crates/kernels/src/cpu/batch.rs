@@ -2,9 +2,7 @@
 
 use std::array::from_fn;
 
-use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::Shape;
 
 use super::buffers;
 use super::tensors::{Float, as_i32, integers, read_lengths, slice, tensor, values};
@@ -80,11 +78,13 @@ pub(super) fn backward<C: Timestep>(
 ) -> WalkGradients<Flex> {
     let [batch, time, size] = walked.hidden_states.shape().dims();
     let width = C::GATES * size;
-    let (previous_width, split_width) = (C::previous_width(size), C::split_width(size));
     let lengths = read_lengths(walked.lengths, time);
     let weight = contiguous(walked.recurrent_weight);
     let hidden_states = walked.hidden_states.to_contiguous();
-    let saved = contiguous(walked.saved);
+    let mut saved = match walked.saved.into_option() {
+        Some(saved) => buffers::take_from(saved),
+        None => buffers::take(batch * time * width),
+    };
     let has_initial = walked.initial_hidden.as_option().is_some();
     let states = |there: bool| if there { batch * size } else { 0 };
     let or_zeros = |given: Optional<Flex>, there| match given.as_option() {
@@ -94,55 +94,33 @@ pub(super) fn backward<C: Timestep>(
     let initial_hidden = or_zeros(walked.initial_hidden, true);
     let initial_cell = or_zeros(walked.initial_cell, C::HAS_CELL);
     let d_hidden_states = contiguous(output_gradients.hidden_states);
-    let mut previous = buffers::take(batch * time * previous_width);
-    let mut d_projections = buffers::take(batch * time * width);
-    let mut d_split = buffers::take(batch * time * split_width);
     let mut d_hidden = or_zeros(output_gradients.final_hidden, true);
     let mut d_cell = or_zeros(output_gradients.final_cell, C::HAS_CELL);
 
-    let written = [
-        &mut previous,
-        &mut d_projections,
-        &mut d_split,
-        &mut d_hidden,
-        &mut d_cell,
-    ];
+    let written = [&mut saved, &mut d_hidden, &mut d_cell];
     let rows = parts(written, batch)
         .enumerate()
-        .map(
-            |(row, [previous, d_projections, d_split, d_hidden, d_cell])| BackwardRow {
-                length: lengths[row],
-                saved: part(slice_or_none(&saved), row, batch),
-                hidden_states: part(slice(&hidden_states), row, batch),
-                initial_hidden: part(&initial_hidden, row, batch),
-                initial_cell: part(&initial_cell, row, batch),
-                d_hidden_states: part(slice_or_none(&d_hidden_states), row, batch),
-                previous,
-                d_projections,
-                d_split,
-                d_hidden,
-                d_cell,
-            },
-        )
+        .map(|(row, [saved, d_hidden, d_cell])| BackwardRow {
+            length: lengths[row],
+            saved,
+            hidden_states: part(slice(&hidden_states), row, batch),
+            initial_hidden: part(&initial_hidden, row, batch),
+            initial_cell: part(&initial_cell, row, batch),
+            d_hidden_states: part(slice_or_none(&d_hidden_states), row, batch),
+            d_hidden,
+            d_cell,
+        })
         .collect();
     let sizes = Sizes {
         hidden: size,
         direction,
     };
-    walk::backward::<C>(sizes, slice_or_none(&weight), rows);
+    let mut d_weight = walk::backward::<C>(sizes, slice_or_none(&weight), rows);
     buffers::give(hidden_states);
-    saved.into_iter().for_each(buffers::give);
     d_hidden_states.into_iter().for_each(buffers::give);
 
-    let projections = tensor(d_projections, [batch, time, width]);
-    let [recurrent_weight, recurrent_bias] = match C::CELL.has_recurrent_weight() {
-        false => [Optional::Absent, Optional::Absent],
-        true => weight_gradients::<C>(
-            tensor(previous, [batch * time, previous_width]),
-            &projections,
-            tensor(d_split, [batch * time, split_width]),
-        ),
-    };
+    let d_bias = d_weight.split_off(d_weight.len().min(size * width));
+    let projections = tensor(saved, [batch, time, width]);
     let [input, input_weight, bias] = walked.projections.gradients(projections);
     let state = |state| match has_initial {
         true => given(state, [batch, size]),
@@ -155,38 +133,11 @@ pub(super) fn backward<C: Timestep>(
         },
         input_weight,
         bias,
-        recurrent_weight,
-        recurrent_bias,
+        recurrent_weight: given(d_weight, [size, width]),
+        recurrent_bias: given(d_bias, [width]),
         initial_hidden: state(d_hidden),
         initial_cell: state(d_cell),
     }
-}
-
-/// The gradients of the recurrent weights `[H, G·H]` and of the recurrent bias: a sum over B·T rows of what each
-/// started from times its gradients.
-fn weight_gradients<C: Timestep>(
-    previous: Float,
-    d_projections: &Float,
-    d_split: Float,
-) -> [Optional<Flex>; 2] {
-    let [rows, _] = previous.shape().dims();
-    let [_, split_width] = d_split.shape().dims();
-    let [_, _, width] = d_projections.shape().dims();
-    let d_projections = Flex::float_reshape(d_projections.clone(), Shape::from([rows, width]));
-    let product = |gradients| {
-        let transposed = Flex::float_transpose(previous.clone());
-        Flex::float_matmul(transposed, gradients)
-    };
-    let mut sums = product(d_projections.narrow(1, 0, width - split_width));
-    let mut bias = Optional::Absent;
-    if C::SPLITS_GRADIENT {
-        sums = Flex::float_cat(vec![sums, product(d_split.clone())], 1);
-        let sum = sums.narrow(0, split_width, 1);
-        bias = Optional::Given(sum.reshape(Shape::from([width])));
-    }
-    buffers::give(previous);
-    buffers::give(d_split);
-    [Optional::Given(sums.narrow(0, 0, width / C::GATES)), bias]
 }
 
 /// A row's part of a batch's values.

@@ -68,6 +68,19 @@ pub(super) fn take(length: usize) -> Vec<f32> {
     buffer
 }
 
+/// The values of `tensor`: its own memory if nobody else holds it, else a copy.
+pub(super) fn take_from(tensor: FloatTensor<Flex>) -> Vec<f32> {
+    if tensor.is_unique() && tensor.as_slice::<f32>().is_some() {
+        let values = tensor.into_data().try_into_vec::<f32>();
+        return values.expect("32-bit floats");
+    }
+    let tensor = tensor.to_contiguous();
+    let values = tensor.as_slice::<f32>().expect("contiguous 32-bit floats");
+    let mut copy = take(values.len());
+    copy.copy_from_slice(values);
+    copy
+}
+
 /// Keeps the memory of `tensor` if nobody else holds it.
 pub(super) fn give(tensor: FloatTensor<Flex>) {
     let length = tensor.shape().num_elements();

@@ -5,13 +5,14 @@
 
 use pulp::Simd;
 
+use super::aligned::Aligned;
 use super::timestep::Timestep;
 
 /// A matrix `[K, N]` as the product reads it: panel after panel of two vectors of columns, each row by
 /// row; N is padded with zeros to whole panels.
 #[derive(Clone, Debug)]
 pub(super) struct Packed {
-    values: Vec<f32>,
+    values: Aligned,
     /// K.
     rows: usize,
     /// N, padded.
@@ -23,7 +24,7 @@ impl Packed {
     pub fn new<S: Simd>(rows: usize, columns: usize, panel: impl Fn(usize, &mut [f32])) -> Self {
         let width = 2 * S::F32_LANES;
         let panels = columns.div_ceil(width);
-        let mut values = vec![0.0; panels * rows * width];
+        let mut values = Aligned::zeros(panels * rows * width);
         if rows > 0 {
             for (i, to) in values.chunks_exact_mut(rows * width).enumerate() {
                 panel(i * width, to);
@@ -52,7 +53,10 @@ pub(super) fn columns(matrix: &[f32], n: usize) -> impl Fn(usize, &mut [f32]) {
 /// `out[i] = left(i) · packed` for `count` rows: `left(i)` has K values, `out` is `[count, N]`.
 ///
 /// Rows go through in blocks: eight rows by two vectors, sixteen sums, where there are 32 registers, else
-/// six rows; a multiply-add's latency wants eight sums or more, so that fewer rows take more panels.
+/// six rows; a multiply-add's latency wants eight sums or more, so that fewer rows take more panels. All rows take a
+/// panel before the next one comes: it is in the first cache for all but the first block. `back`: from the last panel
+/// to the first. Where every other product of the same matrix goes back, it finds in the first cache what the one before
+/// has left there, of a matrix that doesn't fit.
 #[inline(always)]
 pub(super) fn product<'a, S: Simd>(
     simd: S,
@@ -60,34 +64,51 @@ pub(super) fn product<'a, S: Simd>(
     left: impl Fn(usize) -> &'a [f32] + Copy,
     packed: &Packed,
     out: &mut [f32],
+    back: bool,
 ) {
-    let mut row = 0;
-    if S::REGISTER_COUNT >= 32 {
-        while row + 8 <= count {
-            rows::<S, 8, 1>(simd, row, left, packed, out);
-            row += 8;
+    let panels = packed.columns / (2 * S::F32_LANES);
+    let mut whole = 0;
+    let most = if S::REGISTER_COUNT >= 32 { 8 } else { 6 };
+    for i in 0..panels {
+        let panel = if back { panels - 1 - i } else { i };
+        let mut row = 0;
+        while row + most <= count {
+            if S::REGISTER_COUNT >= 32 {
+                rows::<S, 8, 1>(simd, row, panel, left, packed, out);
+            } else {
+                rows::<S, 6, 1>(simd, row, panel, left, packed, out);
+            }
+            row += most;
         }
-    } else {
-        while row + 6 <= count {
-            rows::<S, 6, 1>(simd, row, left, packed, out);
-            row += 6;
+        if row + 4 <= count {
+            rows::<S, 4, 1>(simd, row, panel, left, packed, out);
+            row += 4;
         }
+        whole = row;
     }
-    while row + 4 <= count {
-        rows::<S, 4, 1>(simd, row, left, packed, out);
-        row += 4;
-    }
-    while row < count {
-        rows::<S, 1, 4>(simd, row, left, packed, out);
-        row += 1;
+    for row in whole..count {
+        let fours = panels / 4;
+        for i in 0..fours {
+            let panel = 4 * if back { fours - 1 - i } else { i };
+            rows::<S, 1, 4>(simd, row, panel, left, packed, out);
+        }
+        let mut panel = 4 * fours;
+        if panel + 2 <= panels {
+            rows::<S, 1, 2>(simd, row, panel, left, packed, out);
+            panel += 2;
+        }
+        if panel < panels {
+            rows::<S, 1, 1>(simd, row, panel, left, packed, out);
+        }
     }
 }
 
-/// The product of ROWS rows, PANELS panels at a time.
+/// The product of ROWS rows with PANELS panels.
 #[inline(always)]
 fn rows<'a, S: Simd, const ROWS: usize, const PANELS: usize>(
     simd: S,
     first: usize,
+    panel: usize,
     left: impl Fn(usize) -> &'a [f32] + Copy,
     packed: &Packed,
     out: &mut [f32],
@@ -97,16 +118,7 @@ fn rows<'a, S: Simd, const ROWS: usize, const PANELS: usize>(
         block[row] = &left(first + row)[..packed.rows];
     }
     let out = &mut out[first * packed.columns..][..ROWS * packed.columns];
-    let panels = packed.columns / (2 * S::F32_LANES);
-    let mut panel = 0;
-    while panel + PANELS <= panels {
-        panels_of::<S, ROWS, PANELS>(simd, panel, &block, packed, out);
-        panel += PANELS;
-    }
-    while panel < panels {
-        panels_of::<S, ROWS, 1>(simd, panel, &block, packed, out);
-        panel += 1;
-    }
+    panels_of::<S, ROWS, PANELS>(simd, panel, &block, packed, out);
 }
 
 #[inline(always)]
@@ -262,7 +274,7 @@ mod tests {
             let packed = Packed::new::<S>(k, n, columns(self.right, n));
             let mut out = vec![0.0; count * packed.columns];
             let left = |row: usize| &self.left[row * k..][..k];
-            product(simd, count, left, &packed, &mut out);
+            product(simd, count, left, &packed, &mut out, count % 2 == 1);
             let rows = out.chunks_exact(packed.columns);
             rows.flat_map(|row| row[..n].to_vec()).collect()
         }
@@ -290,7 +302,7 @@ mod tests {
             let rows = padded_gates::<C>(size, weight);
             let packed = Packed::new::<S>(size, C::GATES * padded, rows);
             let mut products = vec![0.0; count * packed.columns];
-            product(simd, count, left, &packed, &mut products);
+            product(simd, count, left, &packed, &mut products, count % 2 == 1);
             let mut plain = vec![f32::NAN; count * C::GATES * padded];
             plain_product::<S, C>(simd, count, left, weight, &mut plain, padded);
             [(products, packed.columns), (plain, C::GATES * padded)].map(|(values, columns)| {

@@ -47,6 +47,8 @@ pub struct Stepper {
     projections: Vec<f32>,
     /// `h U` of all rows.
     products: Vec<f32>,
+    /// Whether its next product goes back.
+    back: bool,
     /// `[B, H]`.
     hidden: Vec<f32>,
     /// `[H]`: where a row of a batch hands its state on, which stays in `states` here.
@@ -129,6 +131,7 @@ impl Stepper {
             batch,
             projections: vec![0.0; batch * input_weight.columns],
             products: vec![0.0; batch * columns],
+            back: false,
             input_weight,
             bias: bias.to_vec(),
             recurrent_weight,
@@ -245,7 +248,14 @@ impl<C: Timestep> WithSimd for Step<'_, C> {
         let ([size, hidden], rows) = (stepper.sizes, stepper.batch);
         let of_input = |row: usize| &input[row * size..][..size];
         let weight = &stepper.input_weight;
-        product(simd, rows, of_input, weight, &mut stepper.projections);
+        product(
+            simd,
+            rows,
+            of_input,
+            weight,
+            &mut stepper.projections,
+            false,
+        );
         let width = stepper.bias.len();
         for row in stepper.projections.chunks_exact_mut(weight.columns) {
             for (value, bias) in row[..width].iter_mut().zip(&stepper.bias) {
@@ -255,7 +265,15 @@ impl<C: Timestep> WithSimd for Step<'_, C> {
         if let Some(packed) = &stepper.recurrent_weight {
             let before = &stepper.states;
             let left = |row: usize| before.hidden_of(row, hidden);
-            product(simd, rows, left, packed, &mut stepper.products);
+            product(
+                simd,
+                rows,
+                left,
+                packed,
+                &mut stepper.products,
+                stepper.back,
+            );
+            stepper.back = !stepper.back;
         }
         let columns = stepper.products.len() / rows;
         for row in 0..rows {

@@ -36,12 +36,12 @@ pub(super) struct Step<S: Simd> {
     pub hidden: S::f32s,
     /// Unused but by the LSTM.
     pub cell: S::f32s,
-    pub saved: [S::f32s; 5],
+    pub saved: [S::f32s; 4],
 }
 
 /// What a step of the backward pass reads.
 pub(super) struct Backward<S: Simd> {
-    pub saved: [S::f32s; 5],
+    pub saved: [S::f32s; 4],
     pub hidden: S::f32s,
     /// The LSTM's cell, or else the hidden state, that the step started from.
     pub previous: S::f32s,
@@ -63,8 +63,9 @@ pub(super) trait Timestep {
     const CELL: Cell;
     /// G.
     const GATES: usize = Self::CELL.gates();
-    /// Values saved a unit and timestep.
-    const SAVED: usize = Self::CELL.saved();
+    /// Values saved a unit and timestep: none, or as many as there are gates, so that their gradients take their place.
+    /// What the backward pass can derive from them and from the states is not among them.
+    const SAVED: usize = Self::GATES;
     /// Whether there is a cell state beside the hidden one; it is saved last.
     const HAS_CELL: bool = Self::CELL.has_cell_state();
     /// Whether the projections and the product with the recurrent weights have different gradients, which
@@ -80,12 +81,6 @@ pub(super) trait Timestep {
         } else {
             0
         }
-    }
-
-    /// Values of a timestep's gradient that the product with the recurrent weights has for itself.
-    #[inline(always)]
-    fn split_width(size: usize) -> usize {
-        usize::from(Self::SPLITS_GRADIENT) * size
     }
 
     /// `x`: projections; `u`: the product with the recurrent weights, and its bias.
@@ -108,6 +103,15 @@ fn sigmoid_slope<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
 #[inline(always)]
 fn tanh_slope<S: Simd>(simd: S, value: S::f32s) -> S::f32s {
     simd.negate_mul_add_e_f32s(value, value, simd.splat_f32s(1.0))
+}
+
+/// `value`, not larger than `size`: what rounding makes of a difference may be.
+#[inline(always)]
+fn within<S: Simd>(simd: S, value: S::f32s, size: S::f32s) -> S::f32s {
+    let value = simd.min_f32s(size, value);
+    // Pulp's own `neg` is not inlined.
+    let minus = simd.sub_f32s(simd.splat_f32s(0.0), size);
+    simd.max_f32s(minus, value)
 }
 
 /// `a · b · slope`, flushed.

@@ -1,8 +1,8 @@
 //! A cell's walk through time on the CPU: a thread owns a tile of rows for the whole sequence.
 //!
 //! Rows are sorted by length, the longest first, so that the live rows of a tile are its first ones, and
-//! nothing is computed for a row past its length. A row's values depend on that row alone: neither the
-//! tiles nor the number of threads change a bit.
+//! nothing is computed for a row past its length. A row's values depend on that row alone, and the tiles that sum the
+//! gradient of the recurrent weights on the shapes alone: the number of threads changes no bit.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -10,10 +10,12 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::aligned::Aligned;
 use super::prefetch::prefetch;
 use super::product::{Packed, plain_product, product};
 use super::simd::arch;
 use super::timestep::{Backward, Timestep};
+use super::weight_gradient::WeightGradient;
 use crate::tensors::Direction;
 
 /// The most rows of a tile: whole blocks of the product, and few enough that the gates of a step stay in the
@@ -94,8 +96,9 @@ pub(super) struct ForwardRow<'a> {
 /// A row of the batch in the backward pass.
 pub(super) struct BackwardRow<'a> {
     pub length: usize,
-    /// `[T, SAVED·H]`
-    pub saved: &'a [f32],
+    /// `[T, G·H]`: what the forward pass saved, then the gradient of the projections. A cell that saves nothing finds
+    /// whatever it held.
+    pub saved: &'a mut [f32],
     /// `[T, H]`
     pub hidden_states: &'a [f32],
     /// `[H]`
@@ -104,13 +107,6 @@ pub(super) struct BackwardRow<'a> {
     pub initial_cell: &'a [f32],
     /// `[T, H]`, or empty.
     pub d_hidden_states: &'a [f32],
-    /// The hidden state that each timestep started from, `[T, H]`, or `[T, H + 1]` with a last column of ones
-    /// where the cell splits its gradient; whatever it held.
-    pub previous: &'a mut [f32],
-    /// `[T, G·H]`; whatever it held.
-    pub d_projections: &'a mut [f32],
-    /// Where the cell splits its gradient, the recurrent part's own last gate, `[T, H]`; whatever it held.
-    pub d_split: &'a mut [f32],
     /// `[H]`: the gradient of the final state, then of the initial one.
     pub d_hidden: &'a mut [f32],
     /// The same; empty but for the LSTM.
@@ -201,8 +197,13 @@ pub(super) fn forward<C: Timestep>(
     });
 }
 
-/// Walks all rows back. `weight`: `[H, G·H]`, or empty.
-pub(super) fn backward<C: Timestep>(sizes: Sizes, weight: &[f32], mut rows: Vec<BackwardRow<'_>>) {
+/// Walks all rows back. `weight`: `[H, G·H]`, or empty. Returns the gradient of it, of
+/// [`previous_width`](Timestep::previous_width) rows: the last is that of the recurrent bias, where there is one.
+pub(super) fn backward<C: Timestep>(
+    sizes: Sizes,
+    weight: &[f32],
+    mut rows: Vec<BackwardRow<'_>>,
+) -> Vec<f32> {
     rows.sort_by_key(|row| std::cmp::Reverse(row.length));
     let steps = rows.iter().map(|row| row.length).sum();
     let width = C::GATES * sizes.hidden;
@@ -221,14 +222,36 @@ pub(super) fn backward<C: Timestep>(sizes: Sizes, weight: &[f32], mut rows: Vec<
             },
         })
     });
-    each_tile(&mut rows, sizes.work::<C>(steps), |rows| {
-        arch().dispatch(BackwardTile::<C> {
-            sizes,
-            packed,
-            rows,
-            cell: PhantomData,
-        });
-    });
+    let tile = backward_tile(rows.len());
+    // A sum of its own takes as much memory as H timesteps.
+    let longest = rows.first().map_or(0, |row| row.length).max(1);
+    let summed = tile * (4 * sizes.hidden).div_ceil(tile * longest);
+    let gradient = [C::previous_width(sizes.hidden), width];
+    let walk = |rows: &mut [BackwardRow]| {
+        let mut gradient = WeightGradient::zeros(gradient);
+        for rows in rows.chunks_mut(tile) {
+            arch().dispatch(BackwardTile::<C> {
+                sizes,
+                packed,
+                rows,
+                gradient: &mut gradient,
+                cell: PhantomData,
+            });
+        }
+        gradient
+    };
+    let parts = if sizes.work::<C>(steps) < LITTLE {
+        rows.chunks_mut(summed).map(walk).collect()
+    } else {
+        let tiles = rows.par_chunks_mut(summed).with_max_len(1);
+        tiles.map(walk).collect()
+    };
+    WeightGradient::sum(parts, gradient)
+}
+
+/// Rows a tile on the way back. Sums are made tile by tile: it must not depend on the number of threads.
+fn backward_tile(rows: usize) -> usize {
+    rows.div_ceil(2).clamp(4, TILE)
 }
 
 /// Multiply-adds of a walk below which another thread takes longer to wake than it saves.
@@ -305,8 +328,8 @@ fn at_mut(values: &mut [f32], i: usize, width: usize) -> &mut [f32] {
 /// The states of a tile's rows, or their gradients, padded to whole vectors.
 #[derive(Clone, Debug)]
 pub(super) struct States {
-    hidden: Vec<f32>,
-    cell: Vec<f32>,
+    hidden: Aligned,
+    cell: Aligned,
     padded: usize,
 }
 
@@ -314,8 +337,8 @@ impl States {
     pub fn zeros(rows: usize, hidden: usize) -> Self {
         let padded = padded(hidden);
         Self {
-            hidden: vec![0.0; rows * padded],
-            cell: vec![0.0; rows * padded],
+            hidden: Aligned::zeros(rows * padded),
+            cell: Aligned::zeros(rows * padded),
             padded,
         }
     }
@@ -404,7 +427,9 @@ impl<C: Timestep> WithSimd for ForwardTile<'_, '_, C> {
             let before = &states;
             let left = |r: usize| before.hidden_of(r, size);
             match weights {
-                Weights::Packed(packed) => product(simd, live, left, packed, &mut products),
+                Weights::Packed(packed) => {
+                    product(simd, live, left, packed, &mut products, step % 2 == 1)
+                }
                 Weights::Plain(weights) => {
                     plain_product::<S, C>(simd, live, left, weights, &mut products, padded(size));
                 }
@@ -471,6 +496,7 @@ struct BackwardTile<'t, 'a, C> {
     sizes: Sizes,
     packed: &'t Option<Packed>,
     rows: &'t mut [BackwardRow<'a>],
+    gradient: &'t mut WeightGradient,
     cell: PhantomData<C>,
 }
 
@@ -483,52 +509,37 @@ impl<C: Timestep> WithSimd for BackwardTile<'_, '_, C> {
             sizes,
             packed,
             rows,
+            gradient,
             ..
         } = self;
-        let size = sizes.hidden;
-        let (width, saved_width) = (C::GATES * size, C::SAVED * size);
-        let (previous_width, split_width) = (C::previous_width(size), C::split_width(size));
+        let width = C::GATES * sizes.hidden;
         let mut gradients = States::zeros(rows.len(), sizes.hidden);
         let columns = packed.as_ref().map_or(0, |packed| packed.columns);
-        let mut products = vec![0.0; rows.len() * columns];
-        // The gradients of the recurrent product, where they differ from those of the projections.
-        let mut d_recurrent = vec![0.0; rows.len() * split_width * C::GATES];
+        let mut products = Aligned::zeros(rows.len() * columns);
         for (r, row) in rows.iter_mut().enumerate() {
-            row.d_projections[row.length * width..].fill(0.0);
-            row.previous[row.length * previous_width..].fill(0.0);
-            row.d_split[row.length * split_width..].fill(0.0);
+            row.saved[row.length * width..].fill(0.0);
             gradients.set(r, row.d_hidden, row.d_cell);
         }
         let longest = rows.first().map_or(0, |row| row.length);
         for step in (0..longest).rev() {
             let live = rows.partition_point(|row| row.length > step);
+            let first = gradient.room(simd, live);
             for (r, row) in rows[..live].iter_mut().enumerate() {
                 let t = sizes.timestep(step, row.length);
                 let before = (step > 0).then(|| sizes.timestep(step - 1, row.length));
-                let d_recurrent = at_mut(&mut d_recurrent, r, width);
-                row.step::<C, S>(simd, t, before, d_recurrent, gradients.of(r));
+                row.step::<C, S>(simd, t, before, gradient.of(first + r), gradients.of(r));
             }
             // What the gates of the step before need comes while the product is made.
             if step > 0 {
                 let live = rows.partition_point(|row| row.length > step - 1);
                 for row in &rows[..live] {
-                    prefetch(at(
-                        row.saved,
-                        sizes.timestep(step - 1, row.length),
-                        saved_width,
-                    ));
+                    let t = sizes.timestep(step - 1, row.length);
+                    prefetch(at(row.saved, t, width));
                 }
             }
-            let walked = &*rows;
-            let left = |r: usize| {
-                if C::SPLITS_GRADIENT {
-                    return at(&d_recurrent, r, width);
-                }
-                let row: &BackwardRow = &walked[r];
-                at(row.d_projections, sizes.timestep(step, row.length), width)
-            };
             let Some(packed) = packed else { continue };
-            product(simd, live, left, packed, &mut products);
+            let left = |r: usize| gradient.gradients(first + r);
+            product(simd, live, left, packed, &mut products, step % 2 == 1);
             for r in 0..live {
                 let [d_hidden, _] = gradients.of(r);
                 let (products, _) = S::as_simd_f32s(&products[r * columns..][..d_hidden.len()]);
@@ -538,6 +549,7 @@ impl<C: Timestep> WithSimd for BackwardTile<'_, '_, C> {
                 }
             }
         }
+        gradient.add(simd);
         for (r, row) in rows.iter_mut().enumerate() {
             gradients.get(r, row.d_hidden, row.d_cell);
         }
@@ -546,35 +558,44 @@ impl<C: Timestep> WithSimd for BackwardTile<'_, '_, C> {
 
 impl BackwardRow<'_> {
     /// The timestep `t`, from the gradients of the states after it to those of what it reads; `before`: the one
-    /// that it started from.
+    /// that it started from. What it started from and the gradient of its product are kept in `summed`.
     #[inline(always)]
     fn step<C: Timestep, S: Simd>(
         &mut self,
         simd: S,
         t: usize,
         before: Option<usize>,
-        d_recurrent: &mut [f32],
+        summed: [&mut [f32]; 2],
         [d_hidden, d_cell]: [&mut [f32]; 2],
     ) {
         let size = self.d_hidden.len();
-        let saved = at(self.saved, t, C::SAVED * size);
+        let width = C::GATES * size;
         let hidden_states = at(self.hidden_states, t, size);
         let d_hidden_states = at(self.d_hidden_states, t, size);
         let previous_hidden = match before {
             None => self.initial_hidden,
             Some(before) => at(self.hidden_states, before, size),
         };
-        let previous_cell = match before {
-            Some(before) if C::HAS_CELL => at(self.saved, (before + 1) * C::SAVED - 1, size),
-            _ => self.initial_cell,
+        // Only the cell state of the step before is read beside what is saved of this one, and rows go back in time.
+        let (saved, previous_cell) = match before {
+            Some(before) if C::HAS_CELL => {
+                let of_cell = (before + 1) * width - size;
+                let (saved, cell) = if before < t {
+                    let (before, after) = self.saved.split_at_mut(t * width);
+                    (&mut after[..width], &before[of_cell..])
+                } else {
+                    let (saved, before) = self.saved.split_at_mut((t + 1) * width);
+                    let of_cell = of_cell - saved.len();
+                    (&mut saved[t * width..], &before[of_cell..])
+                };
+                (saved, &cell[..size])
+            }
+            _ => (at_mut(self.saved, t, width), self.initial_cell),
         };
-        let previous_width = C::previous_width(size);
-        let kept_previous = at_mut(self.previous, t, previous_width);
+        let [started_from, of_product] = summed;
         if C::SPLITS_GRADIENT {
-            kept_previous[size..].fill(1.0);
+            started_from[size] = 1.0;
         }
-        let d_projections = at_mut(self.d_projections, t, C::GATES * size);
-        let d_split = at_mut(self.d_split, t, size);
         let (d_hidden, _) = S::as_mut_simd_f32s(d_hidden);
         let (d_cell, _) = S::as_mut_simd_f32s(d_cell);
         for v in 0..size.div_ceil(S::F32_LANES) {
@@ -585,9 +606,9 @@ impl BackwardRow<'_> {
             }
             let previous_hidden = load(simd, &previous_hidden[units.of(0)]);
             if C::CELL.has_recurrent_weight() {
-                store(simd, &mut kept_previous[units.of(0)], previous_hidden);
+                store(simd, &mut started_from[units.of(0)], previous_hidden);
             }
-            let mut kept = [simd.splat_f32s(0.0); 5];
+            let mut kept = [simd.splat_f32s(0.0); 4];
             for i in 0..C::SAVED {
                 kept[i] = load(simd, &saved[units.of(i)]);
             }
@@ -606,15 +627,12 @@ impl BackwardRow<'_> {
             d_hidden[v] = d.hidden;
             d_cell[v] = d.cell;
             for gate in 0..C::GATES {
-                store(simd, &mut d_projections[units.of(gate)], d.x[gate]);
-                if C::SPLITS_GRADIENT {
-                    let last = gate + 1 == C::GATES;
-                    let value = if last { d.split } else { d.x[gate] };
-                    store(simd, &mut d_recurrent[units.of(gate)], value);
+                store(simd, &mut saved[units.of(gate)], d.x[gate]);
+                if C::CELL.has_recurrent_weight() {
+                    let splits = C::SPLITS_GRADIENT && gate + 1 == C::GATES;
+                    let value = if splits { d.split } else { d.x[gate] };
+                    store(simd, &mut of_product[units.of(gate)], value);
                 }
-            }
-            if C::SPLITS_GRADIENT {
-                store(simd, &mut d_split[units.of(0)], d.split);
             }
         }
     }

@@ -25,7 +25,7 @@ impl Timestep for MinGru {
             hidden: simd.mul_add_e_f32s(z, simd.sub_f32s(candidate, hidden), hidden),
             cell,
             // Not the candidate: near 1/2 rounding hides on which side of 0 it comes from.
-            saved: [z, x[1], cell, cell, cell],
+            saved: [z, x[1], cell, cell],
         }
     }
 

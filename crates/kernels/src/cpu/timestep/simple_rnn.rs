@@ -10,6 +10,7 @@ pub(in crate::cpu) struct SimpleRnn;
 
 impl Timestep for SimpleRnn {
     const CELL: Cell = Cell::Rnn;
+    const SAVED: usize = 0;
 
     #[inline(always)]
     fn forward<S: Simd>(
@@ -23,7 +24,7 @@ impl Timestep for SimpleRnn {
         Step {
             hidden,
             cell,
-            saved: [cell; 5],
+            saved: [cell; 4],
         }
     }
 
