@@ -20,9 +20,10 @@ fn main(
     let place = min(unit, HIDDEN - 1u);
     let writes = both(tile.present, unit < HIDDEN);
     let end_step = walk_end(tile, local);
+    hold_weights(place, local);
     let state = state_at(tile, place);
 
-    var d_hidden: vec4f;
+    var d_hidden: Rows;
     if (last_part()) {
         d_hidden = read_d_final_hidden(state);
     } else {
@@ -38,7 +39,7 @@ fn main(
         let d_output = read_d_hidden_states(tokens * HIDDEN + place);
         var previous_hidden = read_hidden_states(tokens_at(tile, before(step)) * HIDDEN + place);
         if (step == 0u) {
-            previous_hidden = initial_hidden(tile, place);
+            previous_hidden = initial_hidden(tile, place, local);
         }
 
         if (follows(step, end_step)) {
@@ -54,15 +55,15 @@ fn main(
         at_step.recurrent_candidate = kept[3];
         let d = gru_step_backward(at_step, previous_hidden, d_hidden + d_output);
         d_hidden = select(d_hidden, d.previous_hidden, live);
-        let d_r = select(vec4f(), d.x[0], live);
-        let d_z = select(vec4f(), d.x[1], live);
-        let d_n = select(vec4f(), d.recurrent_candidate, live);
-        publish_gradient(local, array<vec4f, 4>(d_r, d_z, d_n, vec4f()));
+        let d_r = select(Rows(), d.x[0], live);
+        let d_z = select(Rows(), d.x[1], live);
+        let d_n = select(Rows(), d.recurrent_candidate, live);
+        publish_gradient(local, array<Rows, 4>(d_r, d_z, d_n, Rows()));
 
         let columns = tokens * (4u * HIDDEN) + place;
         write_gradients(columns, writes, d_r);
         write_gradients(columns + HIDDEN, writes, d_z);
-        write_gradients(columns + 2u * HIDDEN, writes, select(vec4f(), d.x[2], live));
+        write_gradients(columns + 2u * HIDDEN, writes, select(Rows(), d.x[2], live));
         write_gradients(columns + 3u * HIDDEN, writes, d_n);
         workgroupBarrier();
     }
@@ -74,7 +75,7 @@ fn main(
     for (var t = max(end_step, info.first_step); t < info.end_step; t++) {
         let padded = (tile.rows * info.time + t) * (4u * HIDDEN) + place;
         for (var gate = 0u; gate < 4u; gate++) {
-            write_gradients(padded + gate * HIDDEN, writes, vec4f());
+            write_gradients(padded + gate * HIDDEN, writes, Rows());
         }
     }
     beat(local);

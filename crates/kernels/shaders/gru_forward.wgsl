@@ -18,16 +18,17 @@ fn main(
     let place = min(unit, HIDDEN - 1u);
     let writes = both(tile.present, unit < HIDDEN);
     let end_step = walk_end(tile, local);
+    hold_weights(place, local);
 
-    var hidden = initial_hidden(tile, place);
+    var hidden = initial_hidden(tile, place, local);
     if (info.first_step > 0u) {
         hidden = read_states(state_at(tile, place));
     }
     let bias = packed[BIAS + place];
     let recurrent_bias = packed[RECURRENT_BIAS + place];
     workgroupBarrier();
-    publish_hidden(info.first_step, local, select(vec4f(), hidden, vec4<bool>(unit < HIDDEN)));
-    publish_hidden(info.first_step + 1u, local, vec4f());
+    publish_hidden(info.first_step, local, select(Rows(), hidden, Mask(unit < HIDDEN)));
+    publish_hidden(info.first_step + 1u, local, Rows());
     workgroupBarrier();
 
     var inputs = inputs_at(tokens_at(tile, info.first_step));
@@ -41,8 +42,8 @@ fn main(
         let x_n = read_projections(columns + 2u * HIDDEN);
         inputs = inputs_at(tokens_at(tile, min(step + 1u, info.time - 1u)));
         let product = recurrent_product(tile, step, local, place);
-        let x = array<vec4f, 3>(x_r + bias.x, x_z + bias.y, x_n + bias.z);
-        let u = array<vec4f, 3>(
+        let x = array<Rows, 3>(x_r + bias.x, x_z + bias.y, x_n + bias.z);
+        let u = array<Rows, 3>(
             product[0] + recurrent_bias.x,
             product[1] + recurrent_bias.y,
             product[2] + recurrent_bias.z,
@@ -53,18 +54,18 @@ fn main(
             publish_hidden(step + 1u, local, hidden);
         }
         let at = tokens * HIDDEN + place;
-        write_hidden_states(at, writes, select(vec4f(), hidden, live));
+        write_hidden_states(at, writes, select(Rows(), hidden, live));
         keep(
             at,
             writes,
-            array<vec4f, 4>(next.reset_gate, next.update_gate, next.candidate, next.recurrent_candidate),
+            array<Rows, 4>(next.reset_gate, next.update_gate, next.candidate, next.recurrent_candidate),
         );
         workgroupBarrier();
     }
 
     write_states(state_at(tile, place), writes, hidden);
     for (var t = max(end_step, info.first_step); t < info.end_step; t++) {
-        write_hidden_states((tile.rows * info.time + t) * HIDDEN + place, writes, vec4f());
+        write_hidden_states((tile.rows * info.time + t) * HIDDEN + place, writes, Rows());
     }
     beat(local);
 }

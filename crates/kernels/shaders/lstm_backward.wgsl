@@ -21,10 +21,11 @@ fn main(
     let place = min(unit, HIDDEN - 1u);
     let writes = both(tile.present, unit < HIDDEN);
     let end_step = walk_end(tile, local);
+    hold_weights(place, local);
     let state = state_at(tile, place);
 
-    var d_hidden: vec4f;
-    var d_cell: vec4f;
+    var d_hidden: Rows;
+    var d_cell: Rows;
     if (last_part()) {
         d_hidden = read_d_final_hidden(state);
         d_cell = read_d_final_cell(state);
@@ -43,7 +44,7 @@ fn main(
         let d_output = read_d_hidden_states(tokens * HIDDEN + place);
         var previous_cell = earlier[3];
         if (step == 0u) {
-            previous_cell = initial_cell(tile, place);
+            previous_cell = initial_cell(tile, place, local);
         }
 
         if (follows(step, end_step)) {
@@ -54,13 +55,13 @@ fn main(
         }
         let at_step = lstm_kept(kept[0], kept[1], kept[2], kept[3], previous_cell);
         let d = lstm_step_backward(at_step, previous_cell, d_hidden + d_output, d_cell);
-        d_hidden = select(d_hidden, vec4f(), live);
+        d_hidden = select(d_hidden, Rows(), live);
         d_cell = select(d_cell, d.previous_cell, live);
-        let d_z = array<vec4f, 4>(
-            select(vec4f(), d.z[0], live),
-            select(vec4f(), d.z[1], live),
-            select(vec4f(), d.z[2], live),
-            select(vec4f(), d.z[3], live),
+        let d_z = array<Rows, 4>(
+            select(Rows(), d.z[0], live),
+            select(Rows(), d.z[1], live),
+            select(Rows(), d.z[2], live),
+            select(Rows(), d.z[3], live),
         );
         publish_gradient(local, d_z);
 
@@ -81,7 +82,7 @@ fn main(
     for (var t = max(end_step, info.first_step); t < info.end_step; t++) {
         let padded = (tile.rows * info.time + t) * (4u * HIDDEN) + place;
         for (var gate = 0u; gate < 4u; gate++) {
-            write_gradients(padded + gate * HIDDEN, writes, vec4f());
+            write_gradients(padded + gate * HIDDEN, writes, Rows());
         }
     }
     beat(local);

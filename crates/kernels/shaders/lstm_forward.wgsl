@@ -23,17 +23,18 @@ fn main(
     let place = min(unit, HIDDEN - 1u);
     let writes = both(tile.present, unit < HIDDEN);
     let end_step = walk_end(tile, local);
+    hold_weights(place, local);
 
-    var hidden = initial_hidden(tile, place);
-    var cell = initial_cell(tile, place);
+    var hidden = initial_hidden(tile, place, local);
+    var cell = initial_cell(tile, place, local);
     if (info.first_step > 0u) {
         hidden = read_states(state_at(tile, place));
         cell = read_states(info.second + state_at(tile, place));
     }
     let bias = packed[BIAS + place];
     workgroupBarrier();
-    publish_hidden(info.first_step, local, select(vec4f(), hidden, vec4<bool>(unit < HIDDEN)));
-    publish_hidden(info.first_step + 1u, local, vec4f());
+    publish_hidden(info.first_step, local, select(Rows(), hidden, Mask(unit < HIDDEN)));
+    publish_hidden(info.first_step + 1u, local, Rows());
     workgroupBarrier();
 
     var inputs = inputs_at(tokens_at(tile, info.first_step));
@@ -48,7 +49,7 @@ fn main(
         let x_o = read_projections(columns + 3u * HIDDEN);
         inputs = inputs_at(tokens_at(tile, min(step + 1u, info.time - 1u)));
         let u = recurrent_product(tile, step, local, place);
-        let z = array<vec4f, 4>(
+        let z = array<Rows, 4>(
             x_i + bias.x + u[0],
             x_f + bias.y + u[1],
             x_g + bias.z + u[2],
@@ -61,15 +62,15 @@ fn main(
             publish_hidden(step + 1u, local, hidden);
         }
         let at = tokens * HIDDEN + place;
-        write_hidden_states(at, writes, select(vec4f(), hidden, live));
-        keep(at, writes, array<vec4f, 4>(next.input_gate, next.forget_gate, next.output_gate, next.cell));
+        write_hidden_states(at, writes, select(Rows(), hidden, live));
+        keep(at, writes, array<Rows, 4>(next.input_gate, next.forget_gate, next.output_gate, next.cell));
         workgroupBarrier();
     }
 
     write_states(state_at(tile, place), writes, hidden);
     write_states(info.second + state_at(tile, place), writes, cell);
     for (var t = max(end_step, info.first_step); t < info.end_step; t++) {
-        write_hidden_states((tile.rows * info.time + t) * HIDDEN + place, writes, vec4f());
+        write_hidden_states((tile.rows * info.time + t) * HIDDEN + place, writes, Rows());
     }
     beat(local);
 }

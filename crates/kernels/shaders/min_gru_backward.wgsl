@@ -16,7 +16,7 @@ fn main(
     if (unit < HIDDEN) {
         let state = state_at(tile, unit);
         let end_step = walk_end(tile, local);
-        var d_hidden: vec4f;
+        var d_hidden: Rows;
         if (last_part()) {
             d_hidden = read_d_final_hidden(state);
         } else {
@@ -29,20 +29,20 @@ fn main(
             let kept = kept_at(tokens * HIDDEN + unit);
             var previous_hidden = read_hidden_states(tokens_at(tile, before(step)) * HIDDEN + unit);
             if (step == 0u) {
-                previous_hidden = initial_hidden(tile, unit);
+                previous_hidden = initial_hidden(tile, unit, local);
             }
             let d_after = d_hidden + read_d_hidden_states(tokens * HIDDEN + unit);
             let d = min_gru_step_backward(kept[0], kept[1], previous_hidden, d_after);
             let columns = tokens * (2u * HIDDEN) + unit;
-            write_gradients(columns, tile.present, select(vec4f(), d.x_z, live));
-            write_gradients(columns + HIDDEN, tile.present, select(vec4f(), d.x_h, live));
+            write_gradients(columns, tile.present, select(Rows(), d.x_z, live));
+            write_gradients(columns + HIDDEN, tile.present, select(Rows(), d.x_h, live));
             d_hidden = select(d_hidden, d.previous_hidden, live);
         }
         write_gradients(info.states + state, tile.present, d_hidden);
         for (var t = max(end_step, info.first_step); t < info.end_step; t++) {
             let padded = (tile.rows * info.time + t) * (2u * HIDDEN) + unit;
-            write_gradients(padded, tile.present, vec4f());
-            write_gradients(padded + HIDDEN, tile.present, vec4f());
+            write_gradients(padded, tile.present, Rows());
+            write_gradients(padded + HIDDEN, tile.present, Rows());
         }
     }
     beat(local);

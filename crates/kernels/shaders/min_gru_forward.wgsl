@@ -18,7 +18,7 @@ fn main(
     let unit = workgroup.y * LANES + lane_of(local);
     if (unit < HIDDEN) {
         let end_step = walk_end(tile, local);
-        var hidden = initial_hidden(tile, unit);
+        var hidden = initial_hidden(tile, unit, local);
         if (info.first_step > 0u) {
             hidden = read_states(state_at(tile, unit));
         }
@@ -33,12 +33,12 @@ fn main(
             hidden = select(hidden, next.hidden, live);
 
             let at = tokens * HIDDEN + unit;
-            write_hidden_states(at, tile.present, select(vec4f(), hidden, live));
-            keep(at, tile.present, array<vec4f, 4>(next.update_gate, x_h, vec4f(), vec4f()));
+            write_hidden_states(at, tile.present, select(Rows(), hidden, live));
+            keep(at, tile.present, array<Rows, 4>(next.update_gate, x_h, Rows(), Rows()));
         }
         write_states(state_at(tile, unit), tile.present, hidden);
         for (var t = max(end_step, info.first_step); t < info.end_step; t++) {
-            write_hidden_states((tile.rows * info.time + t) * HIDDEN + unit, tile.present, vec4f());
+            write_hidden_states((tile.rows * info.time + t) * HIDDEN + unit, tile.present, Rows());
         }
     }
     beat(local);

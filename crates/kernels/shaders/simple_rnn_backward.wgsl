@@ -18,9 +18,10 @@ fn main(
     let place = min(unit, HIDDEN - 1u);
     let writes = both(tile.present, unit < HIDDEN);
     let end_step = walk_end(tile, local);
+    hold_weights(place, local);
     let state = state_at(tile, place);
 
-    var d_hidden: vec4f;
+    var d_hidden: Rows;
     if (last_part()) {
         d_hidden = read_d_final_hidden(state);
     } else {
@@ -41,9 +42,9 @@ fn main(
         if (!APART) {
             workgroupBarrier();
         }
-        let d = select(vec4f(), simple_rnn_step_backward(hidden, d_hidden + d_output), live);
-        d_hidden = select(d_hidden, vec4f(), live);
-        publish_gradient(local, array<vec4f, 4>(d, vec4f(), vec4f(), vec4f()));
+        let d = select(Rows(), simple_rnn_step_backward(hidden, d_hidden + d_output), live);
+        d_hidden = select(d_hidden, Rows(), live);
+        publish_gradient(local, array<Rows, 4>(d, Rows(), Rows(), Rows()));
         write_gradients(at, writes, d);
         workgroupBarrier();
     }
@@ -53,7 +54,7 @@ fn main(
     }
     write_gradients(info.states + state, writes, d_hidden);
     for (var t = max(end_step, info.first_step); t < info.end_step; t++) {
-        write_gradients((tile.rows * info.time + t) * HIDDEN + place, writes, vec4f());
+        write_gradients((tile.rows * info.time + t) * HIDDEN + place, writes, Rows());
     }
     beat(local);
 }

@@ -18,15 +18,16 @@ fn main(
     let place = min(unit, HIDDEN - 1u);
     let writes = both(tile.present, unit < HIDDEN);
     let end_step = walk_end(tile, local);
+    hold_weights(place, local);
 
-    var hidden = initial_hidden(tile, place);
+    var hidden = initial_hidden(tile, place, local);
     if (info.first_step > 0u) {
         hidden = read_states(state_at(tile, place));
     }
     let bias = packed[BIAS + place].x;
     workgroupBarrier();
-    publish_hidden(info.first_step, local, select(vec4f(), hidden, vec4<bool>(unit < HIDDEN)));
-    publish_hidden(info.first_step + 1u, local, vec4f());
+    publish_hidden(info.first_step, local, select(Rows(), hidden, Mask(unit < HIDDEN)));
+    publish_hidden(info.first_step + 1u, local, Rows());
     workgroupBarrier();
 
     var inputs = inputs_at(tokens_at(tile, info.first_step));
@@ -41,13 +42,13 @@ fn main(
         if (unit < HIDDEN) {
             publish_hidden(step + 1u, local, hidden);
         }
-        write_hidden_states(at, writes, select(vec4f(), hidden, live));
+        write_hidden_states(at, writes, select(Rows(), hidden, live));
         workgroupBarrier();
     }
 
     write_states(state_at(tile, place), writes, hidden);
     for (var t = max(end_step, info.first_step); t < info.end_step; t++) {
-        write_hidden_states((tile.rows * info.time + t) * HIDDEN + place, writes, vec4f());
+        write_hidden_states((tile.rows * info.time + t) * HIDDEN + place, writes, Rows());
     }
     beat(local);
 }

@@ -1,5 +1,5 @@
 
 // {{ buffer }}: not given, so zero.
-fn read_{{ buffer }}(at: vec4u) -> vec4f {
-    return vec4f();
+fn read_{{ buffer }}(at: Bits) -> Rows {
+    return Rows();
 }

@@ -3,32 +3,32 @@
 // there on some drivers.
 
 // 1 / (1 + e^-x)
-fn sigmoid(x: vec4f) -> vec4f {
+fn sigmoid(x: Rows) -> Rows {
     let decay = exp(-abs(x));
-    return select(vec4f(1.0), decay, x < vec4f()) / (1.0 + decay);
+    return select(Rows(1.0), decay, x < Rows()) / (1.0 + decay);
 }
 
 // (e^x - e^-x) / (e^x + e^-x); near 0, where that cancels, its Taylor series.
-fn hyperbolic_tangent(x: vec4f) -> vec4f {
+fn hyperbolic_tangent(x: Rows) -> Rows {
     let decay = exp(-2.0 * abs(x));
     let square = x * x;
     let series = x * (1.0 + square * (-1.0 / 3.0 + square * (2.0 / 15.0 - square * (17.0 / 315.0))));
-    return select(sign(x) * (1.0 - decay) / (1.0 + decay), series, square < vec4f(0.01));
+    return select(sign(x) * (1.0 - decay) / (1.0 + decay), series, square < Rows(0.01));
 }
 
 // The slopes, from the activations' values.
-fn sigmoid_slope(value: vec4f) -> vec4f {
+fn sigmoid_slope(value: Rows) -> Rows {
     return value * (1.0 - value);
 }
 
-fn tanh_slope(value: vec4f) -> vec4f {
+fn tanh_slope(value: Rows) -> Rows {
     return 1.0 - value * value;
 }
 
 // Gradients that have all but vanished are zero from here on: numbers below the normal range slow some
 // processors down a hundredfold. Bits are compared, those of 1e-30: compilers that take it that there is no NaN would
 // make zeros of it.
-fn flush(gradient: vec4f) -> vec4f {
-    let size = bitcast<vec4u>(gradient) & vec4u(0x7fffffffu);
-    return select(gradient, vec4f(), size < vec4u(0x0da24260u));
+fn flush(gradient: Rows) -> Rows {
+    let size = bitcast<Bits>(gradient) & Bits(0x7fffffffu);
+    return select(gradient, Rows(), size < Bits(0x0da24260u));
 }

@@ -2,7 +2,7 @@
 // read neighbouring weights, and each weight is read once by a tile.
 
 // A gradient a gate, the first GATES of four.
-fn publish_gradient(local: u32, d_recurrent: array<vec4f, 4>) {
+fn publish_gradient(local: u32, d_recurrent: array<Rows, 4>) {
     let lane = lane_of(local);
     let at = local / LANES * EXCHANGED + lane;
     if (lane < UNITS) {
@@ -22,7 +22,7 @@ fn hidden_gradient(tile: Tile, step: u32, local: u32, first_unit: u32) -> vec4f 
     let published = local / LANES * EXCHANGED;
     let four = lane / 4u;
     let slice = lane % 4u;
-    var sums: array<vec4f, 4>;
+    var sums: array<Rows, 4>;
     if (four < UNITS / 4u) {
         for (var gate = 0u; gate < GATES; gate++) {
             let weights = weights_at(four, gate, 0u);

@@ -9,8 +9,8 @@ fn publish_hidden(step: u32, local: u32, hidden: vec4f) {
     }
 }
 
-fn recurrent_product(tile: Tile, step: u32, local: u32, unit: u32) -> array<vec4f, 4> {
-    var product: array<vec4f, 4>;
+fn recurrent_product(tile: Tile, step: u32, local: u32, unit: u32) -> array<Rows, 4> {
+    var product: array<Rows, 4>;
     let published = local / LANES * EXCHANGED + (step & 1u) * UNITS;
     for (var four = 0u; four < UNITS / 4u; four += 2u) {
         add_product(&product, four, published + four * 4u, unit);

@@ -1,2 +1,2 @@
 // Outside training nothing is kept for a backward pass.
-fn keep(at: vec4u, rows: vec4<bool>, values: array<vec4f, 4>) {}
+fn keep(at: Bits, rows: Mask, values: array<Rows, 4>) {}

@@ -1,18 +1,18 @@
-// One timestep of the LSTM, forward and backward, for one hidden unit of four rows.
+// One timestep of the LSTM, forward and backward, for one hidden unit.
 
 struct LstmStep {
-    input_gate: vec4f,
-    forget_gate: vec4f,
-    candidate: vec4f,
-    output_gate: vec4f,
-    cell: vec4f,
-    hidden: vec4f,
+    input_gate: Rows,
+    forget_gate: Rows,
+    candidate: Rows,
+    output_gate: Rows,
+    cell: Rows,
+    hidden: Rows,
 }
 
 // z: preactivations i, f, g, o.
 //   i, f, o = σ(z_i), σ(z_f), σ(z_o)    g = tanh(z_g)
 //   c_t = f · c_{t-1} + i · g           h_t = o · tanh(c_t)
-fn lstm_step(z: array<vec4f, 4>, previous_cell: vec4f) -> LstmStep {
+fn lstm_step(z: array<Rows, 4>, previous_cell: Rows) -> LstmStep {
     var step: LstmStep;
     step.input_gate = sigmoid(z[0]);
     step.forget_gate = sigmoid(z[1]);
@@ -26,11 +26,11 @@ fn lstm_step(z: array<vec4f, 4>, previous_cell: vec4f) -> LstmStep {
 // The step from what is kept of it. The candidate is what the cell state gained: c_t = f · c_{t-1} + i · g. Where
 // i is tiny, g is lost in the rounding of c, and has no part in any gradient; but it lies within ±1.
 fn lstm_kept(
-    input_gate: vec4f,
-    forget_gate: vec4f,
-    output_gate: vec4f,
-    cell: vec4f,
-    previous_cell: vec4f,
+    input_gate: Rows,
+    forget_gate: Rows,
+    output_gate: Rows,
+    cell: Rows,
+    previous_cell: Rows,
 ) -> LstmStep {
     var step: LstmStep;
     step.input_gate = input_gate;
@@ -38,21 +38,21 @@ fn lstm_kept(
     step.output_gate = output_gate;
     step.cell = cell;
     let gained = cell - forget_gate * previous_cell;
-    step.candidate = clamp(gained / max(input_gate, vec4f(1e-30)), vec4f(-1.0), vec4f(1.0));
+    step.candidate = clamp(gained / max(input_gate, Rows(1e-30)), Rows(-1.0), Rows(1.0));
     return step;
 }
 
 struct LstmStepGradients {
-    z: array<vec4f, 4>,
-    previous_cell: vec4f,
+    z: array<Rows, 4>,
+    previous_cell: Rows,
 }
 
 // The chain rule through the equations above; d_cell is what flows in from the timestep after.
 fn lstm_step_backward(
     step: LstmStep,
-    previous_cell: vec4f,
-    d_hidden: vec4f,
-    d_cell: vec4f,
+    previous_cell: Rows,
+    d_hidden: Rows,
+    d_cell: Rows,
 ) -> LstmStepGradients {
     let tanh_cell = hyperbolic_tangent(step.cell);
     let d_new_cell = d_cell + d_hidden * step.output_gate * tanh_slope(tanh_cell);

@@ -11,12 +11,12 @@ fn weights_at(four: u32, gate: u32, unit: u32) -> u32 {
     return (four * GATES + gate) * UNITS + unit;
 }
 
-fn initial_hidden(tile: Tile, unit: u32) -> vec4f {
-    return initial_state(tile.index, unit);
+fn initial_hidden(tile: Tile, unit: u32, local: u32) -> Rows {
+    return of_rows(initial_state(tile.index, unit), local);
 }
 
-fn initial_cell(tile: Tile, unit: u32) -> vec4f {
-    return initial_state((info.batch + ROWS - 1u) / ROWS + tile.index, unit);
+fn initial_cell(tile: Tile, unit: u32, local: u32) -> Rows {
+    return of_rows(initial_state((info.batch + ROWS - 1u) / ROWS + tile.index, unit), local);
 }
 
 fn initial_state(tile: u32, unit: u32) -> vec4f {

@@ -1,6 +1,6 @@
 // Adds four units' part of h_{t-1} U, a sum a gate, the first GATES of four: their hidden states are in workgroup
 // memory one after the other. For an LSTM four loads of four weights and four of four rows serve 64 multiply-adds.
-fn add_product(sums: ptr<function, array<vec4f, 4>>, four: u32, exchanged: u32, unit: u32) {
+fn add_product(sums: ptr<function, array<Rows, 4>>, four: u32, exchanged: u32, unit: u32) {
     let h_0 = exchange[exchanged];
     let h_1 = exchange[exchanged + 1u];
     let h_2 = exchange[exchanged + 2u];

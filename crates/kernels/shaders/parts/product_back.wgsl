@@ -1,5 +1,5 @@
 // Adds a column's part of dz Uᵀ for four units: its gradients of four rows, times four weights.
-fn add_column(sums: ptr<function, array<vec4f, 4>>, at: u32, exchanged: u32) {
+fn add_column(sums: ptr<function, array<Rows, 4>>, at: u32, exchanged: u32) {
     let weights = packed[at];
     let d = exchange[exchanged];
     (*sums)[0] = fma(vec4f(weights.x), d, (*sums)[0]);
@@ -10,7 +10,7 @@ fn add_column(sums: ptr<function, array<vec4f, 4>>, at: u32, exchanged: u32) {
 
 // The four slices' sums for a unit, added through workgroup memory: `four` names the invocation's units. Where they
 // have memory of their own, nobody waits for the others to have read the gradients.
-fn add_slices(sums: array<vec4f, 4>, gradients: u32, four: u32, slice: u32, fours: u32, lane: u32) -> vec4f {
+fn add_slices(sums: array<Rows, 4>, gradients: u32, four: u32, slice: u32, fours: u32, lane: u32) -> vec4f {
     let published = gradients + select(0u, 4u * UNITS, APART);
     if (!APART) {
         workgroupBarrier();

@@ -10,3 +10,6 @@ var<workgroup> exchange: array<vec4f, {{ exchange }}u * {{ groups }}u>;
 fn walk_end(tile: Tile, local: u32) -> u32 {
     return info.end_step;
 }
+
+// They are read from the cache.
+fn hold_weights(unit: u32, local: u32) {}

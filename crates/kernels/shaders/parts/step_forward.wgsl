@@ -2,8 +2,8 @@
 
 fn publish_hidden(step: u32, local: u32, hidden: vec4f) {}
 
-fn recurrent_product(tile: Tile, step: u32, local: u32, unit: u32) -> array<vec4f, 4> {
-    var product: array<vec4f, 4>;
+fn recurrent_product(tile: Tile, step: u32, local: u32, unit: u32) -> array<Rows, 4> {
+    var product: array<Rows, 4>;
     let lane = lane_of(local);
     let published = local / LANES * EXCHANGED;
     let rows = tokens_at(tile, before(step)) * HIDDEN;
@@ -11,7 +11,7 @@ fn recurrent_product(tile: Tile, step: u32, local: u32, unit: u32) -> array<vec4
         let other = first + lane;
         var hidden = vec4f();
         if (other < HIDDEN && step == 0u) {
-            hidden = initial_hidden(tile, other);
+            hidden = initial_hidden(tile, other, local);
         } else if (other < HIDDEN) {
             hidden = read_hidden_states(rows + other);
         }

@@ -1,11 +1,11 @@
-// A tile: four rows of the batch that walk through time together. An invocation owns one hidden unit
-// of the four; a vec4 holds a value of each. A workgroup has GROUPS tiles.
+// A tile: four rows of the batch that walk through time together. An invocation owns one hidden unit, of all four rows
+// or of one: Rows holds a value of each of its rows, Bits an index, Mask a yes or no.
 
 const HIDDEN = {{ hidden }}u; // H
-const UNITS = {{ units }}u; // H, padded to whole eights
+const UNITS = {{ units }}u; // H, padded
 const GATES = {{ gates }}u; // G
-const GROUPS = {{ groups }}u;
-const LANES = {{ lanes }}u; // invocations of a tile
+const GROUPS = {{ groups }}u; // tiles of a workgroup
+const LANES = {{ lanes }}u; // invocations a tile, or one of its rows
 const ROWS = 4u;
 
 struct Info {
@@ -24,59 +24,36 @@ struct Info {
 
 struct Tile {
     index: u32,
-    rows: vec4u, // 0 for a row that the batch doesn't have
-    present: vec4<bool>, // whether the batch has the row
-    lengths: vec4u,
+    rows: Bits, // 0 for a row that the batch doesn't have
+    present: Mask, // whether the batch has the row
+    lengths: Bits,
 }
 
-// The invocation's place in its tile.
+// The invocation's place among those of its rows.
 fn lane_of(local: u32) -> u32 {
     return local % LANES;
 }
 
-fn tile_of(workgroup: vec3u, workgroups: vec3u, local: u32) -> Tile {
-    var tile: Tile;
-    tile.index = (workgroup.z * workgroups.x + workgroup.x) * GROUPS + local / LANES;
-    let rows = tile.index * ROWS + vec4u(0u, 1u, 2u, 3u);
-    tile.present = rows < vec4u(info.batch);
-    tile.rows = select(vec4u(), rows, tile.present);
-    let found = vec4i(
-        lengths[tile.rows.x],
-        lengths[tile.rows.y],
-        lengths[tile.rows.z],
-        lengths[tile.rows.w],
-    );
-    let clamped = vec4u(clamp(found, vec4i(), vec4i(i32(info.time))));
-    tile.lengths = select(vec4u(), clamped, tile.present);
-    return tile;
-}
-
-// The longest row's length.
-fn longest(tile: Tile) -> u32 {
-    let pairs = max(tile.lengths.xy, tile.lengths.zw);
-    return max(pairs.x, pairs.y);
-}
-
 // Where a unit of each row stands in a [B, H].
-fn state_at(tile: Tile, unit: u32) -> vec4u {
+fn state_at(tile: Tile, unit: u32) -> Bits {
     return tile.rows * HIDDEN + unit;
 }
 
 // The rows that are within their length at this step of the walk.
-fn live_at(tile: Tile, step: u32) -> vec4<bool> {
-    return vec4u(step) < tile.lengths;
+fn live_at(tile: Tile, step: u32) -> Mask {
+    return Bits(step) < tile.lengths;
 }
 
 // The index b·T + t of the timestep that each live row has at this step of its walk. A row past its length
 // stands at the padded timestep of that number, so that every timestep of a row is met once.
-fn tokens_at(tile: Tile, step: u32) -> vec4u {
+fn tokens_at(tile: Tile, step: u32) -> Bits {
     let reversed = both(live_at(tile, step), info.reverse == 1u);
-    let timestep = select(vec4u(step), tile.lengths - 1u - step, reversed);
+    let timestep = select(Bits(step), tile.lengths - 1u - step, reversed);
     return tile.rows * info.time + timestep;
 }
 
-fn both(rows: vec4<bool>, all: bool) -> vec4<bool> {
-    return select(vec4<bool>(), rows, vec4<bool>(all));
+fn both(rows: Mask, all: bool) -> Mask {
+    return select(Mask(), rows, Mask(all));
 }
 
 // The step before, or the first one.

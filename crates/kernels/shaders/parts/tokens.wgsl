@@ -1,4 +1,4 @@
 // A token has a projection.
-fn inputs_at(tokens: vec4u) -> vec4u {
+fn inputs_at(tokens: Bits) -> Bits {
     return tokens;
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use burn_cubecl::cubecl::client::Client;
 
-use super::shader::{Pass, Product, ROWS, Walk};
+use super::shader::{Pass, Product, ROWS, SPLIT, Walk};
 use crate::cell::Cell;
 
 /// The limits of an adapter that the kernels meet.
@@ -60,6 +60,10 @@ impl Limits {
         if !cell.has_recurrent_weight() {
             return walk(Product::None, 1);
         }
+        let split = walk(Product::Split, 1);
+        if hidden <= SPLIT && self.fit(&split, pass) {
+            return split;
+        }
         let fused = walk(Product::Fused, 1);
         let worth_it = hidden <= 256 || hidden <= 512 && batch.div_ceil(ROWS) <= 8;
         let apart = Walk {
@@ -81,8 +85,7 @@ impl Limits {
 
     /// Whether a workgroup fits.
     fn fit(&self, walk: &Walk, pass: Pass) -> bool {
-        walk.lanes() * walk.groups <= self.invocations
-            && walk.exchange(pass) * walk.groups * size_of::<[f32; 4]>() <= self.workgroup_bytes
+        walk.workgroup() <= self.invocations && walk.exchanged(pass) <= self.workgroup_bytes
     }
 }
 

@@ -10,7 +10,7 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module};
 
 use super::limits::Limits;
-use super::shader::{Layer, Pass, PerceptronSizes, Product, Shader, Walk};
+use super::shader::{Layer, Pass, PerceptronSizes, Product, SPLIT, Shader, Walk};
 use crate::cell::Cell;
 
 /// The hidden sizes that tests run, and the largest of the fused kernels.
@@ -83,6 +83,7 @@ fn pairs() -> impl Iterator<Item = [bool; 2]> {
 fn walks(cell: Cell, hidden: usize) -> impl Iterator<Item = Walk> {
     let ways = match cell.has_recurrent_weight() {
         true => &[
+            (Product::Split, 1),
             (Product::Fused, 1),
             (Product::Fused, 2),
             (Product::Fused, 4),
@@ -101,7 +102,11 @@ fn walks(cell: Cell, hidden: usize) -> impl Iterator<Item = Walk> {
             heartbeat,
         })
     });
-    walks.filter(|walk| walk.product != Product::Fused || walk.lanes() * walk.groups <= 1024)
+    walks.filter(|walk| match walk.product {
+        Product::Split => walk.hidden <= SPLIT,
+        Product::Fused => walk.workgroup() <= 1024,
+        Product::Step | Product::None => true,
+    })
 }
 
 fn parse(shader: Shader) -> (Module, ModuleInfo) {

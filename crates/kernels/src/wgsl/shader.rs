@@ -5,6 +5,12 @@ use burn_cubecl::template::{KernelSource, SourceTemplate};
 
 use crate::cell::Cell;
 
+macro_rules! shader {
+    ($path:literal) => {
+        include_str!(concat!("../../shaders/", $path, ".wgsl"))
+    };
+}
+
 /// Rows of a tile, ROWS in the kernels.
 pub(super) const ROWS: usize = 4;
 
@@ -17,7 +23,9 @@ pub(super) enum Pass {
 /// Where the product with the recurrent weights is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Product {
-    /// In the kernel, which walks many steps a dispatch.
+    /// In the kernel, which walks many steps a dispatch: four invocations a unit hold its weights in registers.
+    Split,
+    /// In the kernel, which walks many steps a dispatch and reads the weights from the cache.
     Fused,
     /// In the kernel, which walks one step a dispatch: its workgroups share the units of a tile.
     Step,
@@ -107,7 +115,7 @@ pub(super) struct PerceptronSizes {
 
 impl PerceptronSizes {
     fn template(self, source: &str) -> SourceTemplate {
-        let source = source.to_owned() + &row_access(source);
+        let source = source.to_owned() + &row_access(source, shader!("parts/rows"));
         SourceTemplate::new(numbered(source))
             .register("input", self.input.to_string())
             .register("hidden", self.hidden.to_string())
@@ -115,15 +123,12 @@ impl PerceptronSizes {
     }
 }
 
-macro_rules! shader {
-    ($path:literal) => {
-        include_str!(concat!("../../shaders/", $path, ".wgsl"))
-    };
-}
+/// The largest H of which a quarter of a unit's weights stays in registers: 64 numbers for an LSTM.
+pub(super) const SPLIT: usize = 64;
 
-/// H, padded to whole eights: UNITS in the kernels.
+/// H, padded to whole turns of the products: UNITS in the kernels.
 pub(super) fn units(hidden: usize) -> usize {
-    hidden.next_multiple_of(8)
+    hidden.next_multiple_of(if hidden <= SPLIT { 16 } else { 8 })
 }
 
 /// Where the parts of what pack.wgsl lays out begin, in fours of numbers.
@@ -144,17 +149,46 @@ impl Packing {
 }
 
 impl Walk {
-    /// Invocations of a tile: one a unit, in whole subgroups.
+    /// Invocations of a tile, or of one of its rows: one a unit, in whole subgroups.
     pub fn lanes(&self) -> usize {
         match self.product {
-            Product::Fused => self.hidden.next_multiple_of(32),
+            Product::Split | Product::Fused => self.hidden.next_multiple_of(32),
             Product::Step | Product::None => 64,
         }
     }
 
-    /// Values of four rows that the units of a tile exchange.
-    pub fn exchange(&self, pass: Pass) -> usize {
+    /// Invocations of a workgroup.
+    pub fn workgroup(&self) -> usize {
+        match self.product {
+            Product::Split => ROWS * self.lanes(),
+            _ => self.lanes() * self.groups,
+        }
+    }
+
+    /// Where the quarters' sums begin in what a [split](Product::Split) walk exchanges.
+    fn parts(&self, pass: Pass) -> usize {
+        ROWS * units(self.hidden)
+            * match pass {
+                Pass::Forward => 2,
+                Pass::Backward => self.cell.gates(),
+            }
+    }
+
+    /// Bytes that a workgroup exchanges.
+    pub fn exchanged(&self, pass: Pass) -> usize {
+        match self.product {
+            Product::Split => self.exchange(pass) * size_of::<f32>(),
+            _ => self.exchange(pass) * self.groups * size_of::<[f32; ROWS]>(),
+        }
+    }
+
+    /// Values of four rows that the units of a tile exchange; of a split walk, numbers.
+    fn exchange(&self, pass: Pass) -> usize {
+        // A quarter leaves three rows of each sum.
+        let parts = |sums| self.parts(pass) + sums * 4 * 3 * self.lanes();
         match (self.product, pass) {
+            (Product::Split, Pass::Forward) => parts(self.cell.gates()),
+            (Product::Split, Pass::Backward) => parts(1),
             (Product::Fused, Pass::Forward) => 2 * units(self.hidden),
             (Product::Fused, Pass::Backward) if self.apart => 8 * units(self.hidden),
             (Product::Fused, Pass::Backward) => 4 * units(self.hidden),
@@ -180,6 +214,7 @@ impl Walk {
             .register("kept", kept)
             .register("components", components)
             .register("rest", rest)
+            .register("parts", self.parts(pass).to_string())
             .register("units", units(hidden).to_string())
     }
 
@@ -190,7 +225,9 @@ impl Walk {
             Cell::MinGru => shader!("min_gru_forward"),
             Cell::Rnn => shader!("simple_rnn_forward"),
         };
+        let split = self.held(shader!("parts/split_forward"), Pass::Forward);
         let product = match self.product {
+            Product::Split => [shader!("parts/split"), &split, ""],
             Product::Fused => [
                 shader!("parts/fused"),
                 shader!("parts/fused_forward"),
@@ -203,15 +240,18 @@ impl Walk {
             ],
             Product::None => [shader!("parts/no_product"), "", ""],
         };
-        let words = match words {
-            true => shader!("parts/words"),
-            false => shader!("parts/tokens"),
+        let is_split = self.product == Product::Split;
+        let words = match (words, is_split) {
+            (true, true) => [shader!("parts/words"), shader!("parts/row_of_ids")],
+            (true, false) => [shader!("parts/words"), shader!("parts/rows_of_ids")],
+            (false, _) => [shader!("parts/tokens"), ""],
         };
-        let keep = match keeps {
-            true => shader!("parts/keep"),
-            false => shader!("parts/keep_nothing"),
+        let keep = match (keeps, is_split) {
+            (true, true) => [shader!("parts/saved"), shader!("parts/keep_row")],
+            (true, false) => [shader!("parts/saved"), shader!("parts/keep_rows")],
+            (false, _) => [shader!("parts/keep_nothing"), ""],
         };
-        self.compose(kernel, &[words, keep], &product)
+        self.compose(kernel, &[words, keep].concat(), &product)
     }
 
     fn backward(self, given: [bool; 3]) -> String {
@@ -221,7 +261,9 @@ impl Walk {
             Cell::MinGru => shader!("min_gru_backward"),
             Cell::Rnn => shader!("simple_rnn_backward"),
         };
+        let split = self.held(shader!("parts/split_backward"), Pass::Backward);
         let product = match self.product {
+            Product::Split => [shader!("parts/split"), &split, ""],
             Product::Fused => [
                 shader!("parts/fused"),
                 shader!("parts/fused_backward"),
@@ -234,9 +276,10 @@ impl Walk {
             ],
             Product::None => [shader!("parts/no_product"), "", ""],
         };
-        let kept = match self.cell.saved() {
-            0 => "",
-            _ => shader!("parts/kept"),
+        let kept = match (self.cell.saved(), self.product) {
+            (0, _) => ["", ""],
+            (_, Product::Split) => [shader!("parts/saved"), shader!("parts/kept_row")],
+            _ => [shader!("parts/saved"), shader!("parts/kept_rows")],
         };
         let buffers = ["d_final_hidden", "d_final_cell", "d_hidden_states"];
         let d_outputs: String = buffers
@@ -249,7 +292,7 @@ impl Walk {
             .collect();
         self.compose(
             kernel,
-            &[shader!("parts/gradients"), kept, &d_outputs],
+            &[shader!("parts/gradients"), kept[0], kept[1], &d_outputs],
             &product,
         )
     }
@@ -261,6 +304,10 @@ impl Walk {
             Cell::MinGru => shader!("parts/min_gru"),
             Cell::Rnn => shader!("parts/simple_rnn"),
         };
+        let (rows, access) = match self.product {
+            Product::Split => (shader!("parts/one_row"), shader!("parts/row")),
+            _ => (shader!("parts/four_rows"), shader!("parts/rows")),
+        };
         let heartbeat = if self.heartbeat {
             shader!("parts/heartbeat")
         } else {
@@ -271,12 +318,68 @@ impl Walk {
             step,
             shader!("parts/activations"),
             shader!("parts/tile"),
+            rows,
         ];
         let mut source = [&[kernel][..], &shared, parts, &[heartbeat], product]
             .concat()
             .concat();
-        source.push_str(&row_access(&source));
+        source.push_str(&row_access(&source, access));
         source
+    }
+
+    /// A part of a split walk with the lines for each four of the weights that an invocation holds: compilers keep in
+    /// registers what no loop counts through.
+    fn held(self, part: &str, pass: Pass) -> String {
+        if self.product != Product::Split {
+            return String::new();
+        }
+        let (gates, units) = (self.cell.gates(), units(self.hidden));
+        let quarter = units / 4;
+        let (mut held, mut products) = (String::new(), String::new());
+        let mut hold = String::from("fn hold_weights(unit: u32, local: u32) {\n");
+        hold += "    let first = local / LANES * QUARTER;\n";
+        for four in 0..quarter / 4 {
+            for gate in 0..gates {
+                let name = format!("w_{}", four * gates + gate);
+                held += &format!("var<private> {name}: vec4f;\n");
+                hold += &match pass {
+                    Pass::Forward => format!(
+                        "    {name} = packed[weights_at(first / 4u + {four}u, {gate}u, unit)];\n"
+                    ),
+                    Pass::Backward => {
+                        let to = |i| format!("weight_to(unit, {gate}u, first + {}u)", 4 * four + i);
+                        format!(
+                            "    {name} = vec4f({}, {}, {}, {});\n",
+                            to(0),
+                            to(1),
+                            to(2),
+                            to(3)
+                        )
+                    }
+                };
+            }
+            for (i, part) in ["x", "y", "z", "w"].into_iter().enumerate() {
+                let unit = 4 * four + i;
+                if pass == Pass::Forward {
+                    products += &format!("    let h_{unit} = exchanged(first + {}u);\n", 4 * unit);
+                }
+                for gate in 0..gates {
+                    let factor = match pass {
+                        Pass::Forward => format!("h_{unit}"),
+                        Pass::Backward => {
+                            format!("exchanged(first + {}u)", 4 * (gate * units + unit))
+                        }
+                    };
+                    let name = format!("w_{}", four * gates + gate);
+                    products += &format!(
+                        "    sums[{gate}] = fma(vec4f({name}.{part}), {factor}, sums[{gate}]);\n"
+                    );
+                }
+            }
+        }
+        hold += "}\n";
+        part.replace("{{ weights }}", &(held + "\n" + &hold))
+            .replace("{{ products }}\n", &products)
     }
 }
 
@@ -360,7 +463,7 @@ impl Shader {
     /// Invocations of a workgroup.
     pub fn workgroup(self) -> usize {
         match self {
-            Self::Forward { walk, .. } | Self::Backward { walk, .. } => walk.lanes() * walk.groups,
+            Self::Forward { walk, .. } | Self::Backward { walk, .. } => walk.workgroup(),
             Self::Pack { .. } | Self::SumParts { .. } | Self::Adam { .. } => 256,
             Self::EmbeddingBackward => 256,
             Self::PerceptronForward(_) | Self::PerceptronBackward(_) => 64,
@@ -475,7 +578,7 @@ fn numbered(source: String) -> String {
 }
 
 /// Functions that read and write a value for each row of a tile, for every buffer of floats.
-fn row_access(source: &str) -> String {
+fn row_access(source: &str, access: &str) -> String {
     source
         .lines()
         .filter_map(|line| {
@@ -483,7 +586,7 @@ fn row_access(source: &str) -> String {
                 .1
                 .split_once(": array<f32>;")
         })
-        .map(|(buffer, _)| shader!("parts/rows").replace("{{ buffer }}", buffer))
+        .map(|(buffer, _)| access.replace("{{ buffer }}", buffer))
         .collect()
 }
 

@@ -295,13 +295,13 @@ impl Walk {
         let most = steps_a_dispatch(self.cell, self.batch, self.hidden);
         let submission = steps_a_submission(self.cell, self.batch, self.hidden);
         let count = match product {
-            Product::Fused | Product::None => most,
+            Product::Split | Product::Fused | Product::None => most,
             Product::Step => 1,
         };
         let part = |first: usize| {
             let steps = first..(first + count).min(self.time);
             let submit = match product {
-                Product::Fused | Product::None => self.time >= submission,
+                Product::Split | Product::Fused | Product::None => self.time >= submission,
                 Product::Step => steps.end.is_multiple_of(submission),
             };
             Part { steps, submit }

@@ -1,7 +1,5 @@
-@group(0) @binding({{ next }}) var<storage, read_write> saved: array<{{ kept }}>; // [B, T, H]
-
 // Keeps values for the backward pass.
-fn keep(at: vec4u, rows: vec4<bool>, values: array<vec4f, 4>) {
+fn keep(at: vec4u, rows: vec4<bool>, values: array<Rows, 4>) {
     let v = values;
     if (rows.x) {
         saved[at.x] = {{ kept }}(vec4f(v[0].x, v[1].x, v[2].x, v[3].x){{ components }});
