@@ -28,7 +28,7 @@ struct Case {
     /// The largest weight, and the largest other input, in 1/`UNIT`.
     weight_steps: u32,
     input_steps: u32,
-    /// PyTorch's own largest error in 32 bits.
+    /// PyTorch's own largest error in 32 bits, or where what it is given is rounded.
     f32_error: f64,
     outputs: BTreeMap<String, Record>,
     gradients: BTreeMap<String, Record>,
@@ -60,7 +60,7 @@ const NAMES: [&str; 10] = [
 const UNIT: u32 = 4096;
 
 /// Panics where a value is further off than `tolerance` times its tensor's largest; in 32 bits, where a case amplifies
-/// rounding so much that PyTorch itself is off by more than a quarter of that, than four times PyTorch's error.
+/// rounding so much that PyTorch itself is off by more than a quarter of that, than four times as much as PyTorch.
 pub fn agrees_with_pytorch(device: &Device, dtype: DType, tolerance: f64) {
     let recording: Recording = serde_json::from_str(include_str!("values.json")).unwrap();
     let mut largest_errors = BTreeMap::<&str, f64>::new();

@@ -24,6 +24,7 @@ PLACES = len(NAMES)
 UNIT = 4096
 # Up to so many values are written all; of more, so many at drawn places and the norms of so many parts.
 WHOLE, SAMPLE, PARTS = 32, 24, 8
+NOISES = 16
 
 
 @dataclass
@@ -102,8 +103,8 @@ def draw(seed, shape, steps):
     return torch.tensor((values.astype(float) - steps) / UNIT).reshape(shape)
 
 
-def run(case, dtype):
-    """Outputs and gradients."""
+def run(case, dtype, noise=None):
+    """Outputs and gradients; `noise`: a seed, to change every number given by half of what f32 can't tell apart."""
     batch, gates = len(case.lengths), {"lstm": 4, "gru": 3, "rnn": 1}[case.cell]
     layer = CELLS[case.cell](case.input, case.hidden, batch_first=True, bidirectional=True)
     layer = layer.to(dtype)
@@ -122,6 +123,9 @@ def run(case, dtype):
     for name, shape in shapes.items():
         steps = case.weight_steps if "weight" in name else case.input_steps
         value = draw(case.seed + NAMES.index(name), shape, steps).to(dtype)
+        if noise is not None:
+            seed = hashed(numpy.array([noise, case.seed + NAMES.index(name)])).sum()
+            value = value * (1 + 2.0**-24 * draw(seed, shape, UNIT))
         if name in ["x", *states]:
             inputs[name] = value.requires_grad_()
         else:
@@ -166,11 +170,13 @@ def recorded(tensors, seed):
 
 def record(case):
     outputs, gradients = run(case, torch.float64)
-    # How far PyTorch itself is off in 32 bits: some cases amplify rounding.
+    # Some cases amplify rounding: how far PyTorch itself is off in 32 bits, or where what it is given is rounded.
+    runs = [run(case, torch.float32)] + [run(case, torch.float64, noise) for noise in range(NOISES)]
     errors = [
         (rounded - exact).abs().max().item() / max(exact.abs().max().item(), 1e-300)
-        for exacts, found in zip([outputs, gradients], run(case, torch.float32))
-        for exact, rounded in zip(exacts.values(), found.values())
+        for found in runs
+        for exacts, roundeds in zip([outputs, gradients], found)
+        for exact, rounded in zip(exacts.values(), roundeds.values())
     ]
     return asdict(case) | {
         "f32_error": float(f"{max(errors):.2g}"),
