@@ -177,7 +177,7 @@ impl<B: RecurrentBackend> Projections<B> {
     }
 }
 
-/// What a walk reads. Which of the tensors there are depends on the [`Cell`](crate::Cell).
+/// What a walk reads. Which of the tensors there are depends on the [`Cell`].
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]
 pub struct WalkInputs<B: Backend> {
@@ -233,7 +233,7 @@ pub struct WalkTraining<B: Backend> {
     /// See [`WalkOutputs`].
     #[extension_type]
     pub outputs: WalkOutputs<B>,
-    /// What the cell keeps of every timestep, `[B, T, S·H]` with [`Cell::saved`](crate::Cell::saved)'s S, in an order
+    /// What the cell keeps of every timestep, `[B, T, S·H]` with [`Cell::saved`]'s S, in an order
     /// of the backend's own. What stands past a row's length has no meaning.
     #[extension_type]
     pub saved: Optional<B>,
