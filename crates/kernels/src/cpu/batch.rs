@@ -5,7 +5,7 @@ use std::array::from_fn;
 use burn::backend::{Flex, TensorMetadata};
 
 use super::buffers;
-use super::tensors::{Float, as_i32, integers, read_lengths, slice, tensor, values};
+use super::tensors::{Float, as_i32, contiguous, integers, read_lengths, slice, tensor, values};
 use super::timestep::Timestep;
 use super::walk::{self, BackwardRow, ForwardRow, RowInput, Sizes};
 use crate::tensors::{
@@ -23,17 +23,17 @@ pub(super) fn forward<C: Timestep>(
     let (source, ids, time) = match inputs.projections {
         Projections::PerToken(projections) => {
             let time = projections.shape()[1];
-            (projections.to_contiguous(), None, time)
+            (contiguous(projections), None, time)
         }
         Projections::PerWord { table, tokens } => {
             let time = tokens.ids.shape()[1];
-            (table.to_contiguous(), Some(as_i32(tokens.ids)), time)
+            (contiguous(table), Some(as_i32(tokens.ids)), time)
         }
     };
     let saved_width = if training { C::SAVED * size } else { 0 };
     let lengths = read_lengths(inputs.lengths, time);
-    let weight = contiguous(inputs.recurrent_weight);
-    let bias = contiguous(inputs.recurrent_bias);
+    let weight = contiguous_or_none(inputs.recurrent_weight);
+    let bias = contiguous_or_none(inputs.recurrent_bias);
     let mut hidden_states = buffers::take(batch * time * size);
     let mut saved = buffers::take(batch * time * saved_width);
     let mut hidden = values(&inputs.initial_hidden);
@@ -63,9 +63,14 @@ pub(super) fn forward<C: Timestep>(
     if ids.is_none() {
         buffers::give(source);
     }
+    let shape = [batch, time, size];
     WalkTraining {
         outputs: WalkOutputs {
-            hidden_states: tensor(hidden_states, [batch, time, size]),
+            // The way back gives them back itself.
+            hidden_states: match training {
+                true => tensor(hidden_states, shape),
+                false => buffers::lend(hidden_states, shape),
+            },
             final_hidden: tensor(hidden, [batch, size]),
             final_cell: given(cell, [batch, size]),
         },
@@ -81,15 +86,15 @@ pub(super) fn backward<C: Timestep>(
     let [batch, time, size] = walked.hidden_states.shape().dims();
     let width = C::GATES * size;
     let lengths = read_lengths(walked.lengths, time);
-    let weight = contiguous(walked.recurrent_weight);
-    let hidden_states = walked.hidden_states.to_contiguous();
+    let weight = contiguous_or_none(walked.recurrent_weight);
+    let hidden_states = contiguous(walked.hidden_states);
     let mut saved = match walked.saved.into_option() {
         Some(saved) => buffers::take_from(saved),
         None => buffers::take(batch * time * width),
     };
-    let initial_hidden = walked.initial_hidden.to_contiguous();
-    let initial_cell = contiguous(walked.initial_cell);
-    let d_hidden_states = contiguous(output_gradients.hidden_states);
+    let initial_hidden = contiguous(walked.initial_hidden);
+    let initial_cell = contiguous_or_none(walked.initial_cell);
+    let d_hidden_states = contiguous_or_none(output_gradients.hidden_states);
     let mut d_hidden = values(&output_gradients.final_hidden);
     let mut d_cell = values_or_none(output_gradients.final_cell);
 
@@ -154,9 +159,8 @@ fn values_or_none(tensor: Optional<Flex>) -> Vec<f32> {
     tensor.as_option().map(values).unwrap_or_default()
 }
 
-fn contiguous(tensor: Optional<Flex>) -> Option<Float> {
-    let tensor = tensor.into_option()?;
-    Some(tensor.to_contiguous())
+fn contiguous_or_none(tensor: Optional<Flex>) -> Option<Float> {
+    tensor.into_option().map(contiguous)
 }
 
 /// What the cell doesn't have is empty.
