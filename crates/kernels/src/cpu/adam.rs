@@ -3,7 +3,8 @@
 use burn::backend::Flex;
 use rayon::prelude::*;
 
-use super::tensors::{Float, slice};
+use super::buffers;
+use super::tensors::{Float, contiguous, slice};
 use crate::adam::step::{AdamStep, VANISHED};
 use crate::tensors::AdamTensors;
 
@@ -19,7 +20,7 @@ pub(super) fn step(
     let [beta_1, beta_2] = [factors.beta_1 as f32, factors.beta_2 as f32];
     let [rest_1, rest_2] = [1.0 - factors.beta_1, 1.0 - factors.beta_2].map(|rest| rest as f32);
     let [keep, rate, epsilon] = [factors.keep, factors.rate, factors.epsilon].map(|f| f as f32);
-    let gradient = gradient.to_contiguous();
+    let gradient = contiguous(gradient);
     let [mut parameter, mut first_moment, mut second_moment] = [
         tensors.parameter,
         tensors.first_moment,
@@ -45,6 +46,7 @@ pub(super) fn step(
                 parameter[i] = keep * parameter[i] - rate * first[i] / (second[i].sqrt() + epsilon);
             }
         });
+    buffers::give(gradient);
     AdamTensors {
         parameter,
         first_moment,

@@ -5,7 +5,7 @@ use std::array::from_fn;
 use burn::backend::{Flex, TensorMetadata};
 
 use super::buffers;
-use super::tensors::{Float, as_i32, integers, read_lengths, slice, tensor, values};
+use super::tensors::{Float, as_i32, contiguous, integers, read_lengths, slice, tensor, values};
 use super::timestep::Timestep;
 use super::walk::{self, BackwardRow, ForwardRow, RowInput, Sizes};
 use crate::tensors::{
@@ -23,13 +23,13 @@ pub(super) fn forward<C: Timestep>(
     let size = inputs.projections.width() / C::GATES;
     let (initial_hidden, initial_cell) = inputs.initial_states(C::CELL);
     let (source, ids) = match inputs.projections.projected() {
-        Input::PerToken(projections) => (projections.to_contiguous(), None),
-        Input::PerWord { table, tokens } => (table.to_contiguous(), Some(as_i32(tokens.ids))),
+        Input::PerToken(projections) => (contiguous(projections), None),
+        Input::PerWord { table, tokens } => (contiguous(table), Some(as_i32(tokens.ids))),
     };
     let saved_width = if training { C::SAVED * size } else { 0 };
     let lengths = read_lengths(inputs.lengths, time);
-    let weight = contiguous(inputs.recurrent_weight.clone());
-    let bias = contiguous(inputs.recurrent_bias);
+    let weight = contiguous_or_none(inputs.recurrent_weight.clone());
+    let bias = contiguous_or_none(inputs.recurrent_bias);
     let mut hidden_states = buffers::take(batch * time * size);
     let mut saved = buffers::take(batch * time * saved_width);
     let mut hidden = values(&initial_hidden);
@@ -59,9 +59,14 @@ pub(super) fn forward<C: Timestep>(
     if ids.is_none() {
         buffers::give(source);
     }
+    let shape = [batch, time, size];
     WalkTraining {
         outputs: WalkOutputs {
-            hidden_states: tensor(hidden_states, [batch, time, size]),
+            // The way back gives them back itself.
+            hidden_states: match training {
+                true => tensor(hidden_states, shape),
+                false => buffers::lend(hidden_states, shape),
+            },
             final_hidden: tensor(hidden, [batch, size]),
             final_cell: given(cell, [batch, size]),
         },
@@ -79,8 +84,8 @@ pub(super) fn backward<C: Timestep>(
     let [batch, time, size] = walked.hidden_states.shape().dims();
     let width = C::GATES * size;
     let lengths = read_lengths(walked.lengths, time);
-    let weight = contiguous(walked.recurrent_weight);
-    let hidden_states = walked.hidden_states.to_contiguous();
+    let weight = contiguous_or_none(walked.recurrent_weight);
+    let hidden_states = contiguous(walked.hidden_states);
     let mut saved = match walked.saved.into_option() {
         Some(saved) => buffers::take_from(saved),
         None => buffers::take(batch * time * width),
@@ -93,7 +98,7 @@ pub(super) fn backward<C: Timestep>(
     };
     let initial_hidden = or_zeros(walked.initial_hidden, true);
     let initial_cell = or_zeros(walked.initial_cell, C::HAS_CELL);
-    let d_hidden_states = contiguous(output_gradients.hidden_states);
+    let d_hidden_states = contiguous_or_none(output_gradients.hidden_states);
     let mut d_hidden = or_zeros(output_gradients.final_hidden, true);
     let mut d_cell = or_zeros(output_gradients.final_cell, C::HAS_CELL);
 
@@ -165,9 +170,8 @@ fn slice_or_none(tensor: &Option<Float>) -> &[f32] {
     tensor.as_ref().map(slice).unwrap_or_default()
 }
 
-fn contiguous(tensor: Optional<Flex>) -> Option<Float> {
-    let tensor = tensor.into_option()?;
-    Some(tensor.to_contiguous())
+fn contiguous_or_none(tensor: Optional<Flex>) -> Option<Float> {
+    tensor.into_option().map(contiguous)
 }
 
 /// What the cell doesn't have is empty.

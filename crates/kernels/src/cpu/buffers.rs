@@ -9,15 +9,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 
+use super::tensors::tensor;
+
 /// More than a layer's training step frees at once, so that none of its buffers is lost; a network of many
 /// layers takes more, and gets the rest from the system.
 const KEPT: usize = 8;
-/// Values kept in all, 512 MiB: what a layer of 256 units frees in a training step of 128 rows of 256 tokens.
-const VALUES: usize = 1 << 27;
+/// Values kept in all, 256 MiB, and lent in all: what a layer of 256 units frees in a training step of 128 rows of
+/// 256 tokens.
+const VALUES: usize = 1 << 26;
 /// Values below which the system's allocator is as fast.
 const SMALL: usize = 1 << 16;
 
 static FREE: Mutex<Free> = Mutex::new(Free(Vec::new()));
+
+/// Tensors that others drop where nothing can be given back, the one lent longest ago first. Their memory is free
+/// once nobody else holds them.
+static LENT: Mutex<Vec<FloatTensor<Flex>>> = Mutex::new(Vec::new());
 
 /// Buffers, the one that waited longest first.
 struct Free(Vec<Vec<f32>>);
@@ -49,11 +56,16 @@ fn free() -> MutexGuard<'static, Free> {
     FREE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn lent() -> MutexGuard<'static, Vec<FloatTensor<Flex>>> {
+    LENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Gives the memory back to the system that the recurrent operations on the CPU keep for the next step: at most
 /// 512 MiB for the whole process.
 pub fn release_memory() {
-    let released = std::mem::take(&mut free().0);
-    drop(released);
+    let lent = std::mem::take(&mut *lent());
+    let free = std::mem::take(&mut free().0);
+    drop((lent, free));
 }
 
 /// `length` values, of which nothing is known.
@@ -61,6 +73,8 @@ pub(super) fn take(length: usize) -> Vec<f32> {
     if length < SMALL {
         return vec![0.0; length];
     }
+    let returned: Vec<_> = lent().extract_if(.., |tensor| tensor.is_unique()).collect();
+    returned.into_iter().for_each(give);
     let Some(mut buffer) = free().take(length) else {
         return vec![0.0; length];
     };
@@ -81,6 +95,23 @@ pub(super) fn take_from(tensor: FloatTensor<Flex>) -> Vec<f32> {
     copy
 }
 
+/// `values` as a tensor, whose memory comes back when it is dropped. Nobody else can write to it in place: for what is
+/// only read.
+pub(super) fn lend<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FloatTensor<Flex> {
+    let length = values.len();
+    let tensor = tensor(values, shape);
+    if (SMALL..=VALUES).contains(&length) {
+        let mut lent = lent();
+        lent.push(tensor.clone());
+        let count = |tensor: &FloatTensor<Flex>| tensor.shape().num_elements();
+        let mut values: usize = lent.iter().map(count).sum();
+        while values > VALUES || lent.len() > KEPT {
+            values -= count(&lent.remove(0));
+        }
+    }
+    tensor
+}
+
 /// Keeps the memory of `tensor` if nobody else holds it.
 pub(super) fn give(tensor: FloatTensor<Flex>) {
     let length = tensor.shape().num_elements();
@@ -94,7 +125,6 @@ pub(super) fn give(tensor: FloatTensor<Flex>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tensors::tensor;
     use super::*;
 
     #[test]
@@ -112,6 +142,19 @@ mod tests {
         give(tensor(again, [length - 1]));
         release_memory();
         assert_eq!(take(length - 1)[0], 0.0);
+    }
+
+    #[test]
+    fn what_was_lent_comes_back_once_everybody_dropped_it() {
+        // A length of this test alone.
+        let length = 200_003;
+        let lent = lend(vec![7.0; length], [length]);
+        let other = lent.clone();
+        drop(lent);
+        assert_eq!(take(length)[0], 0.0);
+        drop(other);
+        assert_eq!(take(length)[0], 7.0);
+        assert_eq!(take(length)[0], 0.0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::buffers;
 use super::prefetch::prefetch;
 use super::simd::arch;
-use super::tensors::{as_i32, integers, slice, tensor};
+use super::tensors::{as_i32, contiguous, integers, slice, tensor};
 use crate::tensors::TokenInputs;
 
 /// Rows that a thread takes at once.
@@ -40,7 +40,7 @@ pub(super) fn backward(
     output_gradient: FloatTensor<Flex>,
 ) -> FloatTensor<Flex> {
     let [_, _, columns] = output_gradient.shape().dims();
-    let output_gradient = output_gradient.to_contiguous();
+    let output_gradient = contiguous(output_gradient);
     let of_output = slice(&output_gradient);
     let (positions, starts) = (as_i32(positions), as_i32(starts));
     let (positions, starts) = (integers(&positions), integers(&starts));

@@ -2,35 +2,123 @@
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Flex, TensorMetadata};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::aligned::Aligned;
 use super::buffers;
-use super::tensors::{Float, slice, tensor, values};
+use super::product::{Packed, columns, product};
+use super::simd::arch;
+use super::tensors::{Float, contiguous, slice, tensor, values};
+use super::walk::Pack;
 use crate::tensors::{LinearGradients, LinearInputs};
 
 /// Rows that a thread takes at once; also what a sum over rows is cut into, whatever the number of threads.
 const ROWS: usize = 256;
 
+/// Rows up to which packing the weights costs more than it saves.
+const FEW: usize = 32;
+
 /// `[N, M]`
 pub(super) fn forward(inputs: LinearInputs<Flex>) -> Float {
-    let mut output = Flex::float_matmul(inputs.input, inputs.weight);
+    let [rows, size] = inputs.input.shape().dims();
     let bias = values(&inputs.bias);
-    let rows = output.storage_mut::<f32>();
-    let add = |rows: &mut [f32]| {
-        for row in rows.chunks_exact_mut(bias.len()) {
+    if rows <= FEW || size == 0 {
+        let mut output = Flex::float_matmul(inputs.input, inputs.weight);
+        for row in output.storage_mut::<f32>().chunks_exact_mut(bias.len()) {
             for (value, bias) in row.iter_mut().zip(&bias) {
                 *value += bias;
             }
         }
-    };
-    let chunk = ROWS * bias.len();
-    // Another thread takes longer to wake than a few rows take.
-    if rows.len() <= chunk {
-        add(rows);
-    } else {
-        rows.par_chunks_mut(chunk).for_each(add);
+        return output;
     }
-    output
+    let width = bias.len();
+    let (input, weight) = (contiguous(inputs.input), contiguous(inputs.weight));
+    let packed = &arch().dispatch(Pack {
+        rows: size,
+        columns: width,
+        panel: columns(slice(&weight), width),
+    });
+    let mut output = buffers::take(rows * width);
+    let compute = |(output, input): (&mut [f32], &[f32])| {
+        arch().dispatch(Rows {
+            input,
+            packed,
+            bias: &bias,
+            output,
+        });
+    };
+    let of_input = slice(&input).chunks(ROWS * size);
+    // Another thread takes longer to wake than little work takes.
+    if rows * size * width < LITTLE {
+        output
+            .chunks_mut(ROWS * width)
+            .zip(of_input)
+            .for_each(compute);
+    } else {
+        let of_input = slice(&input).par_chunks(ROWS * size);
+        output
+            .par_chunks_mut(ROWS * width)
+            .zip(of_input)
+            .for_each(compute);
+    }
+    buffers::lend(output, [rows, width])
+}
+
+/// Multiply-adds that one thread makes alone.
+const LITTLE: usize = 1 << 21;
+
+/// Rows whose products stay in the first cache until the bias is added.
+const TOGETHER: usize = 16;
+
+struct Rows<'a> {
+    /// `[_, D]`
+    input: &'a [f32],
+    packed: &'a Packed,
+    bias: &'a [f32],
+    /// `[_, M]`; whatever it held.
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            input,
+            packed,
+            bias,
+            output,
+        } = self;
+        let width = bias.len();
+        let size = input.len() / (output.len() / width);
+        let mut products = Aligned::zeros(TOGETHER * packed.columns);
+        let (bias, bias_tail) = S::as_simd_f32s(bias);
+        for (i, output) in output.chunks_mut(TOGETHER * width).enumerate() {
+            let input = &input[i * TOGETHER * size..];
+            let left = |row: usize| &input[row * size..][..size];
+            product(
+                simd,
+                output.len() / width,
+                left,
+                packed,
+                &mut products,
+                i % 2 == 1,
+            );
+            let rows = output.chunks_exact_mut(width);
+            for (row, product) in rows.zip(products.chunks_exact(packed.columns)) {
+                let (row, tail) = S::as_mut_simd_f32s(row);
+                let (product, product_tail) = S::as_simd_f32s(&product[..width]);
+                for i in 0..row.len() {
+                    row[i] = simd.add_f32s(product[i], bias[i]);
+                }
+                for i in 0..tail.len() {
+                    tail[i] = product_tail[i] + bias_tail[i];
+                }
+            }
+        }
+    }
 }
 
 pub(super) fn backward(
@@ -38,7 +126,7 @@ pub(super) fn backward(
     weight: Float,
     output_gradient: Float,
 ) -> LinearGradients<Flex> {
-    let output_gradient = output_gradient.to_contiguous();
+    let output_gradient = contiguous(output_gradient);
     let [_, columns] = output_gradient.shape().dims();
     let bias = sum_rows(slice(&output_gradient), columns);
     let gradients = LinearGradients {

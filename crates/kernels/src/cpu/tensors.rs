@@ -32,6 +32,11 @@ pub(super) fn slice(tensor: &Float) -> &[f32] {
     tensor.as_slice().expect("contiguous 32-bit floats")
 }
 
+/// Takes the tensor, so that nobody here holds it beside the one that is returned: its memory can be used again.
+pub(super) fn contiguous(tensor: Float) -> Float {
+    tensor.to_contiguous()
+}
+
 pub(super) fn values(tensor: &Float) -> Vec<f32> {
     slice(&tensor.to_contiguous()).to_vec()
 }
