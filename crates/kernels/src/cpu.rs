@@ -14,7 +14,7 @@ mod stepper;
 mod tensors;
 mod timestep;
 mod walk;
-mod weight_gradient;
+mod weight_gradients;
 
 use burn::backend::Flex;
 use burn::backend::ops::ModuleOps;

@@ -2,16 +2,63 @@
 
 use std::array::from_fn;
 
+use burn::backend::tensor::IntTensor;
 use burn::backend::{Flex, TensorMetadata};
 
 use super::buffers;
 use super::tensors::{Float, as_i32, contiguous, integers, read_lengths, slice, tensor, values};
 use super::timestep::Timestep;
-use super::walk::{self, BackwardRow, ForwardRow, RowInput, Sizes};
+use super::walk::{self, BackwardRow, ForwardRow, LayerParts, RowInput, Sizes};
+use crate::backend::RecurrentBackend;
 use crate::tensors::{
-    Direction, Input, Optional, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs,
-    WalkSaved, WalkTraining, Wanted,
+    Direction, Input, Optional, Projections, WalkGradients, WalkInputs, WalkOutputGradients,
+    WalkOutputs, WalkSaved, WalkTraining, Wanted,
 };
+
+/// D up to which a token's product costs less than to write a projection and to read it again.
+const NARROW: usize = 32;
+
+/// D, where the walk multiplies the input itself: all but where a projection a word, of fewer words than tokens, saves
+/// more.
+fn multiplied(projections: &Projections<Flex>) -> Option<usize> {
+    let [size, _]: [usize; 2] = projections.weight.as_option()?.shape().dims();
+    let [batch, time] = projections.input.sequence();
+    let is_narrow = match &projections.input {
+        Input::PerToken(_) => true,
+        Input::PerWord { table, .. } => size <= NARROW || batch * time <= table.shape()[0],
+    };
+    (is_narrow && size > 0).then_some(size)
+}
+
+/// What a layer reads, contiguous.
+struct Source {
+    values: Float,
+    /// Of each timestep, where `values` has a row a word.
+    ids: Option<IntTensor<Flex>>,
+}
+
+impl Source {
+    fn new(input: Input<Flex>) -> Self {
+        match input {
+            Input::PerToken(vectors) => Self {
+                values: contiguous(vectors),
+                ids: None,
+            },
+            Input::PerWord { table, tokens } => Self {
+                values: contiguous(table),
+                ids: Some(as_i32(tokens.ids)),
+            },
+        }
+    }
+
+    fn row(&self, row: usize, batch: usize) -> RowInput<'_> {
+        let values = slice(&self.values);
+        match &self.ids {
+            None => RowInput::Steps(part(values, row, batch)),
+            Some(ids) => RowInput::Words(values, part(integers(ids), row, batch)),
+        }
+    }
+}
 
 /// `training`: whether what the backward pass needs is saved.
 pub(super) fn forward<C: Timestep>(
@@ -22,10 +69,19 @@ pub(super) fn forward<C: Timestep>(
     let [batch, time] = inputs.projections.input.sequence();
     let size = inputs.projections.width() / C::GATES;
     let (initial_hidden, initial_cell) = inputs.initial_states(C::CELL);
-    let (source, ids) = match inputs.projections.projected() {
-        Input::PerToken(projections) => (contiguous(projections), None),
-        Input::PerWord { table, tokens } => (contiguous(table), Some(as_i32(tokens.ids))),
-    };
+    let input = multiplied(&inputs.projections);
+    let [input_weight, input_bias] = match input {
+        Some(_) => [
+            inputs.projections.weight.clone(),
+            inputs.projections.bias.clone(),
+        ],
+        None => [Optional::Absent, Optional::Absent],
+    }
+    .map(contiguous_or_none);
+    let source = Source::new(match input {
+        Some(_) => inputs.projections.input,
+        None => inputs.projections.projected(),
+    });
     let saved_width = if training { C::SAVED * size } else { 0 };
     let lengths = read_lengths(inputs.lengths, time);
     let weight = contiguous_or_none(inputs.recurrent_weight.clone());
@@ -40,10 +96,7 @@ pub(super) fn forward<C: Timestep>(
         .enumerate()
         .map(|(row, [hidden_states, saved, hidden, cell])| ForwardRow {
             length: lengths[row],
-            projections: match &ids {
-                None => RowInput::Steps(part(slice(&source), row, batch)),
-                Some(ids) => RowInput::Words(slice(&source), part(integers(ids), row, batch)),
-            },
+            input: source.row(row, batch),
             hidden_states,
             saved,
             hidden,
@@ -52,12 +105,19 @@ pub(super) fn forward<C: Timestep>(
         .collect();
     let sizes = Sizes {
         hidden: size,
+        input,
         direction,
     };
-    walk::forward::<C>(sizes, slice_or_none(&weight), slice_or_none(&bias), rows);
+    let layer = LayerParts {
+        recurrent_weight: slice_or_none(&weight),
+        recurrent_bias: slice_or_none(&bias),
+        input_weight: slice_or_none(&input_weight),
+        bias: slice_or_none(&input_bias),
+    };
+    walk::forward::<C>(sizes, layer, rows);
     // A table is read by the other direction too.
-    if ids.is_none() {
-        buffers::give(source);
+    if source.ids.is_none() {
+        buffers::give(source.values);
     }
     let shape = [batch, time, size];
     WalkTraining {
@@ -86,10 +146,21 @@ pub(super) fn backward<C: Timestep>(
     let lengths = read_lengths(walked.lengths, time);
     let weight = contiguous_or_none(walked.recurrent_weight);
     let hidden_states = contiguous(walked.hidden_states);
-    let mut saved = match walked.saved.into_option() {
-        Some(saved) => buffers::take_from(saved),
-        None => buffers::take(batch * time * width),
+    let input = multiplied(&walked.projections);
+    let mut saved = match (walked.saved.into_option(), input) {
+        // Read alone, but nobody else wants it.
+        (Some(saved), _) => buffers::take_from(saved),
+        (None, None) => buffers::take(batch * time * width),
+        (None, Some(_)) => Vec::new(),
     };
+    let source = input.map(|_| Source::new(walked.projections.input.clone()));
+    let weights = match (input, wanted) {
+        (Some(_), Wanted::Input) => walked.projections.weight.clone(),
+        _ => Optional::Absent,
+    };
+    let input_weight = contiguous_or_none(weights);
+    let read = input_weight.as_ref().and(input).unwrap_or(0);
+    let mut d_input = buffers::take(batch * time * read);
     let has_initial = walked.initial_hidden.as_option().is_some();
     let states = |there: bool| if there { batch * size } else { 0 };
     let or_zeros = |given: Optional<Flex>, there| match given.as_option() {
@@ -102,11 +173,13 @@ pub(super) fn backward<C: Timestep>(
     let mut d_hidden = or_zeros(output_gradients.final_hidden, true);
     let mut d_cell = or_zeros(output_gradients.final_cell, C::HAS_CELL);
 
-    let written = [&mut saved, &mut d_hidden, &mut d_cell];
+    let written = [&mut d_input, &mut saved, &mut d_hidden, &mut d_cell];
     let rows = parts(written, batch)
         .enumerate()
-        .map(|(row, [saved, d_hidden, d_cell])| BackwardRow {
+        .map(|(row, [d_input, saved, d_hidden, d_cell])| BackwardRow {
             length: lengths[row],
+            input: source.as_ref().map(|source| source.row(row, batch)),
+            d_input,
             saved,
             hidden_states: part(slice(&hidden_states), row, batch),
             initial_hidden: part(&initial_hidden, row, batch),
@@ -118,28 +191,50 @@ pub(super) fn backward<C: Timestep>(
         .collect();
     let sizes = Sizes {
         hidden: size,
+        input,
         direction,
     };
-    let mut d_weight = walk::backward::<C>(sizes, slice_or_none(&weight), rows);
+    let weights = [&weight, &input_weight].map(slice_or_none);
+    let sums = walk::backward::<C>(sizes, weights, rows);
     buffers::give(hidden_states);
     d_hidden_states.into_iter().for_each(buffers::give);
 
-    let d_bias = d_weight.split_off(d_weight.len().min(size * width));
-    let projections = tensor(saved, [batch, time, width]);
-    let [input, input_weight, bias] = walked.projections.gradients(projections);
+    let [of_input, input_weight, bias] = match input {
+        None => {
+            let of_projections = tensor(saved, [batch, time, width]);
+            walked.projections.gradients(of_projections)
+        }
+        Some(read) => {
+            let length = saved.len();
+            buffers::give(tensor(saved, [length]));
+            let of_input = given(d_input, [batch, time, read]);
+            [
+                match walked.projections.input {
+                    Input::PerToken(_) => of_input,
+                    Input::PerWord { tokens, .. } => Optional::new(
+                        of_input
+                            .into_option()
+                            .map(|of_input| Flex::token_embedding_backward(tokens, of_input)),
+                    ),
+                },
+                given(sums.input_weight, [read, width]),
+                given(sums.bias, [width]),
+            ]
+        }
+    };
     let state = |state| match has_initial {
         true => given(state, [batch, size]),
         false => Optional::Absent,
     };
     WalkGradients {
         input: match wanted {
-            Wanted::Input => input,
+            Wanted::Input => of_input,
             Wanted::WeightsAlone => Optional::Absent,
         },
         input_weight,
         bias,
-        recurrent_weight: given(d_weight, [size, width]),
-        recurrent_bias: given(d_bias, [width]),
+        recurrent_weight: given(sums.recurrent_weight, [size, width]),
+        recurrent_bias: given(sums.recurrent_bias, [width]),
         initial_hidden: state(d_hidden),
         initial_cell: state(d_cell),
     }

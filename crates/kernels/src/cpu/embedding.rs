@@ -14,6 +14,9 @@ use crate::tensors::TokenInputs;
 /// Rows that a thread takes at once.
 const ROWS: usize = 64;
 
+/// Values below which another thread takes longer to wake than it saves.
+const LITTLE: usize = 1 << 17;
+
 /// `[B, T, D]` from `weight` `[V, D]`.
 pub(super) fn forward(weight: FloatTensor<Flex>, tokens: TokenInputs<Flex>) -> FloatTensor<Flex> {
     let [batch, time] = tokens.ids.shape().dims();
@@ -22,13 +25,17 @@ pub(super) fn forward(weight: FloatTensor<Flex>, tokens: TokenInputs<Flex>) -> F
     let weight = slice(&weight);
     let ids = as_i32(tokens.ids);
     let mut rows = buffers::take(batch * time * columns);
-    rows.par_chunks_mut(ROWS * columns)
-        .zip(integers(&ids).par_chunks(ROWS))
-        .for_each(|(rows, ids)| {
-            for (row, &id) in rows.chunks_exact_mut(columns).zip(ids) {
-                row.copy_from_slice(&weight[id as usize * columns..][..columns]);
-            }
-        });
+    let copy = |(rows, ids): (&mut [f32], &[i32])| {
+        for (row, &id) in rows.chunks_exact_mut(columns).zip(ids) {
+            row.copy_from_slice(&weight[id as usize * columns..][..columns]);
+        }
+    };
+    if rows.len() < LITTLE {
+        copy((&mut rows, integers(&ids)));
+    } else {
+        let ids = integers(&ids).par_chunks(ROWS);
+        rows.par_chunks_mut(ROWS * columns).zip(ids).for_each(copy);
+    }
     tensor(rows, [batch, time, columns])
 }
 

@@ -8,11 +8,13 @@ use pulp::Simd;
 use super::aligned::Aligned;
 use super::timestep::Timestep;
 
-/// A matrix `[K, N]` as the product reads it: panel after panel of two vectors of columns, each row by
-/// row; N is padded with zeros to whole panels.
+/// A matrix `[K, N]` as the product reads it: panel after panel of two vectors of columns, the last of one where their
+/// number is odd, each row by row; N is padded with zeros to whole vectors.
 #[derive(Clone, Debug)]
 pub(super) struct Packed {
     values: Aligned,
+    /// What every row of the product starts from, `[N]`: zeros, or a bias.
+    start: Aligned,
     /// K.
     rows: usize,
     /// N, padded.
@@ -22,19 +24,26 @@ pub(super) struct Packed {
 impl Packed {
     /// `panel(first, to)` fills `to` `[K, width]`, which is zero, with the columns from `first` on.
     pub fn new<S: Simd>(rows: usize, columns: usize, panel: impl Fn(usize, &mut [f32])) -> Self {
+        let columns = columns.next_multiple_of(S::F32_LANES);
+        let mut values = Aligned::zeros(columns * rows);
         let width = 2 * S::F32_LANES;
-        let panels = columns.div_ceil(width);
-        let mut values = Aligned::zeros(panels * rows * width);
         if rows > 0 {
-            for (i, to) in values.chunks_exact_mut(rows * width).enumerate() {
+            for (i, to) in values.chunks_mut(rows * width).enumerate() {
                 panel(i * width, to);
             }
         }
         Self {
             values,
+            start: Aligned::zeros(columns),
             rows,
-            columns: panels * width,
+            columns,
         }
+    }
+
+    /// Has every row of the product start from `bias`, `[N]`.
+    pub fn with_bias(mut self, bias: &[f32]) -> Self {
+        self.start[..bias.len()].copy_from_slice(bias);
+        self
     }
 }
 
@@ -50,7 +59,7 @@ pub(super) fn columns(matrix: &[f32], n: usize) -> impl Fn(usize, &mut [f32]) {
     }
 }
 
-/// `out[i] = left(i) · packed` for `count` rows: `left(i)` has K values, `out` is `[count, N]`.
+/// `out[i] = start + left(i) · packed` for `count` rows: `left(i)` has K values, `out` is `[count, N]`.
 ///
 /// Rows go through in blocks: eight rows by two vectors, sixteen sums, where there are 32 registers, else
 /// six rows; a multiply-add's latency wants eight sums or more, so that fewer rows take more panels. All rows take a
@@ -66,46 +75,69 @@ pub(super) fn product<'a, S: Simd>(
     out: &mut [f32],
     back: bool,
 ) {
-    let panels = packed.columns / (2 * S::F32_LANES);
+    let vectors = packed.columns / S::F32_LANES;
+    let panels = vectors / 2;
     let mut whole = 0;
-    let most = if S::REGISTER_COUNT >= 32 { 8 } else { 6 };
     for i in 0..panels {
         let panel = if back { panels - 1 - i } else { i };
-        let mut row = 0;
-        while row + most <= count {
-            if S::REGISTER_COUNT >= 32 {
-                rows::<S, 8, 1>(simd, row, panel, left, packed, out);
-            } else {
-                rows::<S, 6, 1>(simd, row, panel, left, packed, out);
-            }
-            row += most;
-        }
-        if row + 4 <= count {
-            rows::<S, 4, 1>(simd, row, panel, left, packed, out);
-            row += 4;
-        }
-        whole = row;
+        whole = blocks::<S, 2>(simd, count, panel, left, packed, out);
+    }
+    if vectors % 2 == 1 {
+        whole = blocks::<S, 1>(simd, count, panels, left, packed, out);
     }
     for row in whole..count {
         let fours = panels / 4;
         for i in 0..fours {
             let panel = 4 * if back { fours - 1 - i } else { i };
-            rows::<S, 1, 4>(simd, row, panel, left, packed, out);
+            rows::<S, 1, 4, 2>(simd, row, panel, left, packed, out);
         }
         let mut panel = 4 * fours;
         if panel + 2 <= panels {
-            rows::<S, 1, 2>(simd, row, panel, left, packed, out);
+            rows::<S, 1, 2, 2>(simd, row, panel, left, packed, out);
             panel += 2;
         }
         if panel < panels {
-            rows::<S, 1, 1>(simd, row, panel, left, packed, out);
+            rows::<S, 1, 1, 2>(simd, row, panel, left, packed, out);
+        }
+        if vectors % 2 == 1 {
+            rows::<S, 1, 1, 1>(simd, row, panels, left, packed, out);
         }
     }
 }
 
-/// The product of ROWS rows with PANELS panels.
+/// The product of a panel of so many vectors with as many of the rows as make whole blocks, at least four: their
+/// number.
 #[inline(always)]
-fn rows<'a, S: Simd, const ROWS: usize, const PANELS: usize>(
+fn blocks<'a, S: Simd, const VECTORS: usize>(
+    simd: S,
+    count: usize,
+    panel: usize,
+    left: impl Fn(usize) -> &'a [f32] + Copy,
+    packed: &Packed,
+    out: &mut [f32],
+) -> usize {
+    let mut row = 0;
+    if S::REGISTER_COUNT >= 32 {
+        while row + 8 <= count {
+            rows::<S, 8, 1, VECTORS>(simd, row, panel, left, packed, out);
+            row += 8;
+        }
+    } else {
+        while row + 6 <= count {
+            rows::<S, 6, 1, VECTORS>(simd, row, panel, left, packed, out);
+            row += 6;
+        }
+    }
+    if row + 4 <= count {
+        rows::<S, 4, 1, VECTORS>(simd, row, panel, left, packed, out);
+        row += 4;
+    }
+    row
+}
+
+/// The product of ROWS rows with PANELS panels of VECTORS vectors.
+#[inline(always)]
+fn rows<'a, S: Simd, const ROWS: usize, const PANELS: usize, const VECTORS: usize>(
     simd: S,
     first: usize,
     panel: usize,
@@ -118,36 +150,50 @@ fn rows<'a, S: Simd, const ROWS: usize, const PANELS: usize>(
         block[row] = &left(first + row)[..packed.rows];
     }
     let out = &mut out[first * packed.columns..][..ROWS * packed.columns];
-    panels_of::<S, ROWS, PANELS>(simd, panel, &block, packed, out);
+    panels_of::<S, ROWS, PANELS, VECTORS>(simd, panel, &block, packed, out);
 }
 
 #[inline(always)]
-fn panels_of<S: Simd, const ROWS: usize, const PANELS: usize>(
+fn panels_of<S: Simd, const ROWS: usize, const PANELS: usize, const VECTORS: usize>(
     simd: S,
     first: usize,
     left: &[&[f32]; ROWS],
     packed: &Packed,
     out: &mut [f32],
 ) {
+    // Only the last panel may be narrower than the others.
     let width = 2 * S::F32_LANES;
     let size = packed.rows * width;
     let mut panels: [&[S::f32s]; PANELS] = [&[]; PANELS];
+    let mut sums = [[[simd.splat_f32s(0.0); VECTORS]; PANELS]; ROWS];
     for panel in 0..PANELS {
-        let values = &packed.values[(first + panel) * size..][..size];
-        panels[panel] = &S::as_simd_f32s(values).0[..2 * packed.rows];
+        let values =
+            &packed.values[(first + panel) * size..][..packed.rows * VECTORS * S::F32_LANES];
+        panels[panel] = &S::as_simd_f32s(values).0[..VECTORS * packed.rows];
+        let start = &packed.start[(first + panel) * width..][..VECTORS * S::F32_LANES];
+        let (start, _) = S::as_simd_f32s(start);
+        for row in 0..ROWS {
+            for vector in 0..VECTORS {
+                sums[row][panel][vector] = start[vector];
+            }
+        }
     }
-    let mut sums = [[[simd.splat_f32s(0.0); 2]; PANELS]; ROWS];
     for k in 0..packed.rows {
-        let mut weights = [[simd.splat_f32s(0.0); 2]; PANELS];
+        let mut weights = [[simd.splat_f32s(0.0); VECTORS]; PANELS];
         for panel in 0..PANELS {
-            weights[panel] = [panels[panel][2 * k], panels[panel][2 * k + 1]];
+            for vector in 0..VECTORS {
+                weights[panel][vector] = panels[panel][VECTORS * k + vector];
+            }
         }
         for row in 0..ROWS {
             let value = simd.splat_f32s(left[row][k]);
             for panel in 0..PANELS {
-                for half in 0..2 {
-                    sums[row][panel][half] =
-                        simd.mul_add_e_f32s(value, weights[panel][half], sums[row][panel][half]);
+                for vector in 0..VECTORS {
+                    sums[row][panel][vector] = simd.mul_add_e_f32s(
+                        value,
+                        weights[panel][vector],
+                        sums[row][panel][vector],
+                    );
                 }
             }
         }
@@ -155,33 +201,36 @@ fn panels_of<S: Simd, const ROWS: usize, const PANELS: usize>(
     for row in 0..ROWS {
         for panel in 0..PANELS {
             let at = row * packed.columns + (first + panel) * width;
-            let (out, _) = S::as_mut_simd_f32s(&mut out[at..at + width]);
-            out[0] = sums[row][panel][0];
-            out[1] = sums[row][panel][1];
+            let (out, _) = S::as_mut_simd_f32s(&mut out[at..at + VECTORS * S::F32_LANES]);
+            for vector in 0..VECTORS {
+                out[vector] = sums[row][panel][vector];
+            }
         }
     }
 }
 
-/// [`product`] of `weights` `[H, G·H]` as they are, for walks too short to be worth packing. `out` is
-/// `[count, G·P]`, P being H padded to whole vectors. The sums are made in the same order.
+/// [`product`] of `weights` `[K, G·H]` as they are, for walks too short to be worth packing. `start` is `[G·P]`, P being H
+/// padded to whole vectors, and `out` `[count, G·P]`. The sums are made in the same order.
 #[inline(always)]
 pub(super) fn plain_product<'a, S: Simd, C: Timestep>(
     simd: S,
     count: usize,
     left: impl Fn(usize) -> &'a [f32] + Copy,
     weights: &[f32],
+    start: &[f32],
     out: &mut [f32],
-    padded: usize,
 ) {
-    // U has as many rows as a gate has columns.
-    let size = left(0).len();
-    let width = C::GATES * padded;
-    out[..count * width].fill(0.0);
+    let width = start.len();
+    let rows = left(0).len();
+    let size = weights.len() / rows / C::GATES;
+    for out in out[..count * width].chunks_exact_mut(width) {
+        out.copy_from_slice(start);
+    }
     // Four rows of the weights at once, so that each value of the result is read and written a quarter as often, for
     // two rows on the left, so that a weight is read half as often.
     let mut k = 0;
-    while k < size {
-        let some = if k + 4 <= size { 4 } else { 1 };
+    while k < rows {
+        let some = if k + 4 <= rows { 4 } else { 1 };
         let weights = &weights[k * C::GATES * size..];
         let mut row = 0;
         while row < count {
@@ -304,7 +353,8 @@ mod tests {
             let mut products = vec![0.0; count * packed.columns];
             product(simd, count, left, &packed, &mut products, count % 2 == 1);
             let mut plain = vec![f32::NAN; count * C::GATES * padded];
-            plain_product::<S, C>(simd, count, left, weight, &mut plain, padded);
+            let start = vec![0.0; C::GATES * padded];
+            plain_product::<S, C>(simd, count, left, weight, &start, &mut plain);
             [(products, packed.columns), (plain, C::GATES * padded)].map(|(values, columns)| {
                 let of_row = |row: usize| &values[row * columns..][..C::GATES * padded];
                 let values = (0..count).flat_map(of_row);

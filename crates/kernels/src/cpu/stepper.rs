@@ -4,18 +4,17 @@ use std::marker::PhantomData;
 
 use pulp::{Simd, WithSimd};
 
-use super::product::{Packed, columns, product};
+use super::product::{Packed, product};
 use super::simd::arch;
 use super::timestep::{Timestep, of_cell};
-use super::walk::{ForwardRow, Pack, RowInput, States, pack_forward};
+use super::walk::{ForwardRow, OfGates, RowInput, States, pack_forward};
 use crate::cell::Cell;
 use crate::error::InputError;
 
 /// A layer on the CPU that goes a timestep at a time. Its weights are packed once, and its state stays with it.
 ///
 /// Every step of a row gives the same bits whatever the number of rows, and the same as the whole sequence in one
-/// [`walk`](Self::walk). A tensor's operations multiply the input in an order of their own: between a stepper and
-/// [`lstm`](crate::lstm) and its like, results may differ in their last bits.
+/// [`walk`](Self::walk).
 ///
 /// ```
 /// use gatefold_kernels::{Cell, LayerWeights, Stepper};
@@ -39,13 +38,11 @@ pub struct Stepper {
     sizes: [usize; 2],
     batch: usize,
     input_weight: Packed,
-    bias: Vec<f32>,
     recurrent_weight: Option<Packed>,
-    recurrent_bias: Vec<f32>,
     states: States,
     /// `x W + b` of all rows, which a step makes on its way.
     projections: Vec<f32>,
-    /// `h U` of all rows.
+    /// `h U + b_r` of all rows.
     products: Vec<f32>,
     /// Whether its next product goes back.
     back: bool,
@@ -117,13 +114,10 @@ impl Stepper {
         let count = if cell.has_recurrent_bias() { width } else { 0 };
         check("recurrent bias", recurrent_bias.len(), count, "G·H")?;
 
-        let input_weight = arch().dispatch(Pack {
-            rows: input,
-            columns: width,
-            panel: columns(input_weight, width),
-        });
-        let recurrent_weight = (!recurrent_weight.is_empty())
-            .then(|| of_cell!(cell, pack_forward(hidden, recurrent_weight)));
+        let pack = |weight, bias| of_cell!(cell, pack_forward(hidden, weight, bias));
+        let input_weight = pack(input_weight, bias);
+        let recurrent_weight =
+            (!recurrent_weight.is_empty()).then(|| pack(recurrent_weight, recurrent_bias));
         let columns = recurrent_weight.as_ref().map_or(0, |packed| packed.columns);
         Ok(Self {
             cell,
@@ -133,9 +127,7 @@ impl Stepper {
             products: vec![0.0; batch * columns],
             back: false,
             input_weight,
-            bias: bias.to_vec(),
             recurrent_weight,
-            recurrent_bias: recurrent_bias.to_vec(),
             states: States::zeros(batch, hidden),
             hidden: vec![0.0; batch * hidden],
             unused: vec![0.0; hidden],
@@ -256,12 +248,6 @@ impl<C: Timestep> WithSimd for Step<'_, C> {
             &mut stepper.projections,
             false,
         );
-        let width = stepper.bias.len();
-        for row in stepper.projections.chunks_exact_mut(weight.columns) {
-            for (value, bias) in row[..width].iter_mut().zip(&stepper.bias) {
-                *value += bias;
-            }
-        }
         if let Some(packed) = &stepper.recurrent_weight {
             let before = &stepper.states;
             let left = |row: usize| before.hidden_of(row, hidden);
@@ -277,18 +263,19 @@ impl<C: Timestep> WithSimd for Step<'_, C> {
         }
         let columns = stepper.products.len() / rows;
         for row in 0..rows {
-            let projections = &stepper.projections[row * weight.columns..][..width];
+            let projections = &stepper.projections[row * weight.columns..][..weight.columns];
             let product = &stepper.products[row * columns..][..columns];
             let mut walked = ForwardRow {
                 length: 1,
-                projections: RowInput::Steps(projections),
+                input: RowInput::Steps(&[]),
                 hidden_states: &mut stepper.hidden[row * hidden..][..hidden],
                 saved: &mut [],
                 hidden: &mut stepper.unused,
                 cell: &mut [],
             };
             let states = stepper.states.of(row);
-            walked.step::<C, S>(simd, 0, product, &stepper.recurrent_bias, states);
+            let projections = OfGates::padded(projections, C::GATES);
+            walked.step::<C, S>(simd, 0, projections, product, states);
         }
     }
 }

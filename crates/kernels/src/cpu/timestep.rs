@@ -72,17 +72,6 @@ pub(super) trait Timestep {
     /// they have in the last gate alone.
     const SPLITS_GRADIENT: bool = Self::CELL.has_recurrent_bias();
 
-    /// Values kept of what a timestep started from, for the recurrent weights' gradient: its hidden state and, where
-    /// the gradient is split, one more, always 1, which sums the gradients for the bias in the same product.
-    #[inline(always)]
-    fn previous_width(size: usize) -> usize {
-        if Self::CELL.has_recurrent_weight() {
-            size + usize::from(Self::SPLITS_GRADIENT)
-        } else {
-            0
-        }
-    }
-
     /// `x`: projections; `u`: the product with the recurrent weights, and its bias.
     fn forward<S: Simd>(
         simd: S,
