@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_cubecl::cubecl::logging::{LaunchObservation, LaunchObserver};
 use gatefold_kernels::{
-    AdamParameter, AdamStep, Cell, Direction, Moments, Projections, RecurrentWeights, State,
-    Tokens, adam, embedding, fused, linear, simple_rnn,
+    AdamParameter, AdamStep, Cell, Direction, InputWeights, Moments, Projections, RecurrentWeights,
+    State, Tokens, adam, embedding, fused, linear, simple_rnn,
 };
 use gpu::gpu;
 use ndarray::ndarray;
@@ -58,7 +58,9 @@ struct Case {
     lengths: Vec<i32>,
     direction: Direction,
     with_state: bool,
-    /// Whether the projections are looked up in a table by word.
+    /// D, where the operation multiplies its input itself; else it reads projections.
+    input: Option<usize>,
+    /// Whether what it reads is looked up in a table by word.
     per_word: bool,
     /// Whether the loss reads the hidden states, beside the final one.
     reads_hidden_states: bool,
@@ -131,16 +133,27 @@ impl Case {
         let width = self.cell.gates() * hidden;
         let rng = &mut ChaCha8Rng::seed_from_u64(self.seed);
         let words = 2 + batch * time / 2;
-        let table: Tensor<2> = random([words, width], self.scale, rng, device);
+        let size = self.input.unwrap_or(width);
+        let table: Tensor<2> = random([words, size], self.scale, rng, device);
         let ids: Vec<i32> = (0..batch * time)
             .map(|_| rng.random_range(0..words as i32))
             .collect();
-        let per_token: Tensor<3> = random([batch, time, width], self.scale, rng, device);
+        let per_token: Tensor<3> = random([batch, time, size], self.scale, rng, device);
+        let layer = self.input.map(|size| InputWeights {
+            weight: random([size, width], 1.5 / (size as f32).sqrt(), rng, device),
+            bias: random([width], self.scale.min(0.5), rng, device),
+        });
         let projections = if self.per_word {
             let tokens = Tokens::sorted(&ids, &self.lengths, words, &device.device).unwrap();
-            Projections::per_word(table.clone(), tokens).unwrap()
+            match layer.clone() {
+                Some(layer) => Projections::of_words(table.clone(), tokens, layer).unwrap(),
+                None => Projections::per_word(table.clone(), tokens).unwrap(),
+            }
         } else {
-            per_token.clone().into()
+            match layer.clone() {
+                Some(layer) => Projections::of_vectors(per_token.clone(), layer),
+                None => per_token.clone().into(),
+            }
         };
         // As large as a trained network's: the product stays near 1.
         let weight: Tensor<2> = random([hidden, width], 1.5 / (hidden as f32).sqrt(), rng, device);
@@ -181,8 +194,15 @@ impl Case {
         values.extend([if self.per_word {
             gradient("d table", table.grad(&gradients).map(floats))
         } else {
-            gradient("d projections", per_token.grad(&gradients).map(floats))
+            gradient("d vectors", per_token.grad(&gradients).map(floats))
         }]);
+        if let Some(InputWeights { weight, bias }) = layer {
+            values.push(gradient(
+                "d input weight",
+                weight.grad(&gradients).map(floats),
+            ));
+            values.push(gradient("d bias", bias.grad(&gradients).map(floats)));
+        }
         if self.cell.has_recurrent_weight() {
             values.push(gradient(
                 "d recurrent weight",
@@ -286,12 +306,14 @@ fn cases(cell: Cell, hidden: usize, scales: &'static [f32]) -> impl Strategy<Val
         (
             prop::collection::vec(1..=time as i32, batch),
             any::<(bool, bool, bool, bool, u64)>(),
+            prop::sample::select(&[None, Some(3), Some(40)][..]),
             prop::sample::select(scales),
         )
             .prop_map(
                 move |(
                     lengths,
                     (reverse, with_state, per_word, reads_hidden_states, seed),
+                    input,
                     scale,
                 )| Case {
                     cell,
@@ -300,6 +322,7 @@ fn cases(cell: Cell, hidden: usize, scales: &'static [f32]) -> impl Strategy<Val
                     lengths,
                     direction: Direction::reversed(reverse),
                     with_state,
+                    input,
                     per_word,
                     reads_hidden_states,
                     scale,
@@ -424,6 +447,7 @@ fn what_is_tested_on_gpu_are_the_kernels() {
         lengths: vec![2, 1],
         direction: Direction::Forward,
         with_state: false,
+        input: None,
         per_word: false,
         reads_hidden_states: false,
         scale: 1.0,
@@ -523,6 +547,7 @@ fn the_same_call_gives_the_same_bits(on: &Kernels) {
                 lengths: (0..3 * i as i32 + 1).map(|row| 1 + row % 9).collect(),
                 direction: Direction::reversed(i % 2 == 0),
                 with_state: i % 3 == 0,
+                input: None,
                 per_word: i % 2 == 1,
                 reads_hidden_states: i % 4 != 0,
                 scale: 2.0,
@@ -542,6 +567,7 @@ fn hidden_sizes_too_large_for_a_workgroup_go_step_by_step(on: &Kernels) {
             lengths: vec![6, 1, 4, 2, 6],
             direction: Direction::reversed(reverse),
             with_state: true,
+            input: None,
             per_word: false,
             reads_hidden_states: true,
             scale: 2.0,
@@ -565,6 +591,7 @@ fn the_number_of_threads_changes_nothing_on_cpu() {
             lengths: (0..70).map(|row| row % 21).collect(),
             direction: Direction::Reverse,
             with_state: true,
+            input: Some(5),
             per_word: false,
             reads_hidden_states: true,
             scale: 2.0,
@@ -587,6 +614,7 @@ fn long_sequences_agree(on: &Kernels) {
         lengths: vec![2000, 1400, 1],
         direction: Direction::Forward,
         with_state: true,
+        input: None,
         per_word: false,
         reads_hidden_states: true,
         scale: 2.0,
@@ -604,6 +632,7 @@ fn saturated_gates_stay_finite_and_agree(on: &Kernels) {
             lengths: vec![12, 7],
             direction: Direction::Reverse,
             with_state: true,
+            input: None,
             per_word: false,
             reads_hidden_states: true,
             scale,
@@ -620,6 +649,7 @@ fn a_row_without_timesteps_passes_its_state_and_gradient_on(on: &Kernels) {
         lengths: vec![0, 3, 0, 0, 0, 2, -1, 9],
         direction: Direction::Reverse,
         with_state: true,
+        input: None,
         per_word: false,
         reads_hidden_states: true,
         scale: 2.0,

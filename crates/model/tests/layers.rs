@@ -22,12 +22,11 @@ fn stack(cell: Cell, device: &Device) -> Stack {
         .init(device)
 }
 
-fn assert_close<const D: usize>(found: Tensor<D>, expected: Tensor<D>, what: &str) {
-    let difference: f32 = (found - expected).abs().max().into_scalar();
-    assert!(difference < 1e-6, "{what}: {difference}");
+fn assert_same<const D: usize>(found: Tensor<D>, expected: Tensor<D>, what: &str) {
+    assert_eq!(bits(found), bits(expected), "{what}");
 }
 
-/// From the same projections: the product that makes them may sum in another order for fewer rows.
+/// From projections that are made before.
 #[test]
 fn a_walk_in_parts_has_the_bits_of_the_whole() {
     let device = Device::flex();
@@ -76,17 +75,17 @@ fn steps_and_parts_give_what_the_whole_gives() {
             streamed.push(hidden.unsqueeze_dim::<3>(1));
         }
         let streamed = Tensor::cat(streamed, 1);
-        assert_close(streamed, whole.hidden_states.clone(), cell.name());
+        assert_same(streamed, whole.hidden_states.clone(), cell.name());
         for (found, expected) in states.layers().iter().zip(whole.states.layers()) {
             let (found, expected) = (found.forward.clone(), expected.forward.clone());
-            assert_close(found.hidden, expected.hidden, cell.name());
+            assert_same(found.hidden, expected.hidden, cell.name());
             assert_eq!(found.cell.is_some(), cell.has_cell_state());
         }
 
         let (first, states) = stack.seq(input.clone().narrow(1, 0, 3), stack.zero_states(batch));
         let (rest, _) = stack.seq(input.clone().narrow(1, 3, time - 3), states);
         let parts = Tensor::cat(vec![first, rest], 1);
-        assert_close(parts, whole.hidden_states, cell.name());
+        assert_same(parts, whole.hidden_states, cell.name());
     }
 }
 
@@ -100,13 +99,13 @@ fn a_layer_steps_from_zeros_as_it_walks() {
     let lstm = LstmConfig::new(5, HIDDEN).init(&device);
     let state = (0..time).fold(lstm.zero_state(batch), |state, t| lstm.step(step(t), state));
     let whole = lstm.forward(input.clone(), None, None).final_state;
-    assert_close(state.hidden, whole.hidden, "hidden state");
-    assert_close(state.cell, whole.cell, "cell state");
+    assert_same(state.hidden, whole.hidden, "hidden state");
+    assert_same(state.cell, whole.cell, "cell state");
 
     let gru = GruConfig::new(5, HIDDEN).init(&device);
     let state = (0..time).fold(gru.zero_state(batch), |state, t| gru.step(step(t), state));
     let whole = gru.forward(input.clone(), None, None).final_hidden;
-    assert_close(state, whole, "hidden state");
+    assert_same(state, whole, "hidden state");
 
     let mut stepper = gru.stepper(batch);
     for t in 0..time {
@@ -115,7 +114,7 @@ fn a_layer_steps_from_zeros_as_it_walks() {
     }
     let streamed = TensorData::new(stepper.hidden().to_vec(), [batch, HIDDEN]);
     let whole = gru.forward(input.clone(), None, None).final_hidden;
-    assert_close(Tensor::from_data(streamed, &device), whole, "stepper");
+    assert_same(Tensor::from_data(streamed, &device), whole, "stepper");
 }
 
 /// A truncated walk has the gradients of its last part alone.

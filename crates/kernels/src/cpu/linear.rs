@@ -34,18 +34,19 @@ pub(super) fn forward(inputs: LinearInputs<Flex>) -> Float {
     }
     let width = bias.len();
     let (input, weight) = (contiguous(inputs.input), contiguous(inputs.weight));
-    let packed = &arch().dispatch(Pack {
+    let packed = arch().dispatch(Pack {
         rows: size,
         columns: width,
         panel: columns(slice(&weight), width),
     });
+    let packed = &packed.with_bias(&bias);
     let mut output = buffers::take(rows * width);
     let compute = |(output, input): (&mut [f32], &[f32])| {
         arch().dispatch(Rows {
             input,
             packed,
-            bias: &bias,
             output,
+            sizes: [size, width],
         });
     };
     let of_input = slice(&input).chunks(ROWS * size);
@@ -68,16 +69,17 @@ pub(super) fn forward(inputs: LinearInputs<Flex>) -> Float {
 /// Multiply-adds that one thread makes alone.
 const LITTLE: usize = 1 << 21;
 
-/// Rows whose products stay in the first cache until the bias is added.
+/// Rows that are multiplied together.
 const TOGETHER: usize = 16;
 
 struct Rows<'a> {
     /// `[_, D]`
     input: &'a [f32],
+    /// With the bias.
     packed: &'a Packed,
-    bias: &'a [f32],
     /// `[_, M]`; whatever it held.
     output: &'a mut [f32],
+    sizes: [usize; 2],
 }
 
 impl WithSimd for Rows<'_> {
@@ -85,37 +87,20 @@ impl WithSimd for Rows<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self {
-            input,
-            packed,
-            bias,
-            output,
-        } = self;
-        let width = bias.len();
-        let size = input.len() / (output.len() / width);
-        let mut products = Aligned::zeros(TOGETHER * packed.columns);
-        let (bias, bias_tail) = S::as_simd_f32s(bias);
-        for (i, output) in output.chunks_mut(TOGETHER * width).enumerate() {
-            let input = &input[i * TOGETHER * size..];
-            let left = |row: usize| &input[row * size..][..size];
-            product(
-                simd,
-                output.len() / width,
-                left,
-                packed,
-                &mut products,
-                i % 2 == 1,
-            );
+        let [size, width] = self.sizes;
+        let mut products = Aligned::zeros(TOGETHER * self.packed.columns);
+        let input = self.input.chunks(TOGETHER * size);
+        let output = self.output.chunks_mut(TOGETHER * width);
+        for (i, (input, output)) in input.zip(output).enumerate() {
+            let mut left: [&[f32]; TOGETHER] = [&[]; TOGETHER];
+            let count = input.len() / size;
+            for (left, row) in left.iter_mut().zip(input.chunks_exact(size)) {
+                *left = row;
+            }
+            product(simd, &left[..count], self.packed, &mut products, i % 2 == 1);
             let rows = output.chunks_exact_mut(width);
-            for (row, product) in rows.zip(products.chunks_exact(packed.columns)) {
-                let (row, tail) = S::as_mut_simd_f32s(row);
-                let (product, product_tail) = S::as_simd_f32s(&product[..width]);
-                for i in 0..row.len() {
-                    row[i] = simd.add_f32s(product[i], bias[i]);
-                }
-                for i in 0..tail.len() {
-                    tail[i] = product_tail[i] + bias_tail[i];
-                }
+            for (row, product) in rows.zip(products.chunks_exact(self.packed.columns)) {
+                row.copy_from_slice(&product[..width]);
             }
         }
     }

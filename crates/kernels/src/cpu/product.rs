@@ -3,10 +3,9 @@
 // Plain indices: iterators are not always inlined here, where they cost most.
 #![allow(clippy::needless_range_loop)]
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 use super::aligned::Aligned;
-use super::timestep::Timestep;
 
 /// A matrix `[K, N]` as the product reads it: panel after panel of two vectors of columns, the last of one where their
 /// number is odd, each row by row; N is padded with zeros to whole vectors.
@@ -59,7 +58,7 @@ pub(super) fn columns(matrix: &[f32], n: usize) -> impl Fn(usize, &mut [f32]) {
     }
 }
 
-/// `out[i] = start + left(i) · packed` for `count` rows: `left(i)` has K values, `out` is `[count, N]`.
+/// `out[i] = start + left[i] · packed` for every row: `left[i]` has K values, `out` is `[rows, N]`.
 ///
 /// Rows go through in blocks: eight rows by two vectors, sixteen sums, where there are 32 registers, else
 /// six rows; a multiply-add's latency wants eight sums or more, so that fewer rows take more panels. All rows take a
@@ -67,90 +66,106 @@ pub(super) fn columns(matrix: &[f32], n: usize) -> impl Fn(usize, &mut [f32]) {
 /// to the first. Where every other product of the same matrix goes back, it finds in the first cache what the one before
 /// has left there, of a matrix that doesn't fit.
 #[inline(always)]
-pub(super) fn product<'a, S: Simd>(
+pub(super) fn product<S: Simd>(
     simd: S,
-    count: usize,
-    left: impl Fn(usize) -> &'a [f32] + Copy,
+    left: &[&[f32]],
     packed: &Packed,
     out: &mut [f32],
     back: bool,
 ) {
-    let vectors = packed.columns / S::F32_LANES;
-    let panels = vectors / 2;
-    let mut whole = 0;
-    for i in 0..panels {
-        let panel = if back { panels - 1 - i } else { i };
-        whole = blocks::<S, 2>(simd, count, panel, left, packed, out);
-    }
-    if vectors % 2 == 1 {
-        whole = blocks::<S, 1>(simd, count, panels, left, packed, out);
-    }
-    for row in whole..count {
-        let fours = panels / 4;
-        for i in 0..fours {
-            let panel = 4 * if back { fours - 1 - i } else { i };
-            rows::<S, 1, 4, 2>(simd, row, panel, left, packed, out);
-        }
-        let mut panel = 4 * fours;
-        if panel + 2 <= panels {
-            rows::<S, 1, 2, 2>(simd, row, panel, left, packed, out);
-            panel += 2;
-        }
-        if panel < panels {
-            rows::<S, 1, 1, 2>(simd, row, panel, left, packed, out);
+    // A function of its own: inlined into every walk it would take minutes to compile.
+    simd.vectorize(Product {
+        left,
+        packed,
+        out,
+        back,
+    });
+}
+
+struct Product<'a> {
+    left: &'a [&'a [f32]],
+    packed: &'a Packed,
+    out: &'a mut [f32],
+    back: bool,
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let vectors = self.packed.columns / S::F32_LANES;
+        let panels = vectors / 2;
+        let mut whole = 0;
+        for i in 0..panels {
+            let panel = if self.back { panels - 1 - i } else { i };
+            whole = self.blocks::<S, 2>(simd, panel);
         }
         if vectors % 2 == 1 {
-            rows::<S, 1, 1, 1>(simd, row, panels, left, packed, out);
+            whole = self.blocks::<S, 1>(simd, panels);
+        }
+        for row in whole..self.left.len() {
+            let fours = panels / 4;
+            for i in 0..fours {
+                let panel = 4 * if self.back { fours - 1 - i } else { i };
+                self.rows::<S, 1, 4, 2>(simd, row, panel);
+            }
+            let mut panel = 4 * fours;
+            if panel + 2 <= panels {
+                self.rows::<S, 1, 2, 2>(simd, row, panel);
+                panel += 2;
+            }
+            if panel < panels {
+                self.rows::<S, 1, 1, 2>(simd, row, panel);
+            }
+            if vectors % 2 == 1 {
+                self.rows::<S, 1, 1, 1>(simd, row, panels);
+            }
         }
     }
 }
 
-/// The product of a panel of so many vectors with as many of the rows as make whole blocks, at least four: their
-/// number.
-#[inline(always)]
-fn blocks<'a, S: Simd, const VECTORS: usize>(
-    simd: S,
-    count: usize,
-    panel: usize,
-    left: impl Fn(usize) -> &'a [f32] + Copy,
-    packed: &Packed,
-    out: &mut [f32],
-) -> usize {
-    let mut row = 0;
-    if S::REGISTER_COUNT >= 32 {
-        while row + 8 <= count {
-            rows::<S, 8, 1, VECTORS>(simd, row, panel, left, packed, out);
-            row += 8;
+impl Product<'_> {
+    /// The product of a panel of so many vectors with as many of the rows as make whole blocks, at least four: their
+    /// number.
+    #[inline(always)]
+    fn blocks<S: Simd, const VECTORS: usize>(&mut self, simd: S, panel: usize) -> usize {
+        let count = self.left.len();
+        let mut row = 0;
+        if S::REGISTER_COUNT >= 32 {
+            while row + 8 <= count {
+                self.rows::<S, 8, 1, VECTORS>(simd, row, panel);
+                row += 8;
+            }
+        } else {
+            while row + 6 <= count {
+                self.rows::<S, 6, 1, VECTORS>(simd, row, panel);
+                row += 6;
+            }
         }
-    } else {
-        while row + 6 <= count {
-            rows::<S, 6, 1, VECTORS>(simd, row, panel, left, packed, out);
-            row += 6;
+        if row + 4 <= count {
+            self.rows::<S, 4, 1, VECTORS>(simd, row, panel);
+            row += 4;
         }
+        row
     }
-    if row + 4 <= count {
-        rows::<S, 4, 1, VECTORS>(simd, row, panel, left, packed, out);
-        row += 4;
-    }
-    row
-}
 
-/// The product of ROWS rows with PANELS panels of VECTORS vectors.
-#[inline(always)]
-fn rows<'a, S: Simd, const ROWS: usize, const PANELS: usize, const VECTORS: usize>(
-    simd: S,
-    first: usize,
-    panel: usize,
-    left: impl Fn(usize) -> &'a [f32] + Copy,
-    packed: &Packed,
-    out: &mut [f32],
-) {
-    let mut block = [left(first); ROWS];
-    for row in 0..ROWS {
-        block[row] = &left(first + row)[..packed.rows];
+    /// The product of ROWS rows with PANELS panels of VECTORS vectors.
+    #[inline(always)]
+    fn rows<S: Simd, const ROWS: usize, const PANELS: usize, const VECTORS: usize>(
+        &mut self,
+        simd: S,
+        first: usize,
+        panel: usize,
+    ) {
+        let mut block = [self.left[first]; ROWS];
+        for row in 0..ROWS {
+            block[row] = &self.left[first + row][..self.packed.rows];
+        }
+        let columns = self.packed.columns;
+        let out = &mut self.out[first * columns..][..ROWS * columns];
+        panels_of::<S, ROWS, PANELS, VECTORS>(simd, panel, &block, self.packed, out);
     }
-    let out = &mut out[first * packed.columns..][..ROWS * packed.columns];
-    panels_of::<S, ROWS, PANELS, VECTORS>(simd, panel, &block, packed, out);
 }
 
 #[inline(always)]
@@ -210,67 +225,102 @@ fn panels_of<S: Simd, const ROWS: usize, const PANELS: usize, const VECTORS: usi
 }
 
 /// [`product`] of `weights` `[K, G·H]` as they are, for walks too short to be worth packing. `start` is `[G·P]`, P being H
-/// padded to whole vectors, and `out` `[count, G·P]`. The sums are made in the same order.
+/// padded to whole vectors, and `out` `[rows, G·P]`. The sums are made in the same order.
 #[inline(always)]
-pub(super) fn plain_product<'a, S: Simd, C: Timestep>(
+pub(super) fn plain_product<S: Simd>(
     simd: S,
-    count: usize,
-    left: impl Fn(usize) -> &'a [f32] + Copy,
+    left: &[&[f32]],
     weights: &[f32],
+    gates: usize,
     start: &[f32],
     out: &mut [f32],
 ) {
-    let width = start.len();
-    let rows = left(0).len();
-    let size = weights.len() / rows / C::GATES;
-    for out in out[..count * width].chunks_exact_mut(width) {
-        out.copy_from_slice(start);
-    }
-    // Four rows of the weights at once, so that each value of the result is read and written a quarter as often, for
-    // two rows on the left, so that a weight is read half as often.
-    let mut k = 0;
-    while k < rows {
-        let some = if k + 4 <= rows { 4 } else { 1 };
-        let weights = &weights[k * C::GATES * size..];
-        let mut row = 0;
-        while row < count {
-            let rows = if row + 2 <= count { 2 } else { 1 };
-            let out = &mut out[row * width..][..rows * width];
-            let of = |row: usize| &left(row)[k..];
-            match (some, rows) {
-                (4, 2) => add_rows::<S, C, 4, 2>(simd, [of(row), of(row + 1)], weights, size, out),
-                (4, _) => add_rows::<S, C, 4, 1>(simd, [of(row)], weights, size, out),
-                (_, 2) => add_rows::<S, C, 1, 2>(simd, [of(row), of(row + 1)], weights, size, out),
-                _ => add_rows::<S, C, 1, 1>(simd, [of(row)], weights, size, out),
-            }
-            row += rows;
+    simd.vectorize(PlainProduct {
+        left,
+        weights,
+        gates,
+        start,
+        out,
+    });
+}
+
+struct PlainProduct<'a> {
+    left: &'a [&'a [f32]],
+    weights: &'a [f32],
+    gates: usize,
+    start: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for PlainProduct<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            left,
+            weights,
+            gates,
+            start,
+            out,
+        } = self;
+        let (width, count) = (start.len(), left.len());
+        let rows = left[0].len();
+        let size = weights.len() / rows / gates;
+        for out in out[..count * width].chunks_exact_mut(width) {
+            out.copy_from_slice(start);
         }
-        k += some;
+        // Four rows of the weights at once, so that each value of the result is read and written a quarter as often, for
+        // two rows on the left, so that a weight is read half as often.
+        let mut k = 0;
+        while k < rows {
+            let some = if k + 4 <= rows { 4 } else { 1 };
+            let weights = &weights[k * gates * size..];
+            let mut row = 0;
+            while row < count {
+                let rows = if row + 2 <= count { 2 } else { 1 };
+                let out = &mut out[row * width..][..rows * width];
+                let of = |row: usize| &left[row][k..];
+                let sizes = [gates, size];
+                match (some, rows) {
+                    (4, 2) => {
+                        add_rows::<S, 4, 2>(simd, [of(row), of(row + 1)], weights, sizes, out)
+                    }
+                    (4, _) => add_rows::<S, 4, 1>(simd, [of(row)], weights, sizes, out),
+                    (_, 2) => {
+                        add_rows::<S, 1, 2>(simd, [of(row), of(row + 1)], weights, sizes, out)
+                    }
+                    _ => add_rows::<S, 1, 1>(simd, [of(row)], weights, sizes, out),
+                }
+                row += rows;
+            }
+            k += some;
+        }
     }
 }
 
 /// Adds the first K rows of `weights`, each times its value on the left, to ROWS rows of `out`.
 #[inline(always)]
-fn add_rows<S: Simd, C: Timestep, const K: usize, const ROWS: usize>(
+fn add_rows<S: Simd, const K: usize, const ROWS: usize>(
     simd: S,
     left: [&[f32]; ROWS],
     weights: &[f32],
-    size: usize,
+    [gates, size]: [usize; 2],
     out: &mut [f32],
 ) {
     let (out, _) = S::as_mut_simd_f32s(out);
-    let vectors = out.len() / (ROWS * C::GATES);
+    let vectors = out.len() / (ROWS * gates);
     let mut factors = [[simd.splat_f32s(0.0); K]; ROWS];
     for row in 0..ROWS {
         for i in 0..K {
             factors[row][i] = simd.splat_f32s(left[row][i]);
         }
     }
-    for gate in 0..C::GATES {
+    for gate in 0..gates {
         let mut heads: [&[S::f32s]; K] = [&[]; K];
         let mut tails: [&[f32]; K] = [&[]; K];
         for i in 0..K {
-            let of_gate = &weights[(i * C::GATES + gate) * size..][..size];
+            let of_gate = &weights[(i * gates + gate) * size..][..size];
             (heads[i], tails[i]) = S::as_simd_f32s(of_gate);
         }
         let whole = size / S::F32_LANES;
@@ -287,7 +337,7 @@ fn add_rows<S: Simd, C: Timestep, const K: usize, const ROWS: usize>(
                 };
             }
             for row in 0..ROWS {
-                let sum = &mut out[(row * C::GATES + gate) * vectors + v];
+                let sum = &mut out[(row * gates + gate) * vectors + v];
                 for i in 0..K {
                     *sum = simd.mul_add_e_f32s(factors[row][i], weights[i], *sum);
                 }
@@ -304,17 +354,17 @@ mod tests {
 
     use super::*;
     use crate::cpu::simd::available;
-    use crate::cpu::timestep::{Gru, Lstm, SimpleRnn};
+    use crate::cpu::timestep::{Gru, Lstm, SimpleRnn, Timestep};
     use crate::cpu::walk::{padded, padded_gates};
 
     /// `[count, K]` times `[K, N]`.
-    struct Product<'a> {
+    struct Multiply<'a> {
         left: &'a [f32],
         right: &'a [f32],
         sizes: [usize; 3],
     }
 
-    impl WithSimd for Product<'_> {
+    impl WithSimd for Multiply<'_> {
         type Output = Vec<f32>;
 
         #[inline(always)]
@@ -322,8 +372,8 @@ mod tests {
             let [count, k, n] = self.sizes;
             let packed = Packed::new::<S>(k, n, columns(self.right, n));
             let mut out = vec![0.0; count * packed.columns];
-            let left = |row: usize| &self.left[row * k..][..k];
-            product(simd, count, left, &packed, &mut out, count % 2 == 1);
+            let left: Vec<&[f32]> = self.left.chunks_exact(k).collect();
+            product(simd, &left, &packed, &mut out, count % 2 == 1);
             let rows = out.chunks_exact(packed.columns);
             rows.flat_map(|row| row[..n].to_vec()).collect()
         }
@@ -346,15 +396,15 @@ mod tests {
                 left, weight, size, ..
             } = self;
             let count = left.len() / size;
-            let left = |row: usize| &left[row * size..][..size];
+            let left: Vec<&[f32]> = left.chunks_exact(size).collect();
             let padded = padded(size);
             let rows = padded_gates::<C>(size, weight);
             let packed = Packed::new::<S>(size, C::GATES * padded, rows);
             let mut products = vec![0.0; count * packed.columns];
-            product(simd, count, left, &packed, &mut products, count % 2 == 1);
+            product(simd, &left, &packed, &mut products, count % 2 == 1);
             let mut plain = vec![f32::NAN; count * C::GATES * padded];
             let start = vec![0.0; C::GATES * padded];
-            plain_product::<S, C>(simd, count, left, weight, &start, &mut plain);
+            plain_product(simd, &left, weight, C::GATES, &start, &mut plain);
             [(products, packed.columns), (plain, C::GATES * padded)].map(|(values, columns)| {
                 let of_row = |row: usize| &values[row * columns..][..C::GATES * padded];
                 let values = (0..count).flat_map(of_row);
@@ -407,7 +457,7 @@ mod tests {
                 };
                 let expected: Vec<f32> = (0..count * n).map(|i| sum(i / n, i % n)).collect();
                 for (level, arch) in available() {
-                    let found = arch.dispatch(Product { left, right, sizes });
+                    let found = arch.dispatch(Multiply { left, right, sizes });
                     assert_eq!(found, expected, "{level}, {sizes:?}");
                 }
             }

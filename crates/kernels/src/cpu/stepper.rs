@@ -1,5 +1,8 @@
 //! One timestep after the other in plain vectors, without tensors: what a stream wants.
 
+// Plain indices: iterators are not always inlined here, where they cost most.
+#![allow(clippy::needless_range_loop)]
+
 use std::marker::PhantomData;
 
 use pulp::{Simd, WithSimd};
@@ -7,7 +10,7 @@ use pulp::{Simd, WithSimd};
 use super::product::{Packed, product};
 use super::simd::arch;
 use super::timestep::{Timestep, of_cell};
-use super::walk::{ForwardRow, OfGates, RowInput, States, pack_forward};
+use super::walk::{ForwardRow, OfGates, RowInput, States, TILE, pack_forward};
 use crate::cell::Cell;
 use crate::error::InputError;
 
@@ -238,29 +241,24 @@ impl<C: Timestep> WithSimd for Step<'_, C> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { stepper, input, .. } = self;
         let ([size, hidden], rows) = (stepper.sizes, stepper.batch);
-        let of_input = |row: usize| &input[row * size..][..size];
         let weight = &stepper.input_weight;
-        product(
-            simd,
-            rows,
-            of_input,
-            weight,
-            &mut stepper.projections,
-            false,
-        );
-        if let Some(packed) = &stepper.recurrent_weight {
-            let before = &stepper.states;
-            let left = |row: usize| before.hidden_of(row, hidden);
-            product(
-                simd,
-                rows,
-                left,
-                packed,
-                &mut stepper.products,
-                stepper.back,
-            );
-            stepper.back = !stepper.back;
+        for first in (0..rows).step_by(TILE) {
+            let count = TILE.min(rows - first);
+            let mut left: [&[f32]; TILE] = [&[]; TILE];
+            for row in 0..count {
+                left[row] = &input[(first + row) * size..][..size];
+            }
+            let out = &mut stepper.projections[first * weight.columns..];
+            product(simd, &left[..count], weight, out, false);
+            if let Some(packed) = &stepper.recurrent_weight {
+                for row in 0..count {
+                    left[row] = stepper.states.hidden_of(first + row, hidden);
+                }
+                let out = &mut stepper.products[first * packed.columns..];
+                product(simd, &left[..count], packed, out, stepper.back);
+            }
         }
+        stepper.back = !stepper.back;
         let columns = stepper.products.len() / rows;
         for row in 0..rows {
             let projections = &stepper.projections[row * weight.columns..][..weight.columns];

@@ -23,7 +23,7 @@ pub(super) use forward::{ForwardRow, LayerParts, OfGates, forward, pack_forward}
 
 /// The most rows of a tile: whole blocks of the product, and few enough that the gates of a step stay in the
 /// first cache.
-const TILE: usize = 16;
+pub(super) const TILE: usize = 16;
 
 /// The sizes of a walk.
 #[derive(Clone, Copy)]

@@ -198,32 +198,7 @@ impl WeightGradients {
     /// Adds what is gathered, a panel of two vectors of gradients after the other.
     #[inline(always)]
     pub fn add<S: Simd>(&mut self, simd: S) {
-        for product in 0..2 {
-            let Product { states, gradients } = self.layout.products[product].clone();
-            for column in (0..columns(gradients.len())).step_by(2 * S::F32_LANES) {
-                let mut row = 0;
-                if S::REGISTER_COUNT >= 32 {
-                    while row + 8 <= states.len() {
-                        self.add_block::<S, 8>(simd, product, row, column);
-                        row += 8;
-                    }
-                } else {
-                    while row + 6 <= states.len() {
-                        self.add_block::<S, 6>(simd, product, row, column);
-                        row += 6;
-                    }
-                }
-                while row + 4 <= states.len() {
-                    self.add_block::<S, 4>(simd, product, row, column);
-                    row += 4;
-                }
-                while row < states.len() {
-                    self.add_block::<S, 1>(simd, product, row, column);
-                    row += 1;
-                }
-            }
-        }
-        self.gathered = 0;
+        simd.vectorize(Add(self));
     }
 
     #[inline(always)]
@@ -301,6 +276,47 @@ impl WeightGradients {
             input_weight,
             bias,
         }
+    }
+}
+
+/// A function of its own: inlined into every walk it would take minutes to compile.
+struct Add<'a>(&'a mut WeightGradients);
+
+impl WithSimd for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self(gradients) = self;
+        for product in 0..2 {
+            let Product {
+                states,
+                gradients: of_states,
+            } = gradients.layout.products[product].clone();
+            for column in (0..columns(of_states.len())).step_by(2 * S::F32_LANES) {
+                let mut row = 0;
+                if S::REGISTER_COUNT >= 32 {
+                    while row + 8 <= states.len() {
+                        gradients.add_block::<S, 8>(simd, product, row, column);
+                        row += 8;
+                    }
+                } else {
+                    while row + 6 <= states.len() {
+                        gradients.add_block::<S, 6>(simd, product, row, column);
+                        row += 6;
+                    }
+                }
+                while row + 4 <= states.len() {
+                    gradients.add_block::<S, 4>(simd, product, row, column);
+                    row += 4;
+                }
+                while row < states.len() {
+                    gradients.add_block::<S, 1>(simd, product, row, column);
+                    row += 1;
+                }
+            }
+        }
+        gradients.gathered = 0;
     }
 }
 

@@ -185,8 +185,11 @@ impl<C: Timestep> WithSimd for BackwardTile<'_, '_, C> {
                 }
             }
             let Some(packed) = recurrent else { continue };
-            let left = |r: usize| gradients.gradients(first + r)[0];
-            product(simd, live, left, packed, &mut products, step % 2 == 1);
+            let mut left: [&[f32]; TILE] = [&[]; TILE];
+            for r in 0..live {
+                [left[r], _] = gradients.gradients(first + r);
+            }
+            product(simd, &left[..live], packed, &mut products, step % 2 == 1);
             for r in 0..live {
                 let [d_hidden, _] = states.of(r);
                 let (products, _) = S::as_simd_f32s(&products[r * columns..][..d_hidden.len()]);
@@ -236,8 +239,11 @@ impl<'t> OfInput<'t> {
     ) {
         let Some(packed) = self.packed else { return };
         let count = gradients.gathered();
-        let left = |i: usize| gradients.gradients(i)[1];
-        product(simd, count, left, packed, &mut self.products, false);
+        let mut left: [&[f32]; GATHERED] = [&[]; GATHERED];
+        for i in 0..count {
+            [_, left[i]] = gradients.gradients(i);
+        }
+        product(simd, &left[..count], packed, &mut self.products, false);
         for i in 0..count {
             let (row, t) = self.places[i];
             let product = &self.products[i * packed.columns..];

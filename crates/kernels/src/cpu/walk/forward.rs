@@ -1,5 +1,8 @@
 //! The walk forward.
 
+// Plain indices: iterators are not always inlined here, where they cost most.
+#![allow(clippy::needless_range_loop)]
+
 use std::marker::PhantomData;
 
 use pulp::{Simd, WithSimd};
@@ -77,20 +80,13 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// `out`: `[count, columns]`; see [`product`].
+    /// `out`: `[rows, columns]`; see [`product`].
     #[inline(always)]
-    fn product<'l, S: Simd, C: Timestep>(
-        &self,
-        simd: S,
-        count: usize,
-        left: impl Fn(usize) -> &'l [f32] + Copy,
-        out: &mut [f32],
-        back: bool,
-    ) {
+    fn product<S: Simd, C: Timestep>(&self, simd: S, left: &[&[f32]], out: &mut [f32], back: bool) {
         match self {
-            Self::Packed(packed) => product(simd, count, left, packed, out, back),
+            Self::Packed(packed) => product(simd, left, packed, out, back),
             Self::Plain { weights, bias } => {
-                plain_product::<S, C>(simd, count, left, weights, bias, out);
+                plain_product(simd, left, weights, C::GATES, bias, out);
             }
             Self::None => {}
         }
@@ -253,11 +249,14 @@ impl<C: Timestep> WithSimd for ForwardTile<'_, '_, C> {
                 let t = sizes.timestep(step, row.length);
                 prefetch(at(row.saved, t, saved_width));
             }
-            let before = |r: usize| states.hidden_of(r, size);
-            recurrent.product::<S, C>(simd, live, before, &mut products, back);
+            let mut before: [&[f32]; TILE] = [&[]; TILE];
+            for r in 0..live {
+                before[r] = states.hidden_of(r, size);
+            }
+            recurrent.product::<S, C>(simd, &before[..live], &mut products, back);
             if ahead == 0 {
                 let rows = (steps - 1) * count + live;
-                input.product::<S, C>(simd, rows, |i| vectors[i], &mut projections, back);
+                input.product::<S, C>(simd, &vectors[..rows], &mut projections, back);
             }
             for (r, row) in self.rows[..live].iter_mut().enumerate() {
                 let t = sizes.timestep(step, row.length);
