@@ -41,11 +41,6 @@ impl Limits {
         self.buffers >= Self::WEBGPU.buffers && self.invocations >= Self::WEBGPU.invocations
     }
 
-    /// Whether a walk's workgroups can be counted, in a buffer more than WebGPU promises.
-    pub fn heartbeat(&self) -> bool {
-        self.buffers > Self::WEBGPU.buffers
-    }
-
     /// How a cell is walked: all steps in one dispatch where a workgroup can hold what a step exchanges, unless the
     /// recurrent weights are large and many tiles would each read them at every step.
     pub fn walk(&self, cell: Cell, pass: Pass, batch: usize, hidden: usize) -> Walk {
@@ -55,7 +50,6 @@ impl Limits {
             hidden,
             groups,
             apart: false,
-            heartbeat: self.heartbeat(),
         };
         if !cell.has_recurrent_weight() {
             return walk(Product::None, 1);

@@ -43,8 +43,6 @@ pub(super) struct Walk {
     pub groups: usize,
     /// Whether a fused walk back adds sums in workgroup memory of their own, with half the barriers.
     pub apart: bool,
-    /// Whether the workgroups that come to their end are counted.
-    pub heartbeat: bool,
 }
 
 /// What a layer's weights are multiplied with.
@@ -308,11 +306,6 @@ impl Walk {
             Product::Split => (shader!("parts/one_row"), shader!("parts/row")),
             _ => (shader!("parts/four_rows"), shader!("parts/rows")),
         };
-        let heartbeat = if self.heartbeat {
-            shader!("parts/heartbeat")
-        } else {
-            shader!("parts/no_heartbeat")
-        };
         let shared = [
             shader!("parts/packed"),
             step,
@@ -320,9 +313,8 @@ impl Walk {
             shader!("parts/tile"),
             rows,
         ];
-        let mut source = [&[kernel][..], &shared, parts, &[heartbeat], product]
-            .concat()
-            .concat();
+        let heartbeat = [shader!("parts/heartbeat")];
+        let mut source = [&[kernel][..], &shared, parts, &heartbeat, product].concat().concat();
         source.push_str(&row_access(&source, access));
         source
     }

@@ -326,12 +326,9 @@ impl Walk {
         ]);
         let [x, z] = grid(self.batch.div_ceil(ROWS * walk.groups));
         let workgroups = [x, self.hidden.div_ceil(walk.lanes()), z];
-        let buffers = if walk.heartbeat {
-            buffers.count(&heartbeat::expect(client, workgroups))
-        } else {
-            buffers
-        };
-        buffers.launch(client, shader, workgroups, &info);
+        buffers
+            .count(&heartbeat::expect(client, workgroups))
+            .launch(client, shader, workgroups, &info);
         if part.submit {
             // A device that is lost says so when a result is read.
             let _ = client.flush();
