@@ -3,7 +3,7 @@
 @group(0) @binding({{ next }}) var<storage, read_write> lengths: array<i32>; // [B]
 @group(0) @binding({{ next }}) var<storage, read_write> hidden_states: array<f32>; // [B, T, H]
 // saved: z and x_h, [B, T, H] of two
-// d_final_hidden: [B, H]; d_hidden_states: [B, T, H]
+// initial_hidden, d_final_hidden: [B, H]; d_hidden_states: [B, T, H]
 
 @compute @workgroup_size({{ workgroup }})
 fn main(
@@ -29,7 +29,7 @@ fn main(
             let kept = kept_at(tokens * HIDDEN + unit);
             var previous_hidden = read_hidden_states(tokens_at(tile, before(step)) * HIDDEN + unit);
             if (step == 0u) {
-                previous_hidden = initial_hidden(tile, unit, local);
+                previous_hidden = read_initial_hidden(state);
             }
             let d_after = d_hidden + read_d_hidden_states(tokens * HIDDEN + unit);
             let d = min_gru_step_backward(kept[0], kept[1], previous_hidden, d_after);

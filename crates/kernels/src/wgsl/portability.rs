@@ -51,7 +51,15 @@ fn shaders() -> Vec<Shader> {
                 for [final_hidden, hidden_states] in pairs() {
                     let final_cell = final_hidden && !hidden_states && cell.has_cell_state();
                     let given = [final_hidden, final_cell, hidden_states];
-                    shaders.push(Shader::Backward { walk, given });
+                    let initials = match walk.product {
+                        Product::None => &BOTH[..],
+                        _ => &[false],
+                    };
+                    shaders.extend(initials.iter().map(|&initial| Shader::Backward {
+                        walk,
+                        given,
+                        initial,
+                    }));
                 }
             }
         }

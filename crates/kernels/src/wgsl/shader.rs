@@ -70,6 +70,8 @@ pub(super) enum Shader {
         walk: Walk,
         /// Whether the gradients of the final hidden state, of the final cell state and of all hidden states are there.
         given: [bool; 3],
+        /// Whether it binds the initial hidden state, as where nothing else was packed.
+        initial: bool,
     },
     /// What walks read again and again.
     Pack {
@@ -249,10 +251,11 @@ impl Walk {
             (true, false) => [shader!("parts/saved"), shader!("parts/keep_rows")],
             (false, _) => [shader!("parts/keep_nothing"), ""],
         };
-        self.compose(kernel, &[words, keep].concat(), &product)
+        let packed = [shader!("parts/packed")];
+        self.compose(kernel, &[&packed[..], &words, &keep].concat(), &product)
     }
 
-    fn backward(self, given: [bool; 3]) -> String {
+    fn backward(self, given: [bool; 3], initial: bool) -> String {
         let kernel = match self.cell {
             Cell::Lstm => shader!("lstm_backward"),
             Cell::Gru => shader!("gru_backward"),
@@ -280,19 +283,27 @@ impl Walk {
             _ => [shader!("parts/saved"), shader!("parts/kept_rows")],
         };
         let buffers = ["d_final_hidden", "d_final_cell", "d_hidden_states"];
-        let d_outputs: String = buffers
-            .into_iter()
-            .zip(given)
-            .map(|(buffer, given)| match given {
-                true => shader!("parts/given_rows").replace("{{ buffer }}", buffer),
-                false => shader!("parts/absent_rows").replace("{{ buffer }}", buffer),
-            })
-            .collect();
-        self.compose(
-            kernel,
-            &[shader!("parts/gradients"), kept[0], kept[1], &d_outputs],
-            &product,
-        )
+        let read = |(buffer, given)| {
+            let part = match given {
+                true => shader!("parts/given_rows"),
+                false => shader!("parts/absent_rows"),
+            };
+            part.replace("{{ buffer }}", buffer)
+        };
+        let d_outputs: String = buffers.into_iter().zip(given).map(read).collect();
+        let initial = read(("initial_hidden", initial));
+        let before = match self.product {
+            Product::None => &initial,
+            _ => shader!("parts/packed"),
+        };
+        let parts = [
+            before,
+            shader!("parts/gradients"),
+            kept[0],
+            kept[1],
+            &d_outputs,
+        ];
+        self.compose(kernel, &parts, &product)
     }
 
     fn compose(self, kernel: &str, parts: &[&str], product: &[&str]) -> String {
@@ -307,14 +318,15 @@ impl Walk {
             _ => (shader!("parts/four_rows"), shader!("parts/rows")),
         };
         let shared = [
-            shader!("parts/packed"),
             step,
             shader!("parts/activations"),
             shader!("parts/tile"),
             rows,
         ];
         let heartbeat = [shader!("parts/heartbeat")];
-        let mut source = [&[kernel][..], &shared, parts, &heartbeat, product].concat().concat();
+        let mut source = [&[kernel][..], &shared, parts, &heartbeat, product]
+            .concat()
+            .concat();
         source.push_str(&row_access(&source, access));
         source
     }
@@ -470,7 +482,11 @@ impl Shader {
             Self::Forward { walk, words, keeps } => {
                 walk.template(Pass::Forward, walk.forward(words, keeps))
             }
-            Self::Backward { walk, given } => walk.template(Pass::Backward, walk.backward(given)),
+            Self::Backward {
+                walk,
+                given,
+                initial,
+            } => walk.template(Pass::Backward, walk.backward(given, initial)),
             Self::Pack {
                 cell,
                 hidden,

@@ -199,15 +199,10 @@ impl Walk {
         wanted: Wanted,
     ) -> WalkGradients<CubeBackend> {
         let hidden_states = into_contiguous(walked.hidden_states);
-        // Of a cell without weights, its initial state alone.
-        let packed = walked.recurrent_weight.into_option().unwrap_or_else(|| {
-            self.pack(
-                Optional::Absent,
-                [Optional::Absent, Optional::Absent],
-                [walked.initial_hidden, walked.initial_cell],
-                &hidden_states,
-            )
-        });
+        let packed = walked.recurrent_weight.into_option();
+        let initial = walked.initial_hidden.into_option().map(into_contiguous);
+        // What was packed holds it.
+        let initial = initial.filter(|_| packed.is_none());
         let d_outputs = [
             output_gradients.final_hidden,
             output_gradients.final_cell,
@@ -218,6 +213,7 @@ impl Walk {
         let shader = Shader::Backward {
             walk,
             given: d_outputs.each_ref().map(Option::is_some),
+            initial: initial.is_some(),
         };
         let recorded = self.cell.gradients() * self.hidden;
         let states = 1 + usize::from(self.cell.has_cell_state());
@@ -242,7 +238,9 @@ impl Walk {
                 true => buffers,
                 false => buffers.read(&hidden_states),
             };
-            let buffers = buffers.read(&packed).write(&gradients.handle);
+            let before = packed.iter().chain(&initial);
+            let buffers = before.fold(buffers, Buffers::read);
+            let buffers = buffers.write(&gradients.handle);
             let read = saved.iter().chain(d_outputs.iter().flatten());
             let buffers = read.fold(buffers, Buffers::read);
             self.launch(buffers, shader, uniform, part);
