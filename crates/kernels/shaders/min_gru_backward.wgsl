@@ -1,4 +1,4 @@
-// The minGRU's backward pass, in tiles and from the last step to the first as the LSTM's (lstm_backward.wgsl).
+// The minGRU's backward pass, in tiles and from the last step to the first as the other cells' (walk_backward.wgsl).
 
 @group(0) @binding({{ next }}) var<storage, read_write> lengths: array<i32>; // [B]
 @group(0) @binding({{ next }}) var<storage, read_write> hidden_states: array<f32>; // [B, T, H]
@@ -11,11 +11,11 @@ fn main(
     @builtin(num_workgroups) workgroups: vec3u,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let tile = tile_of(workgroup, workgroups, local);
+    let tile = tile_of(workgroup, workgroups, local, 0u);
     let unit = workgroup.y * LANES + lane_of(local);
     if (unit < HIDDEN) {
         let state = state_at(tile, unit);
-        let end_step = walk_end(tile, local);
+        let end_step = walk_end(longest(tile), local);
         var d_hidden: Rows;
         if (last_part()) {
             d_hidden = read_d_final_hidden(state);

@@ -4,6 +4,7 @@
 //! with the `vulkan` or `metal` feature, which compiles SPIR-V and MSL) the reference serves.
 
 mod adam;
+pub(crate) mod choices;
 mod embedding;
 mod heartbeat;
 mod launch;

@@ -4,6 +4,7 @@ use burn_cubecl::cubecl::prelude::{ExecutionMode, KernelId};
 use burn_cubecl::template::{KernelSource, SourceTemplate};
 
 use crate::cell::Cell;
+use crate::kernel_choices::{Pass, Product};
 
 macro_rules! shader {
     ($path:literal) => {
@@ -14,33 +15,16 @@ macro_rules! shader {
 /// Rows of a tile, ROWS in the kernels.
 pub(super) const ROWS: usize = 4;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Pass {
-    Forward,
-    Backward,
-}
-
-/// Where the product with the recurrent weights is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Product {
-    /// In the kernel, which walks many steps a dispatch: four invocations a unit hold its weights in registers.
-    Split,
-    /// In the kernel, which walks many steps a dispatch and reads the weights from the cache.
-    Fused,
-    /// In the kernel, which walks one step a dispatch: its workgroups share the units of a tile.
-    Step,
-    /// There is none: units walk by themselves.
-    None,
-}
-
 /// What is the same for a cell's walk forward and back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Walk {
     pub cell: Cell,
     pub product: Product,
     pub hidden: usize,
-    /// Tiles of a workgroup.
+    /// Groups of a workgroup's invocations that have tiles of their own.
     pub groups: usize,
+    /// Tiles of an invocation, one or two: a second one shares the weights that are read for the first.
+    pub blocks: usize,
     /// Whether a fused walk back adds sums in workgroup memory of their own, with half the barriers.
     pub apart: bool,
 }
@@ -165,6 +149,11 @@ impl Walk {
         }
     }
 
+    /// Tiles of a workgroup.
+    pub fn tiles(&self) -> usize {
+        self.groups * self.blocks
+    }
+
     /// Where the quarters' sums begin in what a [split](Product::Split) walk exchanges.
     fn parts(&self, pass: Pass) -> usize {
         ROWS * units(self.hidden)
@@ -178,7 +167,7 @@ impl Walk {
     pub fn exchanged(&self, pass: Pass) -> usize {
         match self.product {
             Product::Split => self.exchange(pass) * size_of::<f32>(),
-            _ => self.exchange(pass) * self.groups * size_of::<[f32; ROWS]>(),
+            _ => self.exchange(pass) * self.tiles() * size_of::<[f32; ROWS]>(),
         }
     }
 
@@ -207,6 +196,8 @@ impl Walk {
         SourceTemplate::new(numbered(source))
             .register("gates", cell.gates().to_string())
             .register("groups", self.groups.to_string())
+            .register("blocks", self.blocks.to_string())
+            .register("has_cell", cell.has_cell_state().to_string())
             .register("apart", self.apart.to_string())
             .register("lanes", self.lanes().to_string())
             .register("exchange", self.exchange(pass).to_string())
@@ -219,11 +210,11 @@ impl Walk {
     }
 
     fn forward(self, words: bool, keeps: bool) -> String {
-        let kernel = match self.cell {
-            Cell::Lstm => shader!("lstm_forward"),
-            Cell::Gru => shader!("gru_forward"),
-            Cell::MinGru => shader!("min_gru_forward"),
-            Cell::Rnn => shader!("simple_rnn_forward"),
+        let [kernel, step] = match self.cell {
+            Cell::Lstm => [shader!("walk_forward"), shader!("parts/lstm_forward")],
+            Cell::Gru => [shader!("walk_forward"), shader!("parts/gru_forward")],
+            Cell::MinGru => [shader!("min_gru_forward"), ""],
+            Cell::Rnn => [shader!("walk_forward"), shader!("parts/simple_rnn_forward")],
         };
         let split = self.held(shader!("parts/split_forward"), Pass::Forward);
         let product = match self.product {
@@ -251,16 +242,19 @@ impl Walk {
             (true, false) => [shader!("parts/saved"), shader!("parts/keep_rows")],
             (false, _) => [shader!("parts/keep_nothing"), ""],
         };
-        let packed = [shader!("parts/packed")];
+        let packed = [step, shader!("parts/packed")];
         self.compose(kernel, &[&packed[..], &words, &keep].concat(), &product)
     }
 
     fn backward(self, given: [bool; 3], initial: bool) -> String {
-        let kernel = match self.cell {
-            Cell::Lstm => shader!("lstm_backward"),
-            Cell::Gru => shader!("gru_backward"),
-            Cell::MinGru => shader!("min_gru_backward"),
-            Cell::Rnn => shader!("simple_rnn_backward"),
+        let [kernel, step] = match self.cell {
+            Cell::Lstm => [shader!("walk_backward"), shader!("parts/lstm_backward")],
+            Cell::Gru => [shader!("walk_backward"), shader!("parts/gru_backward")],
+            Cell::MinGru => [shader!("min_gru_backward"), ""],
+            Cell::Rnn => [
+                shader!("walk_backward"),
+                shader!("parts/simple_rnn_backward"),
+            ],
         };
         let split = self.held(shader!("parts/split_backward"), Pass::Backward);
         let product = match self.product {
@@ -297,6 +291,7 @@ impl Walk {
             _ => shader!("parts/packed"),
         };
         let parts = [
+            step,
             before,
             shader!("parts/gradients"),
             kept[0],
