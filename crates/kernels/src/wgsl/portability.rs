@@ -44,9 +44,10 @@ fn shaders(limits: &Limits) -> Vec<Shader> {
                 given,
             });
         }
-        let inputs = match hidden {
-            64 => &[0, 1, 16, 50][..],
-            _ => &[0, 16],
+        // What doesn't depend on H, once.
+        let (inputs, given) = match hidden {
+            64 => (&[0, 1, 16, 50][..], Vec::from_iter(pairs())),
+            _ => (&[0, 16][..], vec![[true, true]]),
         };
         for &input in inputs {
             let layer = Layer {
@@ -55,7 +56,7 @@ fn shaders(limits: &Limits) -> Vec<Shader> {
                 input,
             };
             shaders.push(Shader::SumParts { layer });
-            shaders.extend(pairs().map(|[words, input]| Shader::WeightGradients {
+            shaders.extend(given.iter().map(|&[words, input]| Shader::WeightGradients {
                 layer,
                 words: words && layer.input > 0,
                 input: input && layer.input > 0,
