@@ -13,6 +13,8 @@ mod perceptron;
 #[cfg(test)]
 mod portability;
 mod shader;
+#[cfg(test)]
+mod traffic;
 mod walk;
 mod weight_gradients;
 
