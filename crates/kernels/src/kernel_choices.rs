@@ -3,11 +3,12 @@
 
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
+use burn_cubecl::CubeDevice;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::cell::Cell;
-use crate::wgsl::choices;
+use crate::wgsl::{self, choices};
 
 /// A pass of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -94,7 +95,10 @@ pub fn measure(
     batch: usize,
 ) -> Result<Vec<KernelChoice>, String> {
     on_gpu(device, |device| {
-        choices::measure(device, cell, hidden, batch)
+        let measured = wgsl::measure::measure(device, cell, hidden, batch);
+        // What was made up for it is no use to what follows.
+        let _ = device.client().memory_cleanup();
+        measured
     })
     .unwrap_or(Ok(Vec::new()))
 }
@@ -108,9 +112,9 @@ pub fn choose(device: &Device, choices: &[KernelChoice]) -> Result<(), UnfitChoi
     on_gpu(device, |device| choices::choose(device, choices)).unwrap_or(Ok(()))
 }
 
-fn on_gpu<T>(device: &Device, act: impl FnOnce(&burn_cubecl::CubeDevice) -> T) -> Option<T> {
+fn on_gpu<T>(device: &Device, act: impl FnOnce(&CubeDevice) -> T) -> Option<T> {
     match device.clone().inner().as_dispatch() {
-        DispatchDevice::Cube(device) if crate::wgsl::runs_on(&device.client()) => Some(act(device)),
+        DispatchDevice::Cube(device) if wgsl::runs_on(&device.client()) => Some(act(device)),
         #[allow(unreachable_patterns)] // Burn has as many backends as features.
         _ => None,
     }

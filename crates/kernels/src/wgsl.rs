@@ -9,6 +9,7 @@ mod embedding;
 mod heartbeat;
 mod launch;
 mod limits;
+pub(crate) mod measure;
 mod perceptron;
 #[cfg(test)]
 mod portability;

@@ -207,9 +207,9 @@ impl Walk {
     ) -> WalkGradients<CubeBackend> {
         let hidden_states = into_contiguous(walked.hidden_states);
         let packed = walked.recurrent_weight.into_option();
-        let initial = walked.initial_hidden.into_option().map(into_contiguous);
         // What was packed holds it.
-        let initial = initial.filter(|_| packed.is_none());
+        let initial = walked.initial_hidden.into_option();
+        let initial = initial.filter(|_| packed.is_none()).map(into_contiguous);
         let d_outputs = [
             output_gradients.final_hidden,
             output_gradients.final_cell,
@@ -306,8 +306,7 @@ impl Walk {
     }
 
     fn layout(&self, pass: Pass) -> Layout {
-        let device = &self.lengths.device;
-        choices::layout(device, self.cell, pass, self.batch, self.hidden)
+        choices::layout(&self.lengths, self.cell, pass, self.batch, self.hidden)
     }
 
     /// The shape of a state.
