@@ -49,7 +49,7 @@ fn leave_slice(sums: array<Rows, 4>, at: u32) {
 }
 
 fn sum_of_slices(first: u32, apart: u32) -> vec4f {
-    var sum = vec4f();
+    var sum = Rows();
     for (var slice = 0u; slice < 4u; slice++) {
         sum += exchange[first + slice * apart];
     }

@@ -17,7 +17,7 @@ fn hidden_gradient(tile: Tile, step: u32, local: u32, first_unit: u32) -> Left {
         let place = select(gate, RECORDED - 1u, gate + 1u == GATES);
         for (var first = 0u; first < UNITS; first += LANES) {
             let other = first + lane;
-            var d = vec4f();
+            var d = Rows();
             if (other < HIDDEN) {
                 d = read_gradients(rows + place * HIDDEN + other);
             }

@@ -9,7 +9,7 @@ fn recurrent_product(tile: Tile, step: u32, local: u32, unit: u32) -> Sums {
     let rows = tokens_at(tile, before(step)) * HIDDEN;
     for (var first = 0u; first < UNITS; first += LANES) {
         let other = first + lane;
-        var hidden = vec4f();
+        var hidden = Rows();
         if (other < HIDDEN && step == 0u) {
             hidden = initial_hidden(tile, other, local);
         } else if (other < HIDDEN) {

@@ -179,6 +179,11 @@ fn texts(shader: Shader) -> [(&'static str, Vec<u8>); 4] {
         .write(&module, &info, None)
         .unwrap_or_else(|error| panic!("{shader:?} as HLSL: {error}"));
     assert!(directx.contains("[numthreads("), "{shader:?}:\n{directx}");
+    let mut defined = HashSet::new();
+    let is_definition = |line: &&str| !line.starts_with(' ') && line.ends_with(") {");
+    for line in directx.lines().filter(is_definition) {
+        assert!(defined.insert(line), "{shader:?} has twice: {line}");
+    }
 
     [
         ("wgsl", shader.source().complete().into_bytes()),
