@@ -26,6 +26,8 @@ def functions(folder):
     found = {}
     for text in texts(folder, "metal"):
         source = text.read_text()
+        for meaning, alias in re.findall(r"^typedef ([\w:]+) (Rows|Bits|Mask);$", source, re.MULTILINE):
+            source = re.sub(rf"\b{alias}\b", meaning, source)
         for name in FUNCTIONS:
             for match in re.finditer(rf"^metal::float4 ({name}_?)\(.*?^\}}$", source, re.DOTALL | re.MULTILINE):
                 found[re.sub(r"(\w)_\d+\b", r"\1", match[0])] = match[1]

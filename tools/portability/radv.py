@@ -75,6 +75,12 @@ def compiled(program, driver, family, modules):
     return statistics
 
 
+def is_usual(module):
+    """Whether a kernel is taken without having been measured beside others: of a walk with several layouts, the first."""
+    named = parts(module)
+    return named.get("product") != "Fused" or (named["groups"], named["blocks"]) == ("1", "1")
+
+
 def table(modules, found):
     """The walks of some hidden sizes as Markdown; of a kernel's variants, the one with all that can be switched on."""
     rows = {}
@@ -117,7 +123,7 @@ def check(folder):
                 writer.writerow([family, kernel.removesuffix(".spv"), *(values[name] for name in names)])
     (WORK / "radv.md").write_text(table(modules, found))
     spilling = {name for statistics in found.values() for name in statistics if any(statistics[name][kind] for kind in SPILLS)}
-    if spilling:
-        raise Failed(f"{len(spilling)} kernels spill registers, among them {min(spilling)}")
+    if usual := spilling & {module.name for module in modules if is_usual(module)}:
+        raise Failed(f"{len(usual)} kernels spill registers, among them {min(usual)}")
     most = max(values["VGPRs"] for statistics in found.values() for values in statistics.values())
-    return f"{len(modules)} kernels for {' and '.join(FAMILIES)}: no spills, at most {most} VGPRs; tables: {WORK}/radv.md, radv.csv"
+    return f"{len(modules)} kernels for {' and '.join(FAMILIES)}: no spills but in {len(spilling)} layouts that have to be measured to be taken, at most {most} VGPRs; tables: {WORK}/radv.md, radv.csv"

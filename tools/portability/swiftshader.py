@@ -11,7 +11,7 @@ LEFT_OUT = ["random_cases_agree", "the_same_call_gives_the_same_bits", "on_cpu",
 def check(_):
     driver = debian("chromium", "/usr/lib/chromium*/vk_swiftshader_icd.json")
     environment = {"VK_DRIVER_FILES": driver, "VK_ICD_FILENAMES": driver}
-    tests = ["cargo", "test", "--release", "--workspace", "--test", "kernels", "--test", "heartbeat", "--", "--nocapture"]
+    tests = ["cargo", "test", "--release", "--workspace", "--test", "kernels", "--test", "heartbeat", "--test", "layouts", "--", "--nocapture"]
     out = run([*tests, *(word for name in LEFT_OUT for word in ("--skip", name))], environment, cwd=ROOT)
     if "WGPU runs on SwiftShader" not in out:
         raise Failed("the tests ran on another adapter")

@@ -1,9 +1,9 @@
-// The minGRU's backward pass, in tiles and from the last step to the first as the LSTM's (lstm_backward.wgsl).
+// The minGRU's backward pass, in tiles and from the last step to the first as the other cells' (walk_backward.wgsl).
 
 @group(0) @binding({{ next }}) var<storage, read_write> lengths: array<i32>; // [B]
 @group(0) @binding({{ next }}) var<storage, read_write> hidden_states: array<f32>; // [B, T, H]
 // saved: z and x_h, [B, T, H] of two
-// d_final_hidden: [B, H]; d_hidden_states: [B, T, H]
+// initial_hidden, d_final_hidden: [B, H]; d_hidden_states: [B, T, H]
 
 @compute @workgroup_size({{ workgroup }})
 fn main(
@@ -11,11 +11,11 @@ fn main(
     @builtin(num_workgroups) workgroups: vec3u,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let tile = tile_of(workgroup, workgroups, local);
+    let tile = tile_of(workgroup, workgroups, local, 0u);
     let unit = workgroup.y * LANES + lane_of(local);
     if (unit < HIDDEN) {
         let state = state_at(tile, unit);
-        let end_step = walk_end(tile, local);
+        let end_step = walk_end(longest(tile), local);
         var d_hidden: Rows;
         if (last_part()) {
             d_hidden = read_d_final_hidden(state);
@@ -29,7 +29,7 @@ fn main(
             let kept = kept_at(tokens * HIDDEN + unit);
             var previous_hidden = read_hidden_states(tokens_at(tile, before(step)) * HIDDEN + unit);
             if (step == 0u) {
-                previous_hidden = initial_hidden(tile, unit, local);
+                previous_hidden = read_initial_hidden(state);
             }
             let d_after = d_hidden + read_d_hidden_states(tokens * HIDDEN + unit);
             let d = min_gru_step_backward(kept[0], kept[1], previous_hidden, d_after);

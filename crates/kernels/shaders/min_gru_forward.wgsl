@@ -1,4 +1,4 @@
-// The minGRU, walked forward over the steps of a dispatch, in tiles as the LSTM (lstm_forward.wgsl). No unit reads
+// The minGRU, walked forward over the steps of a dispatch, in tiles as the other cells (walk_forward.wgsl). No unit reads
 // another: nothing is exchanged, and no invocation waits.
 
 @group(0) @binding({{ next }}) var<storage, read_write> projections: array<f32>; // x W, a token or a word, [_, 2H]
@@ -14,10 +14,10 @@ fn main(
     @builtin(num_workgroups) workgroups: vec3u,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let tile = tile_of(workgroup, workgroups, local);
+    let tile = tile_of(workgroup, workgroups, local, 0u);
     let unit = workgroup.y * LANES + lane_of(local);
     if (unit < HIDDEN) {
-        let end_step = walk_end(tile, local);
+        let end_step = walk_end(longest(tile), local);
         var hidden = initial_hidden(tile, unit, local);
         if (info.first_step > 0u) {
             hidden = read_states(state_at(tile, unit));

@@ -204,7 +204,11 @@ fn same_device(input: &'static str, found: &Device, expected: &Device) -> Result
 
 /// A counting sort: the positions that count by id, each id's in ascending order, and where each id's
 /// begin. The positions are as many as the ids, whatever the lengths.
-fn sort(ids: &[i32], lengths: &[i32], words: usize) -> Result<(Vec<i32>, Vec<i32>), TokenError> {
+pub(crate) fn sort(
+    ids: &[i32],
+    lengths: &[i32],
+    words: usize,
+) -> Result<(Vec<i32>, Vec<i32>), TokenError> {
     let time = ids.len() / lengths.len();
     let counts = |position: usize| ((position % time) as i32) < lengths[position / time];
     let mut starts = vec![0; words + 1];

@@ -51,6 +51,7 @@
 //! | `cpu` | on Burn's Flex backend: a thread a tile of rows, vectors of hidden units |
 //! | `wgsl` | on Burn's WGPU backend: the fused kernels in `shaders/`, and which of them run |
 //! | [`heartbeat`] | whether a device did what it was given |
+//! | [`kernel_choices`] | how walks are laid out on a GPU, and which layout is fastest |
 //! | [`sums`] | how long sums are cut into parts |
 //! | `reference` | the default body: the equations, composed of the backend's own operations |
 //! | `autodiff` | the backward passes, registered with Burn's automatic differentiation |
@@ -73,6 +74,7 @@ pub mod embedding;
 pub mod error;
 mod fused;
 pub mod heartbeat;
+pub mod kernel_choices;
 pub mod linear;
 pub mod perceptron;
 pub mod projections;

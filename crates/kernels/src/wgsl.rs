@@ -4,14 +4,18 @@
 //! with the `vulkan` or `metal` feature, which compiles SPIR-V and MSL) the reference serves.
 
 mod adam;
+pub(crate) mod choices;
 mod embedding;
 mod heartbeat;
 mod launch;
 mod limits;
+pub(crate) mod measure;
 mod perceptron;
 #[cfg(test)]
 mod portability;
 mod shader;
+#[cfg(test)]
+mod traffic;
 mod walk;
 mod weight_gradients;
 

@@ -78,7 +78,7 @@ pub use error::{ConfigError, NetworkError};
 pub use gatefold_kernels::{
     AdamParameter, AdamStep, Direction, Heartbeat, InputError, LostWork, Moments, Projections,
     Simd, SimdError, SimdLevel, Stepper, TokenError, Tokens, adam, backpropagated, embedding,
-    fused, gru, linear, lstm, min_gru, release_memory, simd, simple_rnn,
+    fused, gru, kernel_choices, linear, lstm, min_gru, release_memory, simd, simple_rnn,
 };
 pub use gates::Gate;
 pub use head::Head;

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use gatefold::bench::{Implementation, Workload};
 use gatefold::device::DeviceChoice;
 use gatefold::files;
+use gatefold::kernels::Kernels;
 use gatefold_data::{LabelChoice, Missing, Quoting, SeriesTask, Tokenizer, encoding_name};
 use gatefold_model::{Cell, Initializers, NetworkConfig, Reading};
 use gatefold_training::config::{DatasetConfig, InputConfig, Keep, Schedule, TrainingConfig};
@@ -62,6 +63,8 @@ pub struct TrainArgs {
     pub settings: SettingsArgs,
     #[command(flatten)]
     pub device: DeviceArgs,
+    #[command(flatten)]
+    pub kernels: KernelsArgs,
     /// Where the run goes [default: the next free runs/DATASET-CELL-NUMBER]
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
@@ -175,6 +178,8 @@ pub struct CompareArgs {
     pub settings: SettingsArgs,
     #[command(flatten)]
     pub device: DeviceArgs,
+    #[command(flatten)]
+    pub kernels: KernelsArgs,
     /// Where the runs and the report go [default: the next free runs/compare-DATASET-NUMBER]
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
@@ -360,6 +365,8 @@ pub struct BenchArgs {
     /// Where to run, as with `train` [default: the CPU and every GPU]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
+    #[command(flatten)]
+    pub kernels: KernelsArgs,
     /// Kinds of recurrent layer
     #[arg(long, value_parser = cell(), value_delimiter = ',', default_value = "lstm,gru")]
     pub cells: Vec<Cell>,
@@ -419,6 +426,13 @@ pub struct DeviceArgs {
     /// number as vulkan:1, or what `devices` lists: a number, a name, or part of one
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
+}
+
+#[derive(Debug, Args)]
+pub struct KernelsArgs {
+    /// How walks are laid out on a GPU, which changes their time and no bit of the results
+    #[arg(long, value_enum, default_value = "auto")]
+    pub kernels: Kernels,
 }
 
 #[derive(Debug, Args)]

@@ -164,6 +164,12 @@ pub struct Adapter {
     pub api: String,
     /// Its driver and that driver's version.
     pub driver: String,
+    /// Its maker, by the number that PCI gives it.
+    #[serde(skip)]
+    pub vendor: u32,
+    /// What its maker numbers it.
+    #[serde(skip)]
+    pub device: u32,
     /// Which of the adapters of this kind and API it is.
     #[serde(skip)]
     index: usize,
@@ -232,6 +238,8 @@ fn adapters_of(backends: wgpu::Backends, backend: WgpuBackend, api: &str) -> Vec
             kind,
             api: api.into(),
             driver: format!("{} {}", info.driver, info.driver_info),
+            vendor: info.vendor,
+            device: info.device,
             index,
             backend,
         });
@@ -464,6 +472,8 @@ mod tests {
             kind,
             api: api.into(),
             driver: String::new(),
+            vendor: 0,
+            device: 0,
             index: 0,
             backend: WgpuBackend::Auto,
         }

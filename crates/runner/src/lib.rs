@@ -16,6 +16,7 @@
 //! | [`tensorboard`] | the files that TensorBoard draws a run's curves from |
 //! | [`interrupt`] | signals that let work come to a good end |
 //! | [`files`] | files that are there as a whole or not at all |
+//! | [`kernels`] | how walks are laid out on a GPU: measured once, kept, recorded |
 //! | [`memory`] | how much memory a step takes, told before it is taken |
 //! | [`progress`] | how long work shows itself |
 //! | [`file_hash`](mod@file_hash) | what tells one file from another |
@@ -38,6 +39,7 @@ pub mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod interrupt;
+pub mod kernels;
 pub mod memory;
 pub mod progress;
 pub mod run;

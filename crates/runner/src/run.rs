@@ -13,6 +13,7 @@ use gatefold_training::{
 
 use crate::checkpoints::Checkpoints;
 use crate::device::ComputeDevice;
+use crate::kernels;
 use crate::run_folder::RunFolder;
 use crate::standing::Standing;
 use crate::tensorboard::EventWriter;
@@ -118,6 +119,7 @@ pub fn train_from(
     if resumed && !session.is_done() {
         folder.reopen()?;
     }
+    kernels::follow(config, device)?;
     // First of all, so that whatever follows leaves a run that can be gone on with.
     folder.write_config(config)?;
     folder.write_encoder(&data.encoder, data.labels.as_ref())?;

@@ -81,6 +81,7 @@ impl Checkpoint {
         // A run may be lengthened: what is behind stays what it is.
         of_checkpoint.training.epochs = config.training.epochs;
         of_checkpoint.dataset = config.dataset.clone();
+        of_checkpoint.training.kernels = config.training.kernels.clone();
         if of_checkpoint != *config {
             let toml = |config: &RunConfig| config.to_toml().map_err(damaged);
             let (theirs, ours) = (toml(&of_checkpoint)?, toml(config)?);

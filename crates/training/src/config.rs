@@ -8,6 +8,7 @@ use gatefold_data::{
     Batching, EncodedDataset, Encoding, MemoryTask, Missing, Padding, Quoting, SeriesTask,
     TargetKind, Tokenizer,
 };
+use gatefold_model::kernel_choices::KernelChoice;
 use gatefold_model::{NetworkConfig, Reading};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -302,6 +303,9 @@ pub struct TrainingConfig {
     pub class_weights: Option<ClassWeights>,
     /// A checkpoint is written after every epoch, and when the last one is this old.
     pub checkpoint_minutes: f64,
+    /// How walks are laid out on a GPU, where that was measured: no layout changes a bit of the results.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kernels: Vec<KernelChoice>,
 }
 
 /// How the learning rate goes after its warm-up.
@@ -361,6 +365,7 @@ impl Default for TrainingConfig {
             weight_decay: 0.0,
             class_weights: None,
             checkpoint_minutes: 10.0,
+            kernels: Vec::new(),
         }
     }
 }

@@ -1,4 +1,5 @@
-// The two activations of every gate, for four rows. Both take the exponential of negative numbers
+// The two activations of every gate, for four rows. Sums of products are written as fma, here and in the cells' equations: else
+// one variant of a kernel might round a product, and another not. Both take the exponential of negative numbers
 // only: it can't overflow, and at large inputs the limits are exact. WGSL's own `tanh` is undefined
 // there on some drivers.
 
@@ -12,7 +13,8 @@ fn sigmoid(x: Rows) -> Rows {
 fn hyperbolic_tangent(x: Rows) -> Rows {
     let decay = exp(-2.0 * abs(x));
     let square = x * x;
-    let series = x * (1.0 + square * (-1.0 / 3.0 + square * (2.0 / 15.0 - square * (17.0 / 315.0))));
+    let third = fma(square, Rows(-17.0 / 315.0), Rows(2.0 / 15.0));
+    let series = x * fma(square, fma(square, third, Rows(-1.0 / 3.0)), Rows(1.0));
     return select(sign(x) * (1.0 - decay) / (1.0 + decay), series, square < Rows(0.01));
 }
 
@@ -22,7 +24,7 @@ fn sigmoid_slope(value: Rows) -> Rows {
 }
 
 fn tanh_slope(value: Rows) -> Rows {
-    return 1.0 - value * value;
+    return fma(-value, value, Rows(1.0));
 }
 
 // Gradients that have all but vanished are zero from here on: numbers below the normal range slow some

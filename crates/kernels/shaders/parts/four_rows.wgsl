@@ -4,9 +4,11 @@ alias Rows = vec4f;
 alias Bits = vec4u;
 alias Mask = vec4<bool>;
 
-fn tile_of(workgroup: vec3u, workgroups: vec3u, local: u32) -> Tile {
+// `block`: which of the invocation's tiles.
+fn tile_of(workgroup: vec3u, workgroups: vec3u, local: u32, block: u32) -> Tile {
     var tile: Tile;
-    tile.index = (workgroup.z * workgroups.x + workgroup.x) * GROUPS + local / LANES;
+    let group = (workgroup.z * workgroups.x + workgroup.x) * GROUPS + local / LANES;
+    tile.index = group * BLOCKS + block;
     let rows = tile.index * ROWS + vec4u(0u, 1u, 2u, 3u);
     tile.present = rows < vec4u(info.batch);
     tile.rows = select(vec4u(), rows, tile.present);

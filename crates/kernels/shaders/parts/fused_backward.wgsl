@@ -2,9 +2,9 @@
 // read neighbouring weights, and each weight is read once by a tile.
 
 // A gradient a gate, the first GATES of four.
-fn publish_gradient(local: u32, d_recurrent: array<Rows, 4>) {
+fn publish_gradient(block: u32, local: u32, d_recurrent: array<Rows, 4>) {
     let lane = lane_of(local);
-    let at = local / LANES * EXCHANGED + lane;
+    let at = exchange_of(local, block) + lane;
     if (lane < UNITS) {
         exchange[at] = d_recurrent[0];
         if (GATES > 1u) {
@@ -17,12 +17,12 @@ fn publish_gradient(local: u32, d_recurrent: array<Rows, 4>) {
     }
 }
 
-fn hidden_gradient(tile: Tile, step: u32, local: u32, first_unit: u32) -> vec4f {
+fn hidden_gradient(tile: Tile, step: u32, local: u32, first_unit: u32) -> Left {
     let lane = lane_of(local);
-    let published = local / LANES * EXCHANGED;
+    let published = exchange_of(local, 0u);
     let four = lane / 4u;
     let slice = lane % 4u;
-    var sums: array<Rows, 4>;
+    var sums: Sums;
     if (four < UNITS / 4u) {
         for (var gate = 0u; gate < GATES; gate++) {
             let weights = weights_at(four, gate, 0u);

@@ -16,8 +16,8 @@ fn gru_step(x: array<Rows, 3>, u: array<Rows, 3>, previous_hidden: Rows) -> GruS
     step.reset_gate = sigmoid(x[0] + u[0]);
     step.update_gate = sigmoid(x[1] + u[1]);
     step.recurrent_candidate = u[2];
-    step.candidate = hyperbolic_tangent(x[2] + step.reset_gate * u[2]);
-    step.hidden = step.candidate + step.update_gate * (previous_hidden - step.candidate);
+    step.candidate = hyperbolic_tangent(fma(step.reset_gate, u[2], x[2]));
+    step.hidden = fma(step.update_gate, previous_hidden - step.candidate, step.candidate);
     return step;
 }
 

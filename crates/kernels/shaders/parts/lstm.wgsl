@@ -18,7 +18,7 @@ fn lstm_step(z: array<Rows, 4>, previous_cell: Rows) -> LstmStep {
     step.forget_gate = sigmoid(z[1]);
     step.candidate = hyperbolic_tangent(z[2]);
     step.output_gate = sigmoid(z[3]);
-    step.cell = step.forget_gate * previous_cell + step.input_gate * step.candidate;
+    step.cell = fma(step.forget_gate, previous_cell, step.input_gate * step.candidate);
     step.hidden = step.output_gate * hyperbolic_tangent(step.cell);
     return step;
 }
@@ -37,7 +37,7 @@ fn lstm_kept(
     step.forget_gate = forget_gate;
     step.output_gate = output_gate;
     step.cell = cell;
-    let gained = cell - forget_gate * previous_cell;
+    let gained = fma(-forget_gate, previous_cell, cell);
     step.candidate = clamp(gained / max(input_gate, Rows(1e-30)), Rows(-1.0), Rows(1.0));
     return step;
 }
@@ -55,7 +55,7 @@ fn lstm_step_backward(
     d_cell: Rows,
 ) -> LstmStepGradients {
     let tanh_cell = hyperbolic_tangent(step.cell);
-    let d_new_cell = d_cell + d_hidden * step.output_gate * tanh_slope(tanh_cell);
+    let d_new_cell = fma(d_hidden * step.output_gate, tanh_slope(tanh_cell), d_cell);
     var gradients: LstmStepGradients;
     gradients.z[0] = flush(d_new_cell * step.candidate * sigmoid_slope(step.input_gate));
     gradients.z[1] = flush(d_new_cell * previous_cell * sigmoid_slope(step.forget_gate));

@@ -14,7 +14,7 @@ fn min_gru_candidate(x: Rows) -> Rows {
 fn min_gru_step(x_z: Rows, x_h: Rows, previous_hidden: Rows) -> MinGruStep {
     var step: MinGruStep;
     step.update_gate = sigmoid(x_z);
-    step.hidden = previous_hidden + step.update_gate * (min_gru_candidate(x_h) - previous_hidden);
+    step.hidden = fma(step.update_gate, min_gru_candidate(x_h) - previous_hidden, previous_hidden);
     return step;
 }
 

@@ -2,6 +2,6 @@
 
 const FUSED = true;
 
-fn walk_end(tile: Tile, local: u32) -> u32 {
-    return min(info.end_step, longest(tile));
+fn walk_end(length: u32, local: u32) -> u32 {
+    return min(info.end_step, length);
 }

@@ -4,7 +4,7 @@ alias Rows = f32;
 alias Bits = u32;
 alias Mask = bool;
 
-fn tile_of(workgroup: vec3u, workgroups: vec3u, local: u32) -> Tile {
+fn tile_of(workgroup: vec3u, workgroups: vec3u, local: u32, block: u32) -> Tile {
     var tile: Tile;
     tile.index = workgroup.z * workgroups.x + workgroup.x;
     let row = tile.index * ROWS + local / LANES;

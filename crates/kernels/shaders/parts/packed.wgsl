@@ -21,7 +21,7 @@ fn initial_cell(tile: Tile, unit: u32, local: u32) -> Rows {
 
 fn initial_state(tile: u32, unit: u32) -> vec4f {
     if (info.given == 0u) {
-        return vec4f();
+        return vec4f(0.0);
     }
     return packed[INITIAL + tile * UNITS + unit];
 }

@@ -10,9 +10,9 @@ var<workgroup> exchange: array<f32, {{ exchange }}>;
 
 // Where the walk ends: with the longest row. Read back from workgroup memory, because barriers need a bound that is
 // uniform beyond doubt.
-fn walk_end(tile: Tile, local: u32) -> u32 {
+fn walk_end(length: u32, local: u32) -> u32 {
     if (local == 0u) {
-        exchange[0] = f32(longest(tile));
+        exchange[0] = f32(length);
     }
     return min(info.end_step, u32(workgroupUniformLoad(&exchange[0])));
 }

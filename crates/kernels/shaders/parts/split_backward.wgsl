@@ -11,7 +11,7 @@ fn weight_to(unit: u32, gate: u32, column: u32) -> f32 {
 }
 
 // A gradient a gate, the first GATES of four.
-fn publish_gradient(local: u32, d_recurrent: array<Rows, 4>) {
+fn publish_gradient(block: u32, local: u32, d_recurrent: array<Rows, 4>) {
     let lane = lane_of(local);
     let at = lane * 4u + local / LANES;
     if (lane < UNITS) {
@@ -26,12 +26,12 @@ fn publish_gradient(local: u32, d_recurrent: array<Rows, 4>) {
     }
 }
 
-fn hidden_gradient(tile: Tile, step: u32, local: u32, first_unit: u32) -> f32 {
+fn hidden_gradient(tile: Tile, step: u32, local: u32, first_unit: u32) -> Left {
     let first = local / LANES * QUARTER * 4u;
     var sums: array<vec4f, 4>;
 {{ products }}
     let sum = ((sums[0] + sums[1]) + sums[2]) + sums[3];
     leave_part(0u, local, sum);
     workgroupBarrier();
-    return add_parts(0u, local, sum);
+    return Left(add_parts(0u, local, sum), 0.0);
 }

@@ -5,9 +5,9 @@ const FUSED = false;
 const APART = false;
 const EXCHANGED = {{ exchange }}u; // of a tile
 
-var<workgroup> exchange: array<vec4f, {{ exchange }}u * {{ groups }}u>;
+var<workgroup> exchange: array<vec4f, EXCHANGED * GROUPS>;
 
-fn walk_end(tile: Tile, local: u32) -> u32 {
+fn walk_end(length: u32, local: u32) -> u32 {
     return info.end_step;
 }
 

@@ -4,8 +4,10 @@
 const HIDDEN = {{ hidden }}u; // H
 const UNITS = {{ units }}u; // H, padded
 const GATES = {{ gates }}u; // G
-const GROUPS = {{ groups }}u; // tiles of a workgroup
-const LANES = {{ lanes }}u; // invocations a tile, or one of its rows
+const HAS_CELL = {{ has_cell }};
+const GROUPS = {{ groups }}u; // groups of a workgroup's invocations that have tiles of their own
+const BLOCKS = {{ blocks }}u; // tiles of an invocation, one or two
+const LANES = {{ lanes }}u; // invocations of a group, or of a row
 const ROWS = 4u;
 
 struct Info {
@@ -27,6 +29,17 @@ struct Tile {
     rows: Bits, // 0 for a row that the batch doesn't have
     present: Mask, // whether the batch has the row
     lengths: Bits,
+}
+
+// Of an invocation's tile, and of its second one where it has two.
+struct Sums {
+    first: array<Rows, 4>, // one a gate, the first GATES
+    second: array<Rows, 4>,
+}
+
+struct Left {
+    first: Rows,
+    second: Rows,
 }
 
 // The invocation's place among those of its rows.

@@ -58,6 +58,8 @@ impl Buffers {
 
     /// Runs `workgroups` of `shader`; `info` is its uniform.
     pub fn launch(self, client: &Client, shader: Shader, workgroups: [usize; 3], info: &[u32]) {
+        #[cfg(test)]
+        super::traffic::add(&self.0);
         // To a whole number of 16 bytes.
         let mut info = info.to_vec();
         info.resize(info.len().next_multiple_of(4), 0);

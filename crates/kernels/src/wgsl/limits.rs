@@ -4,8 +4,9 @@ use std::sync::LazyLock;
 
 use burn_cubecl::cubecl::client::Client;
 
-use super::shader::{Pass, Product, ROWS, SPLIT, Walk};
+use super::shader::{ROWS, SPLIT, Walk};
 use crate::cell::Cell;
+use crate::kernel_choices::{Pass, Product};
 
 /// The limits of an adapter that the kernels meet.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +42,6 @@ impl Limits {
         self.buffers >= Self::WEBGPU.buffers && self.invocations >= Self::WEBGPU.invocations
     }
 
-    /// Whether a walk's workgroups can be counted, in a buffer more than WebGPU promises.
-    pub fn heartbeat(&self) -> bool {
-        self.buffers > Self::WEBGPU.buffers
-    }
-
     /// How a cell is walked: all steps in one dispatch where a workgroup can hold what a step exchanges, unless the
     /// recurrent weights are large and many tiles would each read them at every step.
     pub fn walk(&self, cell: Cell, pass: Pass, batch: usize, hidden: usize) -> Walk {
@@ -54,8 +50,8 @@ impl Limits {
             product,
             hidden,
             groups,
+            blocks: 1,
             apart: false,
-            heartbeat: self.heartbeat(),
         };
         if !cell.has_recurrent_weight() {
             return walk(Product::None, 1);
@@ -81,6 +77,59 @@ impl Limits {
             return step;
         }
         walk(Product::Step, 1)
+    }
+
+    /// The layouts of a walk that give the same bits, at most six, the usual one first: their sums have one accumulator each,
+    /// and the same order.
+    pub fn candidates(&self, cell: Cell, pass: Pass, batch: usize, hidden: usize) -> Vec<Walk> {
+        let usual = self.walk(cell, pass, batch, hidden);
+        let mut candidates = vec![usual];
+        if let Product::Split | Product::None = usual.product {
+            return candidates;
+        }
+        let walk = |product, [groups, blocks]: [usize; 2], apart| Walk {
+            product,
+            groups,
+            blocks,
+            apart,
+            ..usual
+        };
+        let mut fused: Vec<Walk> = [[1, 1], [1, 2], [2, 1], [2, 2], [4, 1]]
+            .into_iter()
+            .flat_map(|tiles| [true, false].map(|apart| walk(Product::Fused, tiles, apart)))
+            .collect();
+        let mut step = [4, 2, 1]
+            .map(|groups| walk(Product::Step, [groups, 1], false))
+            .to_vec();
+        let tiles = batch.div_ceil(ROWS).next_power_of_two();
+        for walks in [&mut fused, &mut step] {
+            walks.retain(|walk| walk.tiles() <= tiles && self.allow(walk, pass, batch));
+        }
+        match hidden {
+            ..=256 => step.clear(),
+            257..=512 => fused.truncate(2),
+            _ => fused.clear(),
+        }
+        candidates.extend(fused.into_iter().chain(step).filter(|walk| *walk != usual));
+        candidates.truncate(6);
+        candidates
+    }
+
+    /// Whether a walk can be laid out so, and gives the bits of the usual layout.
+    pub fn allow(&self, walk: &Walk, pass: Pass, batch: usize) -> bool {
+        let usual = self.walk(walk.cell, pass, batch, walk.hidden);
+        let is_fused = walk.product == Product::Fused;
+        let same_bits = match usual.product {
+            Product::Split | Product::None => *walk == usual,
+            Product::Fused | Product::Step => is_fused || walk.product == Product::Step,
+        };
+        let blocks = if is_fused { 1..=2 } else { 1..=1 };
+        let apart = is_fused && pass == Pass::Backward;
+        same_bits
+            && (1..=4).contains(&walk.groups)
+            && blocks.contains(&walk.blocks)
+            && (apart || !walk.apart)
+            && self.fit(walk, pass)
     }
 
     /// Whether a workgroup fits.

@@ -4,6 +4,7 @@ use burn_cubecl::cubecl::prelude::{ExecutionMode, KernelId};
 use burn_cubecl::template::{KernelSource, SourceTemplate};
 
 use crate::cell::Cell;
+use crate::kernel_choices::{Pass, Product};
 
 macro_rules! shader {
     ($path:literal) => {
@@ -14,37 +15,18 @@ macro_rules! shader {
 /// Rows of a tile, ROWS in the kernels.
 pub(super) const ROWS: usize = 4;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Pass {
-    Forward,
-    Backward,
-}
-
-/// Where the product with the recurrent weights is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Product {
-    /// In the kernel, which walks many steps a dispatch: four invocations a unit hold its weights in registers.
-    Split,
-    /// In the kernel, which walks many steps a dispatch and reads the weights from the cache.
-    Fused,
-    /// In the kernel, which walks one step a dispatch: its workgroups share the units of a tile.
-    Step,
-    /// There is none: units walk by themselves.
-    None,
-}
-
 /// What is the same for a cell's walk forward and back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Walk {
     pub cell: Cell,
     pub product: Product,
     pub hidden: usize,
-    /// Tiles of a workgroup.
+    /// Groups of a workgroup's invocations that have tiles of their own.
     pub groups: usize,
+    /// Tiles of an invocation, one or two: a second one shares the weights that are read for the first.
+    pub blocks: usize,
     /// Whether a fused walk back adds sums in workgroup memory of their own, with half the barriers.
     pub apart: bool,
-    /// Whether the workgroups that come to their end are counted.
-    pub heartbeat: bool,
 }
 
 /// What a layer's weights are multiplied with.
@@ -72,6 +54,8 @@ pub(super) enum Shader {
         walk: Walk,
         /// Whether the gradients of the final hidden state, of the final cell state and of all hidden states are there.
         given: [bool; 3],
+        /// Whether it binds the initial hidden state, as where nothing else was packed.
+        initial: bool,
     },
     /// What walks read again and again.
     Pack {
@@ -165,6 +149,11 @@ impl Walk {
         }
     }
 
+    /// Tiles of a workgroup.
+    pub fn tiles(&self) -> usize {
+        self.groups * self.blocks
+    }
+
     /// Where the quarters' sums begin in what a [split](Product::Split) walk exchanges.
     fn parts(&self, pass: Pass) -> usize {
         ROWS * units(self.hidden)
@@ -178,7 +167,7 @@ impl Walk {
     pub fn exchanged(&self, pass: Pass) -> usize {
         match self.product {
             Product::Split => self.exchange(pass) * size_of::<f32>(),
-            _ => self.exchange(pass) * self.groups * size_of::<[f32; ROWS]>(),
+            _ => self.exchange(pass) * self.tiles() * size_of::<[f32; ROWS]>(),
         }
     }
 
@@ -207,6 +196,8 @@ impl Walk {
         SourceTemplate::new(numbered(source))
             .register("gates", cell.gates().to_string())
             .register("groups", self.groups.to_string())
+            .register("blocks", self.blocks.to_string())
+            .register("has_cell", cell.has_cell_state().to_string())
             .register("apart", self.apart.to_string())
             .register("lanes", self.lanes().to_string())
             .register("exchange", self.exchange(pass).to_string())
@@ -219,11 +210,11 @@ impl Walk {
     }
 
     fn forward(self, words: bool, keeps: bool) -> String {
-        let kernel = match self.cell {
-            Cell::Lstm => shader!("lstm_forward"),
-            Cell::Gru => shader!("gru_forward"),
-            Cell::MinGru => shader!("min_gru_forward"),
-            Cell::Rnn => shader!("simple_rnn_forward"),
+        let [kernel, step] = match self.cell {
+            Cell::Lstm => [shader!("walk_forward"), shader!("parts/lstm_forward")],
+            Cell::Gru => [shader!("walk_forward"), shader!("parts/gru_forward")],
+            Cell::MinGru => [shader!("min_gru_forward"), ""],
+            Cell::Rnn => [shader!("walk_forward"), shader!("parts/simple_rnn_forward")],
         };
         let split = self.held(shader!("parts/split_forward"), Pass::Forward);
         let product = match self.product {
@@ -251,15 +242,19 @@ impl Walk {
             (true, false) => [shader!("parts/saved"), shader!("parts/keep_rows")],
             (false, _) => [shader!("parts/keep_nothing"), ""],
         };
-        self.compose(kernel, &[words, keep].concat(), &product)
+        let packed = [step, shader!("parts/packed")];
+        self.compose(kernel, &[&packed[..], &words, &keep].concat(), &product)
     }
 
-    fn backward(self, given: [bool; 3]) -> String {
-        let kernel = match self.cell {
-            Cell::Lstm => shader!("lstm_backward"),
-            Cell::Gru => shader!("gru_backward"),
-            Cell::MinGru => shader!("min_gru_backward"),
-            Cell::Rnn => shader!("simple_rnn_backward"),
+    fn backward(self, given: [bool; 3], initial: bool) -> String {
+        let [kernel, step] = match self.cell {
+            Cell::Lstm => [shader!("walk_backward"), shader!("parts/lstm_backward")],
+            Cell::Gru => [shader!("walk_backward"), shader!("parts/gru_backward")],
+            Cell::MinGru => [shader!("min_gru_backward"), ""],
+            Cell::Rnn => [
+                shader!("walk_backward"),
+                shader!("parts/simple_rnn_backward"),
+            ],
         };
         let split = self.held(shader!("parts/split_backward"), Pass::Backward);
         let product = match self.product {
@@ -282,19 +277,28 @@ impl Walk {
             _ => [shader!("parts/saved"), shader!("parts/kept_rows")],
         };
         let buffers = ["d_final_hidden", "d_final_cell", "d_hidden_states"];
-        let d_outputs: String = buffers
-            .into_iter()
-            .zip(given)
-            .map(|(buffer, given)| match given {
-                true => shader!("parts/given_rows").replace("{{ buffer }}", buffer),
-                false => shader!("parts/absent_rows").replace("{{ buffer }}", buffer),
-            })
-            .collect();
-        self.compose(
-            kernel,
-            &[shader!("parts/gradients"), kept[0], kept[1], &d_outputs],
-            &product,
-        )
+        let read = |(buffer, given)| {
+            let part = match given {
+                true => shader!("parts/given_rows"),
+                false => shader!("parts/absent_rows"),
+            };
+            part.replace("{{ buffer }}", buffer)
+        };
+        let d_outputs: String = buffers.into_iter().zip(given).map(read).collect();
+        let initial = read(("initial_hidden", initial));
+        let before = match self.product {
+            Product::None => &initial,
+            _ => shader!("parts/packed"),
+        };
+        let parts = [
+            step,
+            before,
+            shader!("parts/gradients"),
+            kept[0],
+            kept[1],
+            &d_outputs,
+        ];
+        self.compose(kernel, &parts, &product)
     }
 
     fn compose(self, kernel: &str, parts: &[&str], product: &[&str]) -> String {
@@ -308,19 +312,14 @@ impl Walk {
             Product::Split => (shader!("parts/one_row"), shader!("parts/row")),
             _ => (shader!("parts/four_rows"), shader!("parts/rows")),
         };
-        let heartbeat = if self.heartbeat {
-            shader!("parts/heartbeat")
-        } else {
-            shader!("parts/no_heartbeat")
-        };
         let shared = [
-            shader!("parts/packed"),
             step,
             shader!("parts/activations"),
             shader!("parts/tile"),
             rows,
         ];
-        let mut source = [&[kernel][..], &shared, parts, &[heartbeat], product]
+        let heartbeat = [shader!("parts/heartbeat")];
+        let mut source = [&[kernel][..], &shared, parts, &heartbeat, product]
             .concat()
             .concat();
         source.push_str(&row_access(&source, access));
@@ -478,7 +477,11 @@ impl Shader {
             Self::Forward { walk, words, keeps } => {
                 walk.template(Pass::Forward, walk.forward(words, keeps))
             }
-            Self::Backward { walk, given } => walk.template(Pass::Backward, walk.backward(given)),
+            Self::Backward {
+                walk,
+                given,
+                initial,
+            } => walk.template(Pass::Backward, walk.backward(given, initial)),
             Self::Pack {
                 cell,
                 hidden,

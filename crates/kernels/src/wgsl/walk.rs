@@ -9,27 +9,29 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
+use super::choices;
 use super::heartbeat;
 use super::launch::{Buffers, Shared, as_i32, grid};
-use super::limits::{Limits, steps_a_dispatch, steps_a_submission};
-use super::shader::{Packing, Pass, Product, ROWS, Shader, Walk as WalkShader, units};
+use super::limits::{steps_a_dispatch, steps_a_submission};
+use super::shader::{Packing, ROWS, Shader, Walk as Layout, units};
 use super::weight_gradients::{self, Walked};
 use crate::backend::RecurrentBackend;
 use crate::cell::Cell;
+use crate::kernel_choices::{Pass, Product};
 use crate::tensors::{
     Direction, Input, Optional, Projections, WalkGradients, WalkInputs, WalkOutputGradients,
     WalkOutputs, WalkSaved, WalkTraining, Wanted,
 };
 
-struct Walk {
-    cell: Cell,
-    batch: usize,
-    time: usize,
-    hidden: usize,
-    lengths: CubeTensor,
-    direction: Direction,
+pub(super) struct Walk {
+    pub cell: Cell,
+    pub batch: usize,
+    pub time: usize,
+    pub hidden: usize,
+    pub lengths: CubeTensor,
+    pub direction: Direction,
     /// Whether there is an initial state.
-    given: bool,
+    pub given: bool,
 }
 
 /// `training`: whether what the backward pass needs is kept.
@@ -56,7 +58,12 @@ pub(super) fn forward(
         [inputs.initial_hidden, inputs.initial_cell],
         inputs.projections.tensor(),
     );
-    walk.forward(inputs.projections, packed, training)
+    walk.forward(
+        walk.layout(Pass::Forward),
+        inputs.projections,
+        packed,
+        training,
+    )
 }
 
 pub(super) fn backward(
@@ -92,7 +99,7 @@ impl Walk {
     }
 
     /// What the walks read again and again; `biases`: of the projections, and of the recurrent product.
-    fn pack(
+    pub fn pack(
         &self,
         weight: Optional<CubeBackend>,
         biases: [Optional<CubeBackend>; 2],
@@ -127,8 +134,9 @@ impl Walk {
         packed.tensor(0)
     }
 
-    fn forward(
+    pub fn forward(
         &self,
+        walk: Layout,
         projections: Projections<CubeBackend>,
         packed: CubeTensor,
         training: bool,
@@ -149,7 +157,6 @@ impl Walk {
             Input::PerWord { table, tokens } => (project(table), Some(as_i32(tokens.ids))),
         };
         let keeps = training && self.cell.saved() > 0;
-        let walk = self.shader(Pass::Forward);
         let shader = Shader::Forward {
             walk,
             words: ids.is_some(),
@@ -199,54 +206,26 @@ impl Walk {
         wanted: Wanted,
     ) -> WalkGradients<CubeBackend> {
         let hidden_states = into_contiguous(walked.hidden_states);
-        // Of a cell without weights, its initial state alone.
-        let packed = walked.recurrent_weight.into_option().unwrap_or_else(|| {
-            self.pack(
-                Optional::Absent,
-                [Optional::Absent, Optional::Absent],
-                [walked.initial_hidden, walked.initial_cell],
-                &hidden_states,
-            )
-        });
+        let packed = walked.recurrent_weight.into_option();
+        // What was packed holds it.
+        let initial = walked.initial_hidden.into_option();
+        let initial = initial.filter(|_| packed.is_none()).map(into_contiguous);
         let d_outputs = [
             output_gradients.final_hidden,
             output_gradients.final_cell,
             output_gradients.hidden_states,
         ]
         .map(|gradient| gradient.into_option().map(into_contiguous));
-        let walk = self.shader(Pass::Backward);
-        let shader = Shader::Backward {
-            walk,
-            given: d_outputs.each_ref().map(Option::is_some),
-        };
-        let recorded = self.cell.gradients() * self.hidden;
-        let states = 1 + usize::from(self.cell.has_cell_state());
-        let mut shapes = vec![Shape::from([self.batch, self.time, recorded])];
-        shapes.resize(1 + states, self.state());
-        let gradients = Shared::new(&hidden_states, shapes);
-        let uniform = Uniform {
-            words: 0,
-            second: gradients.offset(states) - gradients.offset(1),
-            states: gradients.offset(1),
-        };
         let saved = walked.saved.into_option();
         let projections = walked.projections;
-        let mut parts = self.parts(walk.product);
-        if walk.product == Product::Step && self.given {
-            // What the first step leaves for the initial state.
-            parts.insert(0, Part::none());
-        }
-        for part in parts.into_iter().rev() {
-            let buffers = Buffers::default().read(&self.lengths);
-            let buffers = match self.cell.has_cell_state() {
-                true => buffers,
-                false => buffers.read(&hidden_states),
-            };
-            let buffers = buffers.read(&packed).write(&gradients.handle);
-            let read = saved.iter().chain(d_outputs.iter().flatten());
-            let buffers = read.fold(buffers, Buffers::read);
-            self.launch(buffers, shader, uniform, part);
-        }
+        let gradients = self.back(
+            self.layout(Pass::Backward),
+            &hidden_states,
+            [&packed, &initial],
+            &saved,
+            &d_outputs,
+        );
+        let states = 1 + usize::from(self.cell.has_cell_state());
         let state = |place| match self.given && place <= states {
             true => Optional::Given(gradients.tensor(place)),
             false => Optional::Absent,
@@ -280,9 +259,54 @@ impl Walk {
         }
     }
 
-    fn shader(&self, pass: Pass) -> WalkShader {
-        let limits = Limits::of(&self.lengths.client);
-        limits.walk(self.cell, pass, self.batch, self.hidden)
+    /// The gradients of the preactivations, then of the initial states. `before`: what was packed, or the initial hidden
+    /// state of a cell of which nothing was.
+    pub fn back(
+        &self,
+        walk: Layout,
+        hidden_states: &CubeTensor,
+        before: [&Option<CubeTensor>; 2],
+        saved: &Option<CubeTensor>,
+        d_outputs: &[Option<CubeTensor>; 3],
+    ) -> Shared {
+        let shader = Shader::Backward {
+            walk,
+            given: d_outputs.each_ref().map(Option::is_some),
+            initial: before[1].is_some(),
+        };
+        let recorded = self.cell.gradients() * self.hidden;
+        let states = 1 + usize::from(self.cell.has_cell_state());
+        let mut shapes = vec![Shape::from([self.batch, self.time, recorded])];
+        shapes.resize(1 + states, self.state());
+        let gradients = Shared::new(hidden_states, shapes);
+        let uniform = Uniform {
+            words: 0,
+            second: gradients.offset(states) - gradients.offset(1),
+            states: gradients.offset(1),
+        };
+        let mut parts = self.parts(walk.product);
+        if walk.product == Product::Step && self.given {
+            // What the first step leaves for the initial state.
+            parts.insert(0, Part::none());
+        }
+        for part in parts.into_iter().rev() {
+            let buffers = Buffers::default().read(&self.lengths);
+            let buffers = match self.cell.has_cell_state() {
+                true => buffers,
+                false => buffers.read(hidden_states),
+            };
+            let before = before.into_iter().flatten();
+            let buffers = before.fold(buffers, Buffers::read);
+            let buffers = buffers.write(&gradients.handle);
+            let read = saved.iter().chain(d_outputs.iter().flatten());
+            let buffers = read.fold(buffers, Buffers::read);
+            self.launch(buffers, shader, uniform, part);
+        }
+        gradients
+    }
+
+    fn layout(&self, pass: Pass) -> Layout {
+        choices::layout(&self.lengths, self.cell, pass, self.batch, self.hidden)
     }
 
     /// The shape of a state.
@@ -324,14 +348,11 @@ impl Walk {
             uniform.second,
             uniform.states,
         ]);
-        let [x, z] = grid(self.batch.div_ceil(ROWS * walk.groups));
+        let [x, z] = grid(self.batch.div_ceil(ROWS * walk.tiles()));
         let workgroups = [x, self.hidden.div_ceil(walk.lanes()), z];
-        let buffers = if walk.heartbeat {
-            buffers.count(&heartbeat::expect(client, workgroups))
-        } else {
-            buffers
-        };
-        buffers.launch(client, shader, workgroups, &info);
+        buffers
+            .count(&heartbeat::expect(client, workgroups))
+            .launch(client, shader, workgroups, &info);
         if part.submit {
             // A device that is lost says so when a result is read.
             let _ = client.flush();

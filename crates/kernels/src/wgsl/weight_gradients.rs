@@ -22,8 +22,8 @@ pub(super) struct Walked<'a> {
     pub lengths: &'a CubeTensor,
     /// `[B, T, H]`.
     pub hidden_states: CubeTensor,
-    /// What was packed for the walk.
-    pub packed: CubeTensor,
+    /// What was packed for the walk, of a cell with recurrent weights.
+    pub packed: Option<CubeTensor>,
 }
 
 pub(super) struct WeightGradients {
@@ -98,9 +98,9 @@ pub(super) fn of(
         .read(&walked.gradients)
         .read(walked.lengths)
         .write(&sums.handle);
-    let buffers = match has_product {
-        true => buffers.read(&walked.hidden_states).read(&walked.packed),
-        false => buffers,
+    let buffers = match &walked.packed {
+        Some(packed) => buffers.read(&walked.hidden_states).read(packed),
+        None => buffers,
     };
     let read = vectors.iter().chain(&ids).chain(&weight);
     read.fold(buffers, Buffers::read).launch(

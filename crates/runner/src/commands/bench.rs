@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow, ensure};
 use gatefold::bench::peaks::Peaks;
 use gatefold::bench::{measure, probes};
 use gatefold::device::{AdapterKind, ComputeDevice, adapters, find};
-use gatefold::{files, say};
+use gatefold::{files, kernels, say};
 use itertools::Itertools;
 
 use self::report::{Report, legends};
@@ -73,6 +73,9 @@ pub fn run(args: BenchArgs) -> Result<()> {
         let mut records = Vec::new();
         for workload in &workloads {
             say!("measuring {selected}: {workload}, {steps} steps of each kind");
+            let mut config = workload.config()?;
+            kernels::settle(&mut config, args.kernels.kernels, (&selected, &device));
+            kernels::follow(&config, &device)?;
             match measure(workload, &implementations, (&selected, &device), steps) {
                 Ok(measured) => {
                     if format == Format::Json {

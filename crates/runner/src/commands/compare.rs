@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow, ensure};
 use burn::tensor::Device;
 use gatefold::device::{self, ComputeDevice};
 use gatefold::interrupt::Interrupt;
+use gatefold::kernels::{self, Kernels};
 use gatefold::memory::ensure_training_fits;
 use gatefold::progress::{self, Bar};
 use gatefold::run::{self, Outcome};
@@ -26,7 +27,7 @@ use serde::Serialize;
 use super::train::dashboard::Run;
 use super::train::display::{self, Display};
 use super::train::{found, resume, run_name, say_how_to_go_on, say_how_to_test, say_standing};
-use crate::cli::{CompareArgs, DeviceArgs};
+use crate::cli::{CompareArgs, DeviceArgs, KernelsArgs};
 use crate::output::{self, End, Format};
 
 pub fn run(args: CompareArgs) -> Result<()> {
@@ -46,6 +47,7 @@ pub fn run(args: CompareArgs) -> Result<()> {
         cells: &cells,
         seeds: &args.seeds.of(seed).unwrap_or_else(|| vec![seed]),
         memory_tasks: !args.no_memory_tasks,
+        kernels: args.kernels.kernels,
         run: args.run,
         stem: &|name| format!("compare-{}", run_name(name)),
     };
@@ -57,7 +59,7 @@ pub fn train_seeds(
     config: &RunConfig,
     seeds: Vec<u64>,
     run: Option<PathBuf>,
-    device: DeviceArgs,
+    (device, kernels): (DeviceArgs, KernelsArgs),
     format: Format,
 ) -> Result<()> {
     if config.training.from.is_some() || config.input.embeddings.is_some() {
@@ -68,6 +70,7 @@ pub fn train_seeds(
         cells: &[config.model.cell],
         seeds: &seeds,
         memory_tasks: false,
+        kernels: kernels.kernels,
         run,
         stem: &|name| format!("{}-{}-seeds", run_name(name), config.model.cell),
     };
@@ -79,6 +82,7 @@ struct Plan<'a> {
     cells: &'a [Cell],
     seeds: &'a [u64],
     memory_tasks: bool,
+    kernels: Kernels,
     /// Where the runs go.
     run: Option<PathBuf>,
     /// What they are called after, of a dataset's name, where nothing says where they go.
@@ -112,6 +116,7 @@ impl Plan<'_> {
             folder: parent.path(),
             cells: self.cells,
             seeds: self.seeds,
+            kernels: self.kernels,
             device: &device,
             interrupt: display::listen()?,
             sections: Vec::new(),
@@ -162,6 +167,7 @@ struct Comparison<'a> {
     folder: &'a Path,
     cells: &'a [Cell],
     seeds: &'a [u64],
+    kernels: Kernels,
     device: &'a Device,
     interrupt: Interrupt,
     /// The networks that are trained and tested.
@@ -201,6 +207,7 @@ impl Comparison<'_> {
             config.validate()?;
             let folder = RunFolder::create(&self.folder.join(&name))?;
             say!("{name} ({} of {all}):", i + 1);
+            kernels::settle(config, self.kernels, (selected, self.device));
             let epochs = config.training.epochs;
             let shown = Run::of(config, selected, &folder);
             let mut display = Display::start(shown, true, &self.interrupt)?;

@@ -6,12 +6,13 @@ pub mod display;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, ensure};
+use gatefold::kernels::Kernels;
 use gatefold::memory::ensure_training_fits;
 use gatefold::run::{self, Outcome};
 use gatefold::run_folder::RunFolder;
 use gatefold::start::{self, Start};
 use gatefold::terminal::{program, word};
-use gatefold::{dataset, device, progress, say, standing};
+use gatefold::{dataset, device, kernels, progress, say, standing};
 use gatefold_lesson::report::RunSection;
 use gatefold_training::checkpoint::Refused;
 use gatefold_training::config::Schedule;
@@ -61,7 +62,13 @@ pub fn run(args: TrainArgs) -> Result<()> {
                 );
                 return Err(End::Misused(error).into());
             }
-            return compare::train_seeds(&config, seeds, args.run, args.device, args.format);
+            return compare::train_seeds(
+                &config,
+                seeds,
+                args.run,
+                (args.device, args.kernels),
+                args.format,
+            );
         }
         if let Some(path) = &mut config.training.from {
             *path = std::path::absolute(&path)?;
@@ -136,6 +143,10 @@ pub fn run(args: TrainArgs) -> Result<()> {
         start.say_seen(&data, config.dataset.noun());
     }
     ensure_training_fits(&config, &data, &selected)?;
+    // A run that goes on follows its record, unless the flag says otherwise.
+    if resumed.is_none() || args.kernels.kernels != Kernels::Auto {
+        kernels::settle(&mut config, args.kernels.kernels, (&selected, &device));
+    }
     let folder = match (resumed, &args.run) {
         (Some(folder), _) => folder,
         (None, Some(path)) => RunFolder::create(path)?,
