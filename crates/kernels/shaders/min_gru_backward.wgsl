@@ -22,12 +22,17 @@ fn main(
         } else {
             d_hidden = read_gradients(info.states + state);
         }
+        // No product hides how long memory takes: it is read a step ahead.
+        var next_kept = kept_at(tokens_at(tile, before(end_step)) * HIDDEN + unit);
+        var next_hidden = read_hidden_states(tokens_at(tile, before(before(end_step))) * HIDDEN + unit);
         for (var step = end_step; step > info.first_step;) {
             step--;
             let live = live_at(tile, step);
             let tokens = tokens_at(tile, step);
-            let kept = kept_at(tokens * HIDDEN + unit);
-            var previous_hidden = read_hidden_states(tokens_at(tile, before(step)) * HIDDEN + unit);
+            let kept = next_kept;
+            var previous_hidden = next_hidden;
+            next_kept = kept_at(tokens_at(tile, before(step)) * HIDDEN + unit);
+            next_hidden = read_hidden_states(tokens_at(tile, before(before(step))) * HIDDEN + unit);
             if (step == 0u) {
                 previous_hidden = read_initial_hidden(state);
             }

@@ -23,12 +23,19 @@ fn main(
             hidden = read_states(state_at(tile, unit));
         }
         let bias = packed[BIAS + unit];
+        // No product hides how long memory takes: projections are read a step ahead, and where they stand two.
+        var columns = columns_at(tile, info.first_step, unit);
+        var next_z = read_projections(columns);
+        var next_h = read_projections(columns + HIDDEN);
+        columns = columns_at(tile, info.first_step + 1u, unit);
         for (var step = info.first_step; step < end_step; step++) {
             let live = live_at(tile, step);
             let tokens = tokens_at(tile, step);
-            let columns = inputs_at(tokens) * (2u * HIDDEN) + unit;
-            let x_z = read_projections(columns) + bias.x;
-            let x_h = read_projections(columns + HIDDEN) + bias.y;
+            let x_z = next_z + bias.x;
+            let x_h = next_h + bias.y;
+            next_z = read_projections(columns);
+            next_h = read_projections(columns + HIDDEN);
+            columns = columns_at(tile, step + 2u, unit);
             let next = min_gru_step(x_z, x_h, hidden);
             hidden = select(hidden, next.hidden, live);
 
@@ -42,4 +49,9 @@ fn main(
         }
     }
     beat(local);
+}
+
+// Where a step's projections stand; past the last one, any.
+fn columns_at(tile: Tile, step: u32, unit: u32) -> Bits {
+    return inputs_at(tokens_at(tile, min(step, info.time - 1u))) * (2u * HIDDEN) + unit;
 }
