@@ -8,16 +8,18 @@ mod ndarray;
 #[path = "../crates/kernels/tests/pytorch/check.rs"]
 mod pytorch;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_cubecl::cubecl::logging::{LaunchObservation, LaunchObserver};
+use gatefold_kernels::kernel_choices::{KernelChoice, Pass, Product, candidates, choose};
 use gatefold_kernels::{
     AdamParameter, AdamStep, Cell, Direction, InputWeights, Moments, Projections, RecurrentWeights,
     State, Tokens, adam, embedding, fused, linear, simple_rnn,
 };
 use gpu::gpu;
+use itertools::Itertools;
 use ndarray::ndarray;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -90,7 +92,36 @@ impl Kernels {
         }
     }
 
+    /// With the product where it isn't made on such an adapter for half of the hidden sizes that leave a choice: a GPU's in
+    /// software, and that in software on a GPU.
     fn gpu() -> Self {
+        static CHOSEN: Once = Once::new();
+        CHOSEN.call_once(|| {
+            let mut choices = Vec::new();
+            for cell in Cell::ALL
+                .into_iter()
+                .filter(|cell| cell.has_recurrent_weight())
+            {
+                for (pass, hidden) in [Pass::Forward, Pass::Backward]
+                    .into_iter()
+                    .cartesian_product([3, 31, 64])
+                {
+                    for rows in [1, 2, 9, 33, 65] {
+                        let usual = candidates(&gpu(), cell, pass, hidden, rows)[0];
+                        let product = match usual.product {
+                            Product::Split => Product::Fused,
+                            _ => Product::Split,
+                        };
+                        choices.push(KernelChoice {
+                            product,
+                            apart: false,
+                            ..usual
+                        });
+                    }
+                }
+            }
+            choose(&gpu(), &choices).unwrap();
+        });
         Self::of("WGPU", gpu())
     }
 

@@ -1,5 +1,5 @@
-//! How a recurrent layer's walk is laid out on a GPU: a choice that changes the time that it takes, and no bit of what it
-//! computes.
+//! How a recurrent layer's walk is laid out on a GPU: a choice that changes the time that it takes, and, among layouts of
+//! which none or all are [split](Product::Split), no bit of what it computes.
 
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
@@ -104,7 +104,7 @@ pub fn measure(
 }
 
 /// Walks on `device` are laid out so from here on, those of which nothing is said as usual. A device without kernels of this
-/// crate has no choice, and takes any.
+/// crate has no choice, and takes any. All but [`Product::Split`] beside the others give the same bits.
 ///
 /// # Errors
 /// If the device can't; then nothing changes.

@@ -89,7 +89,7 @@ pub(crate) fn candidates(
 pub(crate) fn choose(device: &CubeDevice, choices: &[KernelChoice]) -> Result<(), UnfitChoice> {
     let limits = Limits::of(&device.client());
     for choice in choices {
-        if !limits.allow(&choice.layout(), choice.pass, choice.rows) {
+        if !limits.allow(&choice.layout(), choice.pass) {
             return Err(UnfitChoice { choice: *choice });
         }
     }

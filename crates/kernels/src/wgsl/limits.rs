@@ -17,7 +17,12 @@ pub(super) struct Limits {
     pub workgroup_bytes: usize,
     /// Storage buffers of a kernel.
     pub buffers: usize,
+    /// Invocations that run side by side, at most.
+    pub subgroup: usize,
 }
+
+/// As many run side by side on a processor's vectors, which have no registers to hold weights in.
+const VECTOR: usize = 8;
 
 impl Limits {
     /// What WebGPU promises everywhere.
@@ -25,6 +30,7 @@ impl Limits {
         invocations: 256,
         workgroup_bytes: 16_384,
         buffers: 8,
+        subgroup: 1,
     };
 
     pub fn of(client: &Client) -> Self {
@@ -34,6 +40,7 @@ impl Limits {
             workgroup_bytes: hardware.max_shared_memory_size,
             // CubeCL leaves one out for its own kernels' metadata; ours have theirs in a uniform.
             buffers: hardware.max_bindings as usize + 1,
+            subgroup: hardware.plane_size_max as usize,
         }
     }
 
@@ -57,7 +64,7 @@ impl Limits {
             return walk(Product::None, 1);
         }
         let split = walk(Product::Split, 1);
-        if hidden <= SPLIT && self.fit(&split, pass) {
+        if hidden <= SPLIT && self.subgroup > VECTOR && self.fit(&split, pass) {
             return split;
         }
         let fused = walk(Product::Fused, 1);
@@ -103,7 +110,7 @@ impl Limits {
             .to_vec();
         let tiles = batch.div_ceil(ROWS).next_power_of_two();
         for walks in [&mut fused, &mut step] {
-            walks.retain(|walk| walk.tiles() <= tiles && self.allow(walk, pass, batch));
+            walks.retain(|walk| walk.tiles() <= tiles && self.allow(walk, pass));
         }
         match hidden {
             ..=256 => step.clear(),
@@ -115,17 +122,18 @@ impl Limits {
         candidates
     }
 
-    /// Whether a walk can be laid out so, and gives the bits of the usual layout.
-    pub fn allow(&self, walk: &Walk, pass: Pass, batch: usize) -> bool {
-        let usual = self.walk(walk.cell, pass, batch, walk.hidden);
+    /// Whether a walk can be laid out so.
+    pub fn allow(&self, walk: &Walk, pass: Pass) -> bool {
         let is_fused = walk.product == Product::Fused;
-        let same_bits = match usual.product {
-            Product::Split | Product::None => *walk == usual,
-            Product::Fused | Product::Step => is_fused || walk.product == Product::Step,
+        let is_possible = match walk.product {
+            Product::Split => walk.hidden <= SPLIT && walk.groups == 1,
+            Product::Fused | Product::Step => true,
+            Product::None => walk.groups == 1,
         };
         let blocks = if is_fused { 1..=2 } else { 1..=1 };
         let apart = is_fused && pass == Pass::Backward;
-        same_bits
+        is_possible
+            && walk.cell.has_recurrent_weight() == (walk.product != Product::None)
             && (1..=4).contains(&walk.groups)
             && blocks.contains(&walk.blocks)
             && (apart || !walk.apart)
@@ -190,6 +198,7 @@ mod tests {
             invocations: 1024,
             workgroup_bytes: 32_768,
             buffers: 8,
+            subgroup: 32,
         };
         let product = |batch, hidden| {
             limits

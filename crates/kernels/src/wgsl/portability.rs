@@ -25,6 +25,7 @@ const GPU: Limits = Limits {
     invocations: 1024,
     workgroup_bytes: 32_768,
     buffers: 9,
+    subgroup: 32,
 };
 
 const BOTH: [bool; 2] = [false, true];
