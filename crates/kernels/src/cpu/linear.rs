@@ -49,13 +49,9 @@ pub(super) fn forward(inputs: LinearInputs<Flex>) -> Float {
             sizes: [size, width],
         });
     };
-    let of_input = slice(&input).chunks(ROWS * size);
     // Another thread takes longer to wake than little work takes.
     if rows * size * width < LITTLE {
-        output
-            .chunks_mut(ROWS * width)
-            .zip(of_input)
-            .for_each(compute);
+        compute((&mut output, slice(&input)));
     } else {
         let of_input = slice(&input).par_chunks(ROWS * size);
         output

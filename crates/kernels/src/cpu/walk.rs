@@ -109,14 +109,9 @@ fn store<S: Simd>(simd: S, to: &mut [f32], values: S::f32s) {
 /// A few values, without a call.
 #[inline(always)]
 fn copy<S: Simd>(simd: S, to: &mut [f32], from: &[f32]) {
-    let whole = to.len() / S::F32_LANES * S::F32_LANES;
-    for at in (0..whole).step_by(S::F32_LANES) {
-        let value = load(simd, &from[at..at + S::F32_LANES]);
-        store(simd, &mut to[at..at + S::F32_LANES], value);
-    }
-    if whole < to.len() {
-        let value = simd.partial_load_f32s(&from[whole..]);
-        simd.partial_store_f32s(&mut to[whole..], value);
+    for at in (0..to.len()).step_by(S::F32_LANES) {
+        let end = (at + S::F32_LANES).min(to.len());
+        store(simd, &mut to[at..end], load(simd, &from[at..end]));
     }
 }
 
