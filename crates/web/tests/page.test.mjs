@@ -370,7 +370,7 @@ test("the page fits a narrow screen, and every field has a name", async () => {
   assert.deepEqual(nameless, []);
 });
 
-test("memory stays where it is after ten runs", async () => {
+test("memory stays where it is after twenty runs", async () => {
   await page.close();
   await visit("#units=8&length=16&batch=1024&epochs=1&device=cpu");
   const memory = async () => {
@@ -380,6 +380,8 @@ test("memory stays where it is after ten runs", async () => {
     return page.evaluate(() => gatefold.ask("memory"));
   };
   const sizes = [];
-  for (let run = 0; run < 10; run++) sizes.push(await memory());
-  assert.ok(sizes[9] <= sizes[2], `${sizes}`);
+  for (let run = 0; run < 20; run++) sizes.push(await memory());
+  // When a run reports decides where its pieces lie, so that the last block of 4 MiB may be added late. Runs that each
+  // left something behind would add several.
+  assert.ok(sizes[19] - sizes[2] < 8 << 20, `${sizes}`);
 });
