@@ -1,7 +1,8 @@
 // What a layer's walk reads again and again, in the order in which it reads it: an invocation four numbers.
 //
 // First the recurrent weights from four units to a gate of a unit, [H / 4, G, H]; then a unit's biases; then
-// the initial states of a tile's four rows. H is padded to whole eights with zeros.
+// the initial states of a tile's four rows. H is padded with zeros, to whole eights or, where an invocation holds a
+// quarter of a unit's weights, to whole sixteens.
 
 struct Info {
     batch: u32, // B

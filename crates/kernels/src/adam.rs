@@ -31,20 +31,24 @@ pub struct AdamParameter {
     pub gradient: Tensor<1>,
 }
 
-/// The parameters and their moments after a step, in the same order. On a GPU a dispatch serves two of them.
+/// The parameters and their moments after a step, in the same order. On a GPU a dispatch serves two neighbours
+/// of one type.
 ///
 /// # Panics
 /// If a parameter's sizes, types or devices differ.
 pub fn adam(parameters: Vec<AdamParameter>, step: AdamStep) -> Vec<(Tensor<1>, Moments)> {
     let mut updated = Vec::with_capacity(parameters.len());
-    let mut parameters = parameters.into_iter();
+    let mut parameters = parameters.into_iter().peekable();
     while let Some(first) = parameters.next() {
+        let (dtype, device) = (first.value.dtype(), first.value.device());
+        let alike =
+            |other: &AdamParameter| other.value.dtype() == dtype && other.value.device() == device;
         let (tensors, gradient) = first.into_tensors();
-        let Some((second, second_gradient)) = parameters.next().map(AdamParameter::into_tensors)
-        else {
+        let Some(second) = parameters.next_if(alike) else {
             updated.push(Dispatch::adam(tensors, gradient, step));
-            break;
+            continue;
         };
+        let (second, second_gradient) = second.into_tensors();
         let pair = Dispatch::adam_pair(tensors, gradient, second, second_gradient, step);
         updated.extend([pair.first, pair.second]);
     }

@@ -6,15 +6,17 @@ use burn::tensor::Tensor;
 use crate::backend::RecurrentBackend;
 
 /// A number `[1]`, of no meaning itself, whose [`backward`](Tensor::backward) gives `gradient` to `output`, of the same
-/// shape: for a loss whose gradient is simpler than its value.
+/// shape, type and device: for a loss whose gradient is simpler than its value. That is all that flows back: what the
+/// number is multiplied with or added to changes nothing.
 ///
 /// # Panics
-/// If the shapes differ.
+/// If they are not of one shape, type and device.
 pub fn backpropagated<const D: usize>(output: Tensor<D>, gradient: Tensor<D>) -> Tensor<1> {
+    let of = |tensor: &Tensor<D>| (tensor.dims(), tensor.dtype(), tensor.device());
     assert_eq!(
-        output.dims(),
-        gradient.dims(),
-        "a gradient has its output's shape"
+        of(&output),
+        of(&gradient),
+        "a gradient has its output's shape, type and device"
     );
     let (output, gradient) = (output.into_dispatch(), gradient.into_dispatch());
     Tensor::from_dispatch(Dispatch::backpropagated(output, gradient))

@@ -237,7 +237,7 @@ pub struct WalkTraining<B: Backend> {
     /// of the backend's own. What stands past a row's length has no meaning.
     #[extension_type]
     pub saved: Optional<B>,
-    /// U as the backend's backward pass reads it.
+    /// U as the backend's backward pass reads it, perhaps with more of its own behind it.
     #[extension_type]
     pub recurrent_weight: Optional<B>,
 }

@@ -128,7 +128,7 @@ impl RecurrentBackend for CubeBackend {
         second_gradient: FloatTensor<Self>,
         step: AdamStep,
     ) -> AdamPair<Self> {
-        if !runs_wgsl(&first.parameter) {
+        if !runs_wgsl(&first.parameter) || !runs_wgsl(&second.parameter) {
             return AdamPair {
                 first: reference::adam::step(first, first_gradient, step),
                 second: reference::adam::step(second, second_gradient, step),

@@ -11,6 +11,7 @@ use directories::ProjectDirs;
 use gatefold_model::kernel_choices::{self, KernelChoice, Pass};
 use gatefold_training::RunConfig;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::device::{Adapter, AdapterKind, ComputeDevice};
 use crate::files::{create_folder, read_text, replace};
@@ -31,16 +32,24 @@ pub enum Kernels {
 /// Bytes of the cache that are read: those of ten thousands of layouts.
 const MOST_BYTES: u64 = 1 << 23;
 
-/// What was measured, as the cache has it.
+/// What was measured, a [`Measured`] an entry. Those of other versions of the program, which may be of another form, stay.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Cache {
-    adapters: Vec<Measured>,
+    adapters: Vec<Value>,
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Measured {
     on: Key,
     choices: Vec<KernelChoice>,
+}
+
+impl Measured {
+    /// The entry, if it is one of this form and key.
+    fn on(key: &Key, entry: &Value) -> Option<Self> {
+        let measured = Self::deserialize(entry).ok()?;
+        (measured.on == *key).then_some(measured)
+    }
 }
 
 /// What a measurement is good for: another driver or version may be fast otherwise.
@@ -88,22 +97,23 @@ impl Cache {
         replace(path, &serde_json::to_vec_pretty(self)?)
     }
 
-    fn choices(&self, key: &Key) -> &[KernelChoice] {
-        let of = self.adapters.iter().find(|measured| measured.on == *key);
-        of.map_or(&[], |measured| &measured.choices)
+    fn choices(&self, key: &Key) -> Vec<KernelChoice> {
+        let mut of = self
+            .adapters
+            .iter()
+            .filter_map(|entry| Measured::on(key, entry));
+        of.next().map_or(Vec::new(), |measured| measured.choices)
     }
 
     /// Puts choices in the place of those for the same walks.
     fn keep(&mut self, key: &Key, choices: &[KernelChoice]) {
         let walk = |of: &KernelChoice| (of.cell, of.pass, of.hidden, of.rows);
-        let mut kept = self.choices(key).to_vec();
+        let mut kept = self.choices(key);
         kept.retain(|old| choices.iter().all(|new| walk(new) != walk(old)));
         kept.extend(choices);
-        self.adapters.retain(|measured| measured.on != *key);
-        self.adapters.push(Measured {
-            on: key.clone(),
-            choices: kept,
-        });
+        self.adapters
+            .retain(|entry| Measured::on(key, entry).is_none());
+        self.adapters.push(json!({ "on": key, "choices": kept }));
     }
 }
 
@@ -148,8 +158,8 @@ fn fastest(
         return Ok(Vec::new());
     }
     let (path, key) = (path()?, Key::of(adapter));
-    let mut cache = Cache::read(&path);
-    if let (Some(choices), Kernels::Auto) = (known(cache.choices(&key), &passes), kernels) {
+    let kept = Cache::read(&path).choices(&key);
+    if let (Some(choices), Kernels::Auto) = (known(&kept, &passes), kernels) {
         return Ok(choices);
     }
     let begin = Instant::now();
@@ -161,6 +171,8 @@ fn fastest(
         cell.title(),
         begin.elapsed().as_secs_f64()
     );
+    // Another program may have written it meanwhile.
+    let mut cache = Cache::read(&path);
     cache.keep(&key, &choices);
     if let Err(error) = cache.write(&path) {
         say!("warning: they will be measured again: {error:#}");
@@ -248,6 +260,19 @@ mod tests {
         assert_eq!(read.choices(&key("Mesa 25")), [back, two]);
         assert_eq!(read.choices(&key("Mesa 26")), [one]);
         assert_eq!(read.choices(&key("Mesa 27")), []);
+    }
+
+    #[test]
+    fn what_another_version_measured_stays() {
+        let other = json!({ "on": { "gatefold": "9.0.0" }, "layouts": [1, 2] });
+        let mut cache = Cache {
+            adapters: vec![other.clone()],
+        };
+        assert_eq!(cache.choices(&key("Mesa 25")), []);
+        let one = choice(Pass::Forward, 1);
+        cache.keep(&key("Mesa 25"), &[one]);
+        assert_eq!(cache.choices(&key("Mesa 25")), [one]);
+        assert_eq!(cache.adapters[0], other);
     }
 
     #[test]

@@ -18,19 +18,16 @@ use crate::tensors::{
 /// D up to which a token's product costs less than to write a projection and to read it again.
 const NARROW: usize = 32;
 
-/// Numbers of W that stay in a core's cache beside those of U.
-const CACHED: usize = 1 << 18;
-
-/// D, where the walk multiplies the input itself: all but where W would have to come from memory at each step, or where a
-/// projection a word, of fewer words than tokens, saves more.
+/// D, where the walk multiplies the input itself: all but where a projection a word, of fewer words than tokens, saves
+/// more.
 fn multiplied(projections: &Projections<Flex>) -> Option<usize> {
-    let [size, width]: [usize; 2] = projections.weight.as_option()?.shape().dims();
+    let [size, _]: [usize; 2] = projections.weight.as_option()?.shape().dims();
     let [batch, time] = projections.input.sequence();
     let is_narrow = match &projections.input {
         Input::PerToken(_) => true,
         Input::PerWord { table, .. } => size <= NARROW || batch * time <= table.shape()[0],
     };
-    (is_narrow && (1..=CACHED / width).contains(&size)).then_some(size)
+    (is_narrow && size > 0).then_some(size)
 }
 
 /// What a layer reads, contiguous.

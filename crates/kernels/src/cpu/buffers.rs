@@ -127,8 +127,10 @@ pub(super) fn give(tensor: FloatTensor<Flex>) {
 mod tests {
     use super::*;
 
+    /// One test, because memory that is released anywhere is released for all.
     #[test]
     fn memory_comes_back_unless_somebody_holds_it_or_it_was_released() {
+        what_was_lent_comes_back_once_everybody_dropped_it();
         // A length of this test alone.
         let length = 100_003;
         let buffer = vec![7.0; length];
@@ -144,7 +146,6 @@ mod tests {
         assert_eq!(take(length - 1)[0], 0.0);
     }
 
-    #[test]
     fn what_was_lent_comes_back_once_everybody_dropped_it() {
         // A length of this test alone.
         let length = 200_003;

@@ -2,7 +2,7 @@
 //!
 //! Rows are sorted by length, the longest first, so that the live rows of a tile are its first ones, and
 //! nothing is computed for a row past its length. A row's values depend on that row alone, and the tiles that sum the
-//! gradients of weights on the shapes alone: the number of threads changes no bit.
+//! gradients of weights on the shapes and lengths alone: the number of threads changes no bit.
 
 mod backward;
 mod forward;

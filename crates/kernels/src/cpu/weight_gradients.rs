@@ -7,8 +7,10 @@
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
 
 use super::aligned::Aligned;
+use super::buffers;
 use super::simd::arch;
 use super::timestep::Timestep;
 
@@ -240,22 +242,28 @@ impl WeightGradients {
 
     /// `parts` added in their order.
     pub fn sum(parts: Vec<Self>, layout: &Layout) -> Sums {
-        let mut parts = parts.into_iter().map(|part| part.sums);
-        let mut sums = parts.next().unwrap_or_else(|| [0, 0].map(Aligned::zeros));
-        for part in parts {
-            for (sums, part) in sums.iter_mut().zip(part) {
-                for (sum, value) in sums.iter_mut().zip(&*part) {
-                    *sum += value;
-                }
-            }
-        }
         let unpacked = |product: usize| {
+            let parts: Vec<&[f32]> = parts.iter().map(|part| &*part.sums[product]).collect();
             let Product { states, gradients } = &layout.products[product];
-            arch().dispatch(Unpack {
-                sums: &sums[product],
-                height: states.len(),
-                width: gradients.len(),
-            })
+            let (height, width) = (states.len(), gradients.len());
+            let mut values = buffers::take(height * width);
+            let unpack = |(i, to): (usize, &mut [f32])| {
+                arch().dispatch(Unpack {
+                    parts: &parts,
+                    height,
+                    width,
+                    first: i * UNPACKED,
+                    to,
+                });
+            };
+            // Another thread takes longer to wake than little work takes.
+            if height * width * parts.len() < LITTLE {
+                unpack((0, &mut values));
+            } else {
+                let rows = values.par_chunks_mut(UNPACKED * width);
+                rows.enumerate().for_each(unpack);
+            }
+            values
         };
         let (mut recurrent_weight, mut input_weight) = (unpacked(0), unpacked(1));
         if layout.splits {
@@ -332,33 +340,44 @@ pub(super) struct Sums {
     pub bias: Vec<f32>,
 }
 
-/// Sums in panels as `[S, W]`.
+/// Rows that a thread takes at once.
+const UNPACKED: usize = 16;
+
+/// Numbers below which another thread takes longer to wake than it saves.
+const LITTLE: usize = 1 << 17;
+
+/// Rows of the sums `[S, W]`, of parts that have them in panels.
 struct Unpack<'a> {
-    sums: &'a [f32],
+    parts: &'a [&'a [f32]],
     height: usize,
     width: usize,
+    /// The first of the rows.
+    first: usize,
+    /// `[_, W]`; whatever it held.
+    to: &'a mut [f32],
 }
 
 impl WithSimd for Unpack<'_> {
-    type Output = Vec<f32>;
+    type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) -> Vec<f32> {
-        let Self {
-            sums,
-            height,
-            width,
-        } = self;
-        let mut values = vec![0.0; height * width];
-        if values.is_empty() {
-            return values;
-        }
+    fn with_simd<S: Simd>(self, _simd: S) {
         let panel = 2 * S::F32_LANES;
-        for (i, to) in values.chunks_exact_mut(width).enumerate() {
-            for (to, from) in to.chunks_mut(panel).zip(sums.chunks_exact(height * panel)) {
-                to.copy_from_slice(&from[i * panel..][..to.len()]);
+        for (i, to) in self.to.chunks_exact_mut(self.width).enumerate() {
+            for (p, to) in to.chunks_mut(panel).enumerate() {
+                let at = (p * self.height + self.first + i) * panel;
+                let at = at..at + to.len();
+                let mut parts = self.parts.iter().map(|part| &part[at.clone()]);
+                match parts.next() {
+                    Some(part) => to.copy_from_slice(part),
+                    None => to.fill(0.0),
+                }
+                for part in parts {
+                    for (to, value) in to.iter_mut().zip(part) {
+                        *to += value;
+                    }
+                }
             }
         }
-        values
     }
 }

@@ -109,8 +109,7 @@ impl<B: Backend> Array<B> {
         Self(B::float_mask_where(self.0, mask, other.0))
     }
 
-    /// Zero where it lies nearer to 0 than `least`.
-    /// By numbers that are not negative; zeros count as the smallest number.
+    /// Divided by numbers that are not negative; zeros count as the smallest number.
     pub fn divided_by(self, other: Self) -> Self {
         let least = match other.0.dtype() {
             DType::F16 => 6e-8,
@@ -127,6 +126,7 @@ impl<B: Backend> Array<B> {
         Self(B::float_clamp(self.0, (-1.0).into(), 1.0.into()))
     }
 
+    /// Zero where it lies nearer to 0 than `least`.
     pub fn flushed_below(self, least: f32) -> Self {
         let bools = get_device_settings::<B>(&self.0.device()).bool_dtype;
         let size = B::float_abs(self.0.clone());

@@ -25,8 +25,10 @@ pub(super) fn sizes(
         hidden,
         output: output_weight.shape()[1],
     };
-    let fits = sizes.input.max(sizes.output) + hidden <= 1024;
-    (fits && input.shape()[0] <= ROWS_AT_ONCE).then_some(sizes)
+    let rows = input.shape()[0];
+    let is_empty = [rows, input_size, hidden, sizes.output].contains(&0);
+    let fits = sizes.input.max(sizes.output) + hidden <= 1024 && rows <= ROWS_AT_ONCE;
+    (fits && !is_empty).then_some(sizes)
 }
 
 pub(super) fn forward(

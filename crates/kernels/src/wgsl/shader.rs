@@ -118,6 +118,8 @@ pub(super) fn units(hidden: usize) -> usize {
 /// Where the parts of what pack.wgsl lays out begin, in fours of numbers.
 pub(super) struct Packing {
     pub bias: usize,
+    /// Where the other bias is, else the first one.
+    pub recurrent_bias: usize,
     pub initial: usize,
 }
 
@@ -126,9 +128,12 @@ impl Packing {
         let units = units(hidden);
         let weights = units / 4 * cell.gates() * units;
         let bias = usize::from(cell.has_recurrent_weight()) * weights;
-        let biases = 1 + usize::from(cell.has_recurrent_bias());
-        let initial = bias + biases * units;
-        Self { bias, initial }
+        let recurrent_bias = bias + usize::from(cell.has_recurrent_bias()) * units;
+        Self {
+            bias,
+            recurrent_bias,
+            initial: recurrent_bias + units,
+        }
     }
 }
 
@@ -562,6 +567,7 @@ fn with_packing(template: SourceTemplate, cell: Cell, hidden: usize) -> SourceTe
     template
         .register("hidden", hidden.to_string())
         .register("bias", packing.bias.to_string())
+        .register("recurrent_bias", packing.recurrent_bias.to_string())
         .register("initial", packing.initial.to_string())
 }
 

@@ -89,12 +89,16 @@ pub(super) fn backward(
 
 impl Walk {
     /// # Panics
-    /// If a size is zero.
+    /// If a size is zero, or T more than walks count in floats.
     fn check(&self) {
         let [batch, time, hidden] = [self.batch, self.time, self.hidden];
         assert!(
             batch > 0 && time > 0 && hidden > 0,
             "a recurrent layer needs rows, timesteps and hidden units: B {batch}, T {time}, H {hidden}"
+        );
+        assert!(
+            time <= 1 << 24,
+            "a recurrent layer on a GPU walks at most 2^24 timesteps, not {time}: cut the sequence"
         );
     }
 
@@ -110,7 +114,8 @@ impl Walk {
         let states = usize::from(self.given) * (1 + usize::from(self.cell.has_cell_state()));
         let tiles = self.batch.div_ceil(ROWS);
         let count = packing.initial + states * tiles * units(self.hidden);
-        let packed = Shared::new(like, [Shape::from([4 * count])]);
+        // Lazy operations know it as the recurrent weights, which have two dimensions.
+        let packed = Shared::new(like, [Shape::from([count, 4])]);
         let [bias, recurrent_bias] = biases;
         let [hidden, cell] = initial;
         let is_given = |tensor: &Optional<CubeBackend>| tensor.as_option().is_some();

@@ -27,7 +27,7 @@ pub struct Probe {
     pub unit: &'static str,
     /// Which assumptions of docs/kernels.md it settles.
     pub assumption: &'static str,
-    /// What these say of three GPUs, in `unit`, where they do.
+    /// What these say of four GPUs, in `unit`, where they do.
     pub assumed: Option<Assumed>,
 }
 
@@ -171,7 +171,7 @@ fn dispatch(adapter: &Adapter) -> Result<Vec<Probe>> {
         probe: format!("empty dispatch, {place}"),
         value: seconds / DISPATCHES as f64 * 1e6,
         unit: "µs",
-        assumption: "A10",
+        assumption: "A9",
         assumed: Some(Assumed::everywhere(5.0)),
     };
     let places = ["by the adapter's clock", "with the host's work"];

@@ -60,9 +60,10 @@ pub(in crate::cpu) fn backward<C: Timestep>(
         transposed(input_weight, width, rows, |k| layout.of_projections(k))
     });
     let tile = backward_tile(rows.len());
-    // A sum of its own takes as much memory as H timesteps.
+    // A sum of its own takes as much memory as H timesteps; but there are as many as the threads of a small computer.
     let longest = rows.first().map_or(0, |row| row.length).max(1);
-    let summed = tile * (4 * sizes.hidden).div_ceil(tile * longest);
+    let most = rows.len().div_ceil(tile).div_ceil(SUMS);
+    let summed = tile * (4 * sizes.hidden).div_ceil(tile * longest).min(most).max(1);
     let walk = |rows: &mut [BackwardRow]| {
         let mut gradients = WeightGradients::zeros(layout.clone());
         for rows in rows.chunks_mut(tile) {
@@ -109,6 +110,9 @@ fn transposed(
         },
     })
 }
+
+/// Sums of their own that tiles have at least, if there are as many.
+const SUMS: usize = 8;
 
 /// Rows a tile on the way back. Sums are made tile by tile: it must not depend on the number of threads.
 fn backward_tile(rows: usize) -> usize {

@@ -21,7 +21,7 @@ compute.";
 
 /// What the columns of the probes' table mean.
 const PROBES_LEGEND: &str = "\
-The last columns hold what follows for three GPUs from the assumptions, A1 to A10, of docs/kernels.md.";
+The last columns hold what follows for four GPUs from the assumptions, A1 to A9, of docs/kernels.md.";
 
 const HEADER: [&str; 10] = [
     "cell",
@@ -36,7 +36,7 @@ const HEADER: [&str; 10] = [
     "arithmetic",
 ];
 
-const PROBES_HEADER: [&str; 7] = [
+const PROBES_HEADER: [&str; 8] = [
     "probe",
     "measured",
     "unit",
@@ -44,6 +44,7 @@ const PROBES_HEADER: [&str; 7] = [
     "M2",
     "Iris Xe",
     "RTX 3050",
+    "780M",
 ];
 
 const UNKNOWN: &str = "–";
@@ -159,8 +160,14 @@ impl Report {
 /// A row of the probes' table.
 fn row_of(probe: &Probe) -> Vec<String> {
     let assumed = match probe.assumed {
-        Some(assumed) => [assumed.m2, assumed.iris_xe, assumed.rtx_3050].map(short),
-        None => [UNKNOWN; 3].map(String::from),
+        Some(assumed) => [
+            assumed.m2,
+            assumed.iris_xe,
+            assumed.rtx_3050,
+            assumed.radeon_780m,
+        ]
+        .map(short),
+        None => [UNKNOWN; 4].map(String::from),
     };
     let words = [
         probe.probe.clone(),
