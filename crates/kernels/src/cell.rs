@@ -133,8 +133,7 @@ impl Cell {
     }
 
     /// What an invocation on a GPU issues for a step of four rows of its unit: for a hidden unit that its product
-    /// reads, then for its gates (the larger pass's; generous counts,
-    /// which only bound how long a dispatch takes).
+    /// reads, then for its gates (the larger pass's). Generous counts, which only bound how long a dispatch takes.
     pub(crate) const fn slots(self) -> [u64; 2] {
         self.facts().slots
     }
