@@ -7,22 +7,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
+use gatefold::device::{DeviceChoice, find};
 use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::TempDir;
 
-use gatefold::device::{DeviceChoice, find};
-
 /// The program in an empty folder of its own, which also has its cache, on a software adapter, or else on a GPU.
-struct Sandbox(TempDir);
-
-fn is_software() -> bool {
-    find(DeviceChoice::SOFTWARE).is_ok()
+struct Sandbox {
+    folder: TempDir,
+    is_software: bool,
 }
 
 impl Sandbox {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            is_software: find(DeviceChoice::SOFTWARE).is_ok(),
+        }
+    }
+
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
     fn train(&self, arguments: &str) -> Command {
@@ -30,9 +35,12 @@ impl Sandbox {
         command
             .arg("train")
             .args(arguments.split(' '))
-            .args(["--device", if is_software() { "software" } else { "gpu" }])
-            .current_dir(self.0.path())
-            .envs(["HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"].map(|name| (name, self.0.path())))
+            .args([
+                "--device",
+                if self.is_software { "software" } else { "gpu" },
+            ])
+            .current_dir(self.folder.path())
+            .envs(["HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"].map(|name| (name, self.folder.path())))
             .env_remove("RUST_LOG");
         command
     }
@@ -85,20 +93,24 @@ const NETWORK: &str =
 
 #[test]
 fn layouts_are_measured_kept_and_recorded_and_change_no_bit() {
-    let sandbox = Sandbox(tempfile::tempdir().unwrap());
+    let sandbox = Sandbox::new();
     let rows = (0..40).map(|i| format!("a {} film,{}\n", ["good", "bad"][i % 2], i % 2));
     let table = format!("text,label\n{}", rows.collect::<String>());
     fs::write(sandbox.path("films.csv"), table).unwrap();
     let measured = contains("kernels: measured");
     // In software only if asked.
-    for (kernels, told) in [("default", false), ("auto", !is_software()), ("tune", true)] {
+    for (kernels, told) in [
+        ("default", false),
+        ("auto", !sandbox.is_software),
+        ("tune", true),
+    ] {
         let arguments = format!("{NETWORK} --kernels {kernels} --run {kernels}");
         let ran = sandbox.train(&arguments).assert().success();
         let said = String::from_utf8_lossy(&ran.get_output().stderr).into_owned();
         assert_eq!(measured.eval(&said), told, "{said}");
-        assert_eq!(cache_in(sandbox.0.path()).is_some(), told);
+        assert_eq!(cache_in(sandbox.folder.path()).is_some(), told);
     }
-    let cache = fs::read_to_string(cache_in(sandbox.0.path()).unwrap()).unwrap();
+    let cache = fs::read_to_string(cache_in(sandbox.folder.path()).unwrap()).unwrap();
     assert!(cache.contains("\"hidden\": 66"), "{cache}");
     assert_eq!(sandbox.weights("tune"), sandbox.weights("default"));
 

@@ -12,6 +12,7 @@ mod product;
 mod simd;
 mod stepper;
 mod tensors;
+mod threads;
 mod timestep;
 mod walk;
 mod weight_gradients;

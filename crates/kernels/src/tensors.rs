@@ -108,6 +108,16 @@ impl<B: Backend> Input<B> {
     }
 }
 
+impl<B: RecurrentBackend> Input<B> {
+    /// The gradient of the tensor that the vectors are, or come from, from theirs, `[B, T, N]`.
+    pub(crate) fn gradient(self, of_vectors: FloatTensor<B>) -> FloatTensor<B> {
+        match self {
+            Self::PerToken(_) => of_vectors,
+            Self::PerWord { tokens, .. } => B::token_embedding_backward(tokens, of_vectors),
+        }
+    }
+}
+
 impl<B: Backend> Projections<B> {
     /// The tensor that the projections are, or come from.
     pub fn tensor(&self) -> &FloatTensor<B> {
@@ -154,12 +164,7 @@ impl<B: RecurrentBackend> Projections<B> {
     /// The gradients of what the projections are made of, from theirs, `[B, T, G·H]`: of the input, and of W and b.
     pub(crate) fn gradients(self, of_projections: FloatTensor<B>) -> [Optional<B>; 3] {
         let given = Optional::Given;
-        let of_input = match &self.input {
-            Input::PerToken(_) => of_projections,
-            Input::PerWord { tokens, .. } => {
-                B::token_embedding_backward(tokens.clone(), of_projections)
-            }
-        };
+        let of_input = self.input.clone().gradient(of_projections);
         let Some(weight) = self.weight.into_option() else {
             return [given(of_input), Optional::Absent, Optional::Absent];
         };

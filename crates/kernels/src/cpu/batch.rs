@@ -9,7 +9,6 @@ use super::buffers;
 use super::tensors::{Float, as_i32, contiguous, integers, read_lengths, slice, tensor, values};
 use super::timestep::Timestep;
 use super::walk::{self, BackwardRow, ForwardRow, LayerParts, RowInput, Sizes};
-use crate::backend::RecurrentBackend;
 use crate::tensors::{
     Direction, Input, Optional, Projections, WalkGradients, WalkInputs, WalkOutputGradients,
     WalkOutputs, WalkSaved, WalkTraining, Wanted,
@@ -207,16 +206,10 @@ pub(super) fn backward<C: Timestep>(
         Some(read) => {
             let length = saved.len();
             buffers::give(tensor(saved, [length]));
-            let of_input = given(d_input, [batch, time, read]);
+            let of_vectors = given(d_input, [batch, time, read]).into_option();
+            let input = walked.projections.input;
             [
-                match walked.projections.input {
-                    Input::PerToken(_) => of_input,
-                    Input::PerWord { tokens, .. } => Optional::new(
-                        of_input
-                            .into_option()
-                            .map(|of_input| Flex::token_embedding_backward(tokens, of_input)),
-                    ),
-                },
+                Optional::new(of_vectors.map(|of_vectors| input.gradient(of_vectors))),
                 given(sums.input_weight, [read, width]),
                 given(sums.bias, [width]),
             ]

@@ -9,12 +9,13 @@ use super::buffers;
 use super::prefetch::prefetch;
 use super::simd::arch;
 use super::tensors::{as_i32, contiguous, integers, slice, tensor};
+use super::threads::chunks;
 use crate::tensors::TokenInputs;
 
 /// Rows that a thread takes at once.
 const ROWS: usize = 64;
 
-/// Values below which another thread takes longer to wake than it saves.
+/// Values that one thread copies alone.
 const LITTLE: usize = 1 << 17;
 
 /// `[B, T, D]` from `weight` `[V, D]`.
@@ -25,17 +26,13 @@ pub(super) fn forward(weight: FloatTensor<Flex>, tokens: TokenInputs<Flex>) -> F
     let weight = slice(&weight);
     let ids = as_i32(tokens.ids);
     let mut rows = buffers::take(batch * time * columns);
-    let copy = |(rows, ids): (&mut [f32], &[i32])| {
-        for (row, &id) in rows.chunks_exact_mut(columns).zip(ids) {
+    let ids = integers(&ids);
+    let is_little = rows.len() < LITTLE;
+    chunks(&mut rows, ROWS * columns, is_little, |i, rows| {
+        for (row, &id) in rows.chunks_exact_mut(columns).zip(&ids[i * ROWS..]) {
             row.copy_from_slice(&weight[id as usize * columns..][..columns]);
         }
-    };
-    if rows.len() < LITTLE {
-        copy((&mut rows, integers(&ids)));
-    } else {
-        let ids = integers(&ids).par_chunks(ROWS);
-        rows.par_chunks_mut(ROWS * columns).zip(ids).for_each(copy);
-    }
+    });
     tensor(rows, [batch, time, columns])
 }
 

@@ -10,6 +10,7 @@ use super::buffers;
 use super::product::{Packed, columns, product};
 use super::simd::arch;
 use super::tensors::{Float, contiguous, slice, tensor, values};
+use super::threads::chunks;
 use super::walk::Pack;
 use crate::tensors::{LinearGradients, LinearInputs};
 
@@ -41,24 +42,16 @@ pub(super) fn forward(inputs: LinearInputs<Flex>) -> Float {
     });
     let packed = &packed.with_bias(&bias);
     let mut output = buffers::take(rows * width);
-    let compute = |(output, input): (&mut [f32], &[f32])| {
+    let input = slice(&input);
+    let is_little = rows * size * width < LITTLE;
+    chunks(&mut output, ROWS * width, is_little, |i, output| {
         arch().dispatch(Rows {
-            input,
+            input: &input[i * ROWS * size..][..output.len() / width * size],
             packed,
             output,
             sizes: [size, width],
         });
-    };
-    // Another thread takes longer to wake than little work takes.
-    if rows * size * width < LITTLE {
-        compute((&mut output, slice(&input)));
-    } else {
-        let of_input = slice(&input).par_chunks(ROWS * size);
-        output
-            .par_chunks_mut(ROWS * width)
-            .zip(of_input)
-            .for_each(compute);
-    }
+    });
     buffers::lend(output, [rows, width])
 }
 

@@ -7,11 +7,11 @@
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::aligned::Aligned;
 use super::buffers;
 use super::simd::arch;
+use super::threads::chunks;
 use super::timestep::Timestep;
 
 /// Timesteps of rows that are gathered before they are added: enough that the sums are seldom read and written, few
@@ -247,7 +247,8 @@ impl WeightGradients {
             let Product { states, gradients } = &layout.products[product];
             let (height, width) = (states.len(), gradients.len());
             let mut values = buffers::take(height * width);
-            let unpack = |(i, to): (usize, &mut [f32])| {
+            let is_little = height * width * parts.len() < LITTLE;
+            chunks(&mut values, UNPACKED * width, is_little, |i, to| {
                 arch().dispatch(Unpack {
                     parts: &parts,
                     height,
@@ -255,14 +256,7 @@ impl WeightGradients {
                     first: i * UNPACKED,
                     to,
                 });
-            };
-            // Another thread takes longer to wake than little work takes.
-            if height * width * parts.len() < LITTLE {
-                unpack((0, &mut values));
-            } else {
-                let rows = values.par_chunks_mut(UNPACKED * width);
-                rows.enumerate().for_each(unpack);
-            }
+            });
             values
         };
         let (mut recurrent_weight, mut input_weight) = (unpacked(0), unpacked(1));
@@ -343,7 +337,7 @@ pub(super) struct Sums {
 /// Rows that a thread takes at once.
 const UNPACKED: usize = 16;
 
-/// Numbers below which another thread takes longer to wake than it saves.
+/// Numbers that one thread adds alone.
 const LITTLE: usize = 1 << 17;
 
 /// Rows of the sums `[S, W]`, of parts that have them in panels.

@@ -15,7 +15,6 @@ use super::launch::{Buffers, Shared, as_i32, grid};
 use super::limits::{steps_a_dispatch, steps_a_submission};
 use super::shader::{Packing, ROWS, Shader, Walk as Layout, units};
 use super::weight_gradients::{self, Walked};
-use crate::backend::RecurrentBackend;
 use crate::cell::Cell;
 use crate::kernel_choices::{Pass, Product};
 use crate::tensors::{
@@ -407,8 +406,5 @@ fn of_input(
         let ranges = [batch, time, width].map(|end| Slice::from(0..end));
         CubeBackend::float_slice(of_preactivations, &ranges)
     });
-    match projections.input {
-        Input::PerToken(_) => of_input,
-        Input::PerWord { tokens, .. } => CubeBackend::token_embedding_backward(tokens, of_input),
-    }
+    projections.input.gradient(of_input)
 }
