@@ -18,14 +18,16 @@ pub enum Padding {
     /// Always this long, and every length is this one: the network reads padding as if it were
     /// data. That is Keras without a mask.
     Fixed(usize),
+    /// The same, with the padding before a sequence, as Keras's `pad_sequences` has it unless it is told otherwise.
+    FixedBefore(usize),
 }
 
 /// What a network reads of a batch, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BatchInput {
-    /// Ids `[size, time]`, [`Vocabulary::PADDING`] past a row's end.
+    /// Ids `[size, time]`, [`Vocabulary::PADDING`] past a row's end, or before it.
     Tokens(Vec<i32>),
-    /// Numbers `[size, time, width]`, 0 past a row's end.
+    /// Numbers `[size, time, width]`, 0 past a row's end, or before it.
     Values {
         /// Numbers a timestep.
         width: usize,
@@ -37,8 +39,8 @@ pub enum BatchInput {
 /// What a network should answer to a batch, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BatchTargets {
-    /// Classes `[size]`, or `[size, time]` where there is one a timestep; -1 where there is none: past the end of
-    /// a row's own sequence, whatever its length says, and for an example without a target.
+    /// Classes `[size]`, or `[size, time]` where there is one a timestep; -1 where there is none: in the padding of a
+    /// row, whatever its length says, and for an example without a target.
     Classes(Vec<i32>),
     /// The classes that each example has, `[size]`; none for an example without a target.
     ClassSets(Vec<Option<Vec<u32>>>),
@@ -51,7 +53,7 @@ pub enum BatchTargets {
     },
 }
 
-/// A batch of examples, padded at the end.
+/// A batch of examples, padded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// What to read; of no examples at all, no ids.
@@ -118,7 +120,7 @@ impl Batching {
             .collect()
     }
 
-    /// The examples at `indices`, padded. With [`Padding::Fixed`], only the last timesteps of a longer
+    /// The examples at `indices`, padded. Where the rows' length is fixed, only the last timesteps of a longer
     /// example stay, and only their targets.
     ///
     /// # Panics
@@ -128,18 +130,24 @@ impl Batching {
     pub fn batch(&self, examples: &[Example], indices: &[usize]) -> Batch {
         let rows: Vec<&Example> = indices.iter().map(|&index| &examples[index]).collect();
         let time = match self.padding {
-            Padding::Longest => rows.iter().map(|row| row.input.len()).max().unwrap_or(0),
-            Padding::Fixed(time) => time,
+            // A text of which nothing is read has length 0; a batch of such texts has a timestep that none of them reads.
+            Padding::Longest => rows
+                .iter()
+                .map(|row| row.input.len().max(1))
+                .max()
+                .unwrap_or(0),
+            Padding::Fixed(time) | Padding::FixedBefore(time) => time,
         };
+        let is_before = matches!(self.padding, Padding::FixedBefore(_));
         let length = i32::try_from(time).expect("a row's length is an i32");
         let lengths = rows.iter().map(|row| match self.padding {
             Padding::Longest => row.input.len() as i32,
-            Padding::Fixed(_) => length,
+            Padding::Fixed(_) | Padding::FixedBefore(_) => length,
         });
         Batch {
-            input: input(&rows, time),
+            input: input(&rows, time, is_before),
             lengths: lengths.collect(),
-            targets: targets(&rows, time),
+            targets: targets(&rows, time, is_before),
             size: rows.len(),
             time,
             indices: indices.to_vec(),
@@ -147,10 +155,10 @@ impl Batching {
     }
 }
 
-fn input(rows: &[&Example], time: usize) -> BatchInput {
+fn input(rows: &[&Example], time: usize, is_before: bool) -> BatchInput {
     match rows.first().map(|row| &row.input) {
         Some(&Sequence::Values { width, .. }) => {
-            let values = padded(rows, time * width, 0.0, |row| match &row.input {
+            let values = padded(rows, time * width, is_before, 0.0, |row| match &row.input {
                 Sequence::Values { width: own, values } if *own == width => values.iter().copied(),
                 _ => {
                     panic!("all sequences of a batch have {width} numbers a timestep, or none has")
@@ -161,6 +169,7 @@ fn input(rows: &[&Example], time: usize) -> BatchInput {
         _ => BatchInput::Tokens(padded(
             rows,
             time,
+            is_before,
             Vocabulary::PADDING as i32,
             |row| match &row.input {
                 Sequence::Tokens(ids) => ids.iter().map(|&id| id as i32),
@@ -172,15 +181,17 @@ fn input(rows: &[&Example], time: usize) -> BatchInput {
     }
 }
 
-fn targets(rows: &[&Example], time: usize) -> Option<BatchTargets> {
+fn targets(rows: &[&Example], time: usize, is_before: bool) -> Option<BatchTargets> {
     let first = rows.iter().find_map(|row| row.target.as_ref())?;
     Some(match first {
-        Target::Class(_) => BatchTargets::Classes(padded(rows, 1, -1, |row| match &row.target {
-            Some(Target::Class(class)) => Some(*class as i32).into_iter(),
-            None => None.into_iter(),
-            _ => panic!("all targets of a batch are one class, or none is"),
-        })),
-        Target::Classes(_) => BatchTargets::Classes(padded(rows, time, -1, |row| {
+        Target::Class(_) => {
+            BatchTargets::Classes(padded(rows, 1, false, -1, |row| match &row.target {
+                Some(Target::Class(class)) => Some(*class as i32).into_iter(),
+                None => None.into_iter(),
+                _ => panic!("all targets of a batch are one class, or none is"),
+            }))
+        }
+        Target::Classes(_) => BatchTargets::Classes(padded(rows, time, is_before, -1, |row| {
             let classes = match &row.target {
                 Some(Target::Classes(classes)) => {
                     assert_eq!(
@@ -205,7 +216,7 @@ fn targets(rows: &[&Example], time: usize) -> Option<BatchTargets> {
         }
         Target::Values(first) => {
             let width = first.len();
-            let values = padded(rows, width, 0.0, |row| match &row.target {
+            let values = padded(rows, width, false, 0.0, |row| match &row.target {
                 Some(Target::Values(values)) if values.len() == width => values.iter().copied(),
                 _ => panic!("all targets of a batch are {width} numbers, or none is"),
             });
@@ -214,10 +225,11 @@ fn targets(rows: &[&Example], time: usize) -> Option<BatchTargets> {
     })
 }
 
-/// The last `width` items of each row, side by side, and `padding` after them.
+/// The last `width` items of each row, side by side, and `padding` after them, or before.
 fn padded<'a, T: Copy, I: ExactSizeIterator<Item = T>>(
     rows: &[&'a Example],
     width: usize,
+    is_before: bool,
     padding: T,
     items: impl Fn(&'a Example) -> I,
 ) -> Vec<T> {
@@ -225,7 +237,12 @@ fn padded<'a, T: Copy, I: ExactSizeIterator<Item = T>>(
     for (index, row) in rows.iter().enumerate() {
         let items = items(row);
         let surplus = items.len().saturating_sub(width);
-        for (place, item) in padded[index * width..].iter_mut().zip(items.skip(surplus)) {
+        let before = match is_before {
+            true => width.saturating_sub(items.len()),
+            false => 0,
+        };
+        let places = &mut padded[index * width + before..];
+        for (place, item) in places.iter_mut().zip(items.skip(surplus)) {
             *place = item;
         }
     }
@@ -282,6 +299,40 @@ mod tests {
         let batch = batching(2, Padding::Fixed(4)).batch(&examples(&[5, 2]), &[0, 1]);
         assert_eq!(ids(&batch), [2, 3, 4, 5, 1, 2, 0, 0]);
         assert_eq!(batch.lengths, [4, 4]);
+    }
+
+    #[test]
+    fn padding_may_stand_before_a_sequence() {
+        let before = batching(2, Padding::FixedBefore(4));
+        let batch = before.batch(&examples(&[5, 2]), &[0, 1]);
+        assert_eq!(ids(&batch), [2, 3, 4, 5, 0, 0, 1, 2]);
+        assert_eq!((batch.time, &batch.lengths[..]), (4, &[4, 4][..]));
+        assert_eq!(batch.targets, Some(BatchTargets::Classes(vec![1, 0])));
+        let example = values(1, Some(Target::Classes(vec![7])));
+        let batch = batching(1, Padding::FixedBefore(3)).batch(&[example], &[0]);
+        let expected = vec![0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        assert_eq!(
+            batch.input,
+            BatchInput::Values {
+                width: 2,
+                values: expected
+            }
+        );
+        assert_eq!(batch.targets, Some(BatchTargets::Classes(vec![-1, -1, 7])));
+    }
+
+    #[test]
+    fn a_text_of_which_nothing_is_read_is_padding_alone() {
+        for (padding, expected, lengths) in [
+            (Padding::Longest, &[0, 1][..], [0, 1]),
+            (Padding::Fixed(2), &[0, 0, 1, 0], [2, 2]),
+            (Padding::FixedBefore(2), &[0, 0, 0, 1], [2, 2]),
+        ] {
+            let batch = batching(2, padding).batch(&examples(&[0, 1]), &[0, 1]);
+            assert_eq!((ids(&batch), &batch.lengths[..]), (expected, &lengths[..]));
+        }
+        let batch = batching(2, Padding::Longest).batch(&examples(&[0, 0]), &[0, 1]);
+        assert_eq!((batch.time, batch.lengths), (1, vec![0, 0]));
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl EncodedDataset {
         let learnt = Self::new(
             dataset,
             &Encoding {
-                vocabulary_size: Vocabulary::FIRST_WORD as usize,
+                vocabulary_size: 0,
                 scale: None,
                 ..*encoding
             },

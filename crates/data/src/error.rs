@@ -253,6 +253,15 @@ pub enum DataError {
         reason: String,
     },
 
+    /// A file is no vocabulary, or none that a network here can read with.
+    #[error("{path}: {reason}")]
+    Vocabulary {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+
     /// Something that was saved with a run is damaged.
     #[error("{path}: {reason}; the {what} belongs to its run: restore the file, or train again")]
     Saved {

@@ -19,8 +19,8 @@ use crate::sources::pickle::read_lists;
 use crate::sources::table::Table;
 use crate::sources::texts::{Columns, Reader};
 use crate::{
-    DataError, LoadProgress, Quoting, TableForm, TableFormat, TableOptions, Target, Tokenizer,
-    Vocabulary, WordVectors,
+    DataError, ForeignVocabulary, Ids, LoadProgress, Quoting, TableForm, TableFormat, TableOptions,
+    Target, Tokenizer, Vocabulary, WordVectors,
 };
 
 /// Bytes of a message, its causes included.
@@ -37,6 +37,8 @@ fn limits() -> Limits {
         npz: 64 << 10,
         word_index: 64 << 10,
         word: 100,
+        vocabulary: 64 << 10,
+        words: 1000,
         table: 64 << 10,
         rows: 1000,
         row: 16 << 10,
@@ -276,18 +278,60 @@ pub fn vocabulary(data: &[u8]) {
         Ok(vocabulary) => vocabulary,
         Err(error) => return assert_printable(&error),
     };
-    let ids = (Vocabulary::FIRST_WORD..).take(vocabulary.words().len());
-    for (word, id) in vocabulary.words().iter().zip(ids) {
-        assert_eq!(vocabulary.id(word), id);
+    assert_sound(&vocabulary);
+}
+
+fn assert_sound(vocabulary: &Vocabulary) {
+    let Ids { start, unknown, .. } = vocabulary.ids();
+    for (word, id) in vocabulary.words().iter().zip(vocabulary.word_ids()) {
+        assert!((id as usize) < vocabulary.size());
+        assert!(![start, unknown].contains(&Some(id)));
+        if word.is_empty() {
+            assert_eq!(vocabulary.id(word), None);
+            continue;
+        }
+        assert_eq!(vocabulary.id(word), Some(id));
         assert_eq!(vocabulary.word(id), word);
         // A byte's name is no text of that byte.
         if vocabulary.tokenizer() != Tokenizer::Bytes {
-            assert_eq!(vocabulary.encode(word, usize::MAX), [Vocabulary::START, id]);
+            let ids: Vec<u32> = start.into_iter().chain([id]).collect();
+            assert_eq!(vocabulary.encode(word, usize::MAX), ids);
         }
+    }
+    for id in [start, unknown].into_iter().flatten() {
         assert!((id as usize) < vocabulary.size());
     }
-    let again = Vocabulary::from_json(&vocabulary.to_json(), path);
-    assert_eq!(again.expect("it was written just now"), vocabulary);
+    let again = Vocabulary::from_json(&vocabulary.to_json(), Path::new("vocabulary.json"));
+    assert_eq!(again.expect("it was written just now"), *vocabulary);
+}
+
+/// A vocabulary of another program: the size of its network, what it is called and what splits its texts, and then the
+/// file.
+pub fn foreign_vocabulary(data: &[u8]) {
+    let Some((&[size, choice], data)) = data.split_first_chunk() else {
+        return;
+    };
+    let name = match choice & 0x80 {
+        0 => "words",
+        _ => "imdb_word_index.json",
+    };
+    let tokenizer = Tokenizer::ALL[usize::from(choice) % Tokenizer::ALL.len()];
+    let (path, size) = (Path::new(name), size.into());
+    match ForeignVocabulary::within(&limits(), data, path, size, tokenizer) {
+        Ok(ForeignVocabulary {
+            vocabulary,
+            swapped,
+            format,
+            ..
+        }) => {
+            assert_eq!(vocabulary.size(), size);
+            assert!(swapped.is_none_or(|[zero, id]| zero < id && (id as usize) < size));
+            assert!(swapped.is_none() || vocabulary.has_padding());
+            assert_text(&format);
+            assert_sound(&vocabulary);
+        }
+        Err(error) => assert_printable(&error),
+    }
 }
 
 /// An `imdb_word_index.json`.
@@ -295,7 +339,7 @@ pub fn word_index(data: &[u8]) {
     let limits = limits();
     match WordIndex::parse(Path::new("imdb_word_index.json"), data, &limits) {
         Ok(index) => {
-            for word in index.words() {
+            for (_, word) in index.words() {
                 let mut words = Vec::new();
                 Tokenizer::Keras.for_each_token(word, |word| words.push(word.to_owned()));
                 assert_eq!(words, [word]);
@@ -347,7 +391,7 @@ pub fn tokenizer(data: &[u8]) {
         let ids = vocabulary.encode(&text, usize::MAX);
         assert_eq!(encoded, [&ids[..]]);
         assert!(ids[1..].iter().map(|&id| vocabulary.word(id)).eq(&tokens));
-        assert!(ids[1..].iter().all(|&id| id != Vocabulary::UNKNOWN));
+        assert!(ids[1..].iter().all(|id| vocabulary.word_ids().contains(id)));
     }
 }
 
@@ -360,9 +404,10 @@ mod tests {
 
     #[test]
     fn the_corpus_of_every_target_is_kept_to() {
-        let targets: [(&str, Target); 15] = [
+        let targets: [(&str, Target); 16] = [
             ("any_table", any_table),
             ("csv", csv),
+            ("foreign_vocabulary", foreign_vocabulary),
             ("form", form),
             ("gz", gz),
             ("json_array", json_array),

@@ -3,9 +3,10 @@
 use crate::dataset::{Dataset, Note};
 use crate::encoded::EncodedDataset;
 use crate::error::shown_names;
+use crate::example::Example;
 use crate::sequence::Sequence;
 use crate::tokenizer::{Tokenizer, has_no_spaces};
-use crate::vocabulary::Vocabulary;
+use crate::vocabulary::{Ids, Vocabulary};
 
 /// Texts that are looked at.
 const SAMPLE: usize = 1000;
@@ -95,7 +96,7 @@ impl EncodedDataset {
         if let Some(advice) = tokenizer.advice(&texts) {
             return vec![Note::doubtful(advice.reason)];
         }
-        let share = self.unknown_share();
+        let share = vocabulary.unknown_share(self.validation.iter().chain(&self.test));
         if share <= MOSTLY {
             return Vec::new();
         }
@@ -119,19 +120,6 @@ impl EncodedDataset {
             100.0 * share
         ))]
     }
-
-    /// The share of unknown words in the validation and test parts, from 0 to 1; 0 of numbers.
-    pub fn unknown_share(&self) -> f64 {
-        let (mut unknown, mut all) = (0, 0);
-        for example in self.validation.iter().chain(&self.test) {
-            if let Sequence::Tokens(ids) = &example.input {
-                let words = ids.iter().filter(|id| **id != Vocabulary::START);
-                all += words.clone().count();
-                unknown += words.filter(|id| **id == Vocabulary::UNKNOWN).count();
-            }
-        }
-        unknown as f64 / all.max(1) as f64
-    }
 }
 
 /// The share of unknown words above which a text is said to be mostly unknown.
@@ -141,7 +129,7 @@ const MOSTLY: f64 = 0.5;
 const NAMED: usize = 20;
 
 /// Which words of a text a network has never learnt: because training didn't meet them, or the vocabulary has no room
-/// for them. They are all one to it.
+/// for them. They are all one to it, or left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnknownWords {
     /// The first of them, each once.
@@ -152,6 +140,8 @@ pub struct UnknownWords {
     pub all: usize,
     /// What its words are called.
     noun: &'static str,
+    /// What the network makes of them.
+    fate: &'static str,
 }
 
 impl Vocabulary {
@@ -162,10 +152,14 @@ impl Vocabulary {
             unknown: 0,
             all: 0,
             noun: self.tokenizer().noun(),
+            fate: match self.ids().unknown {
+                Some(_) => "all alike to the network",
+                None => "left out",
+            },
         };
         self.tokenizer().for_each_token(text, |word| {
             found.all += 1;
-            if self.id(word) == Self::UNKNOWN {
+            if self.id(word).is_none() {
                 found.unknown += 1;
                 if found.words.len() < NAMED && !found.words.iter().any(|known| known == word) {
                     found.words.push(word.to_owned());
@@ -173,6 +167,20 @@ impl Vocabulary {
             }
         });
         found
+    }
+
+    /// The share of unknown words in texts that this encoded, from 0 to 1; 0 where such words are left out.
+    pub fn unknown_share<'a>(&self, examples: impl IntoIterator<Item = &'a Example>) -> f64 {
+        let Ids { start, unknown, .. } = self.ids();
+        let (mut found, mut all) = (0, 0);
+        for example in examples {
+            if let Sequence::Tokens(ids) = &example.input {
+                let words = ids.iter().filter(|id| start != Some(**id));
+                all += words.clone().count();
+                found += words.filter(|id| unknown == Some(**id)).count();
+            }
+        }
+        found as f64 / all.max(1) as f64
     }
 }
 
@@ -201,9 +209,10 @@ impl UnknownWords {
             ))
         } else if self.share() > MOSTLY {
             Some(format!(
-                "{} of its {} {noun} are unknown, and all alike to the network: {}",
+                "{} of its {} {noun} are unknown, and {}: {}",
                 self.unknown,
                 self.all,
+                self.fate,
                 words()
             ))
         } else {

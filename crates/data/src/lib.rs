@@ -70,6 +70,8 @@ mod statistics;
 mod tokenizer;
 mod vocabulary;
 #[cfg(feature = "files")]
+mod word_ids;
+#[cfg(feature = "files")]
 mod word_vectors;
 
 pub use batches::{Batch, BatchInput, BatchTargets, Batching, Padding};
@@ -88,13 +90,15 @@ pub use scaler::Scaler;
 pub use sequence::Sequence;
 pub use series::{Missing, RecognisedSeries, SeriesTask};
 #[cfg(feature = "files")]
-pub use sources::{FolderOptions, SeriesHint, SeriesItem, SeriesOptions, Source};
+pub use sources::{FolderOptions, NumberArray, NumberArrays, SeriesHint, SeriesItem, SeriesOptions, Source};
 pub use sources::{
     LoadProgress, RowCell, RowLabel, TableOptions, TextColumns, TextRow, TextRows, Unit,
     encoding_name,
 };
 pub use statistics::{ColumnInfo, DatasetInfo, ExampleInfo, LabelCount, Lengths, SplitInfo};
 pub use tokenizer::Tokenizer;
-pub use vocabulary::Vocabulary;
+#[cfg(feature = "files")]
+pub use vocabulary::ForeignVocabulary;
+pub use vocabulary::{Ids, Vocabulary};
 #[cfg(feature = "files")]
 pub use word_vectors::WordVectors;

@@ -31,6 +31,10 @@ pub(crate) struct Limits {
     pub(crate) word_index: u64,
     /// Bytes of a word of an index; the longest published one has 51.
     pub(crate) word: usize,
+    /// Bytes of a vocabulary of another program; one of a million words has 20 MiB.
+    pub(crate) vocabulary: u64,
+    /// Words of it.
+    pub(crate) words: usize,
     /// Bytes of a table. Its texts stay in memory, so that the machine's may be less.
     pub(crate) table: u64,
     /// Rows of a table.
@@ -64,6 +68,8 @@ impl Default for Limits {
             npz: 64 << 20,
             word_index: 16 << 20,
             word: 1 << 10,
+            vocabulary: 64 << 20,
+            words: 10_000_000,
             table: 4 << 30,
             rows: 1 << 25,
             row: 64 << 20,

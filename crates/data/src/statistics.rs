@@ -221,7 +221,7 @@ fn unknown(records: &[Record], vocabulary: &Vocabulary) -> Option<f64> {
             let (mut unknown, mut all) = (0_usize, 0_usize);
             vocabulary.tokenizer().for_each_token(text, |word| {
                 all += 1;
-                unknown += usize::from(vocabulary.id(word) == Vocabulary::UNKNOWN);
+                unknown += usize::from(vocabulary.id(word).is_none());
             });
             (unknown, all)
         })

@@ -1,6 +1,10 @@
 //! Which word has which id.
 
+#[cfg(feature = "files")]
+mod foreign;
+
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -9,39 +13,68 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Result, SHOWN_NAME, from_json, shown};
 use crate::tokenizer::Tokenizer;
 
+#[cfg(feature = "files")]
+pub use foreign::ForeignVocabulary;
+
 /// Texts that one task counts: enough to keep the merging of counts small beside the counting.
 const TEXTS_PER_TASK: usize = 1024;
 
-/// The most frequent words of the training split and their ids, as Keras numbers them. A word is a token of the
-/// text, whatever the [`Tokenizer`] makes one.
+/// What the ids of a vocabulary stand for. The default is that of [`Vocabulary::learn`]; networks that other programs
+/// trained have theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Ids {
+    /// That of the first word, 3; the other words follow.
+    #[serde(skip_serializing_if = "is::<FIRST>")]
+    pub first: u32,
+    /// What every text begins with, 1; without it, a text begins with its first word.
+    #[serde(skip_serializing_if = "is_some::<START>")]
+    pub start: Option<u32>,
+    /// What every word that was not kept is read as, 2; without it, such words are left out.
+    #[serde(skip_serializing_if = "is_some::<UNKNOWN>")]
+    pub unknown: Option<u32>,
+}
+
+const START: u32 = 1;
+const UNKNOWN: u32 = 2;
+const FIRST: u32 = 3;
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self {
+            first: FIRST,
+            start: Some(START),
+            unknown: Some(UNKNOWN),
+        }
+    }
+}
+
+/// The most frequent words of the training split and their ids. A word is a token of the text, whatever the
+/// [`Tokenizer`] makes one.
 ///
 /// Id 0 is padding, 1 starts a text, 2 stands for every word that was not kept; words follow from
 /// 3 in the order of their frequency, and of their first appearance where that is equal. Its
 /// serialised form is readable: `{"size": 10000, "distinct": 88582, "words": ["the", "and", …]}`, with a
-/// `"tokenizer"` where it is not [`Tokenizer::Keras`].
+/// `"tokenizer"` where it is not [`Tokenizer::Keras`], and `"first"`, `"start"` and `"unknown"` where these
+/// [`Ids`] are others; `null` where there is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Saved")]
 pub struct Vocabulary {
     size: usize,
     distinct: usize,
-    // Left out where it is the default, as in the files from before there were others.
+    // What is the default is left out, as in the files from before there was anything else.
     #[serde(skip_serializing_if = "is_default")]
     tokenizer: Tokenizer,
+    #[serde(flatten)]
+    ids: Ids,
     words: Vec<String>,
     // Std's map hashes with a random key: no text can be written whose words collide.
     #[serde(skip_serializing)]
-    ids: HashMap<String, u32>,
+    by_word: HashMap<String, u32>,
 }
 
 impl Vocabulary {
     /// The id that fills a batch's rows past their length.
     pub const PADDING: u32 = 0;
-    /// The id that begins every text.
-    pub const START: u32 = 1;
-    /// The id of a word that was not kept.
-    pub const UNKNOWN: u32 = 2;
-    /// The id of the most frequent word.
-    pub const FIRST_WORD: u32 = 3;
 
     /// Counts the tokens of `texts` and keeps the most frequent ones: those whose ids, from 3, are
     /// below `size`.
@@ -83,41 +116,101 @@ impl Vocabulary {
         let distinct = times.len();
         let mut ranked: Vec<usize> = (0..distinct).collect();
         ranked.par_sort_unstable_by_key(|&place| (std::cmp::Reverse(times[place]), place));
-        ranked.truncate(kept(size, distinct));
-        let mut ids = vec![Self::UNKNOWN; distinct];
-        for (&place, id) in ranked.iter().zip(Self::FIRST_WORD..) {
+        ranked.truncate(kept(size, distinct, FIRST));
+        let mut ids = vec![UNKNOWN; distinct];
+        for (&place, id) in ranked.iter().zip(FIRST..) {
             ids[place] = id;
         }
         let mut words = vec![String::new(); ranked.len()];
         for (word, place) in places {
-            if ids[place] >= Self::FIRST_WORD {
-                words[(ids[place] - Self::FIRST_WORD) as usize] = word;
+            if ids[place] >= FIRST {
+                words[(ids[place] - FIRST) as usize] = word;
             }
         }
         let encoded = encoded
             .into_par_iter()
             .flat_map_iter(|(places, mut texts)| {
-                for id in texts
-                    .iter_mut()
-                    .flatten()
-                    .filter(|id| **id >= Self::FIRST_WORD)
-                {
-                    *id = ids[places[(*id - Self::FIRST_WORD) as usize]];
+                for id in texts.iter_mut().flatten().filter(|id| **id >= FIRST) {
+                    *id = ids[places[(*id - FIRST) as usize]];
                 }
                 texts
             });
         let encoded = encoded.collect();
-        (Self::from_words(size, distinct, words, tokenizer), encoded)
+        let words = Self::from_words(size, distinct, Ids::default(), words, tokenizer);
+        (words, encoded)
     }
 
-    fn from_words(size: usize, distinct: usize, words: Vec<String>, tokenizer: Tokenizer) -> Self {
-        let ids = words.iter().cloned().zip(Self::FIRST_WORD..).collect();
+    fn from_words(
+        size: usize,
+        distinct: usize,
+        ids: Ids,
+        words: Vec<String>,
+        tokenizer: Tokenizer,
+    ) -> Self {
+        let by_word = words.iter().cloned().zip(ids.first..);
         Self {
             size,
             distinct,
-            words,
             tokenizer,
             ids,
+            by_word: by_word.filter(|(word, _)| !word.is_empty()).collect(),
+            words,
+        }
+    }
+
+    /// What these parts make, or what is wrong with them.
+    fn checked(
+        size: usize,
+        distinct: usize,
+        ids: Ids,
+        words: Vec<String>,
+        tokenizer: Tokenizer,
+    ) -> std::result::Result<Self, String> {
+        let first = ids.first;
+        let expected = kept(size, distinct, first);
+        if words.len() != expected {
+            return Err(format!(
+                "size {size} with {distinct} distinct words from id {first} on keeps {expected} of them, but {} are listed",
+                words.len()
+            ));
+        }
+        let vocabulary = Self::from_words(size, distinct, ids, words, tokenizer);
+        let words = &vocabulary.words;
+        for (what, id) in [("start", ids.start), ("unknown", ids.unknown)] {
+            let Some(id) = id else { continue };
+            let place = id.checked_sub(first).map(|place| place as usize);
+            if id as usize >= size {
+                return Err(format!(
+                    "{what} has id {id}, which is not below size {size}"
+                ));
+            }
+            if place.is_some_and(|place| place < words.len()) {
+                return Err(format!("{what} has id {id}, which is a word's"));
+            }
+        }
+        if ids.start.is_some() && ids.start == ids.unknown {
+            return Err("start and unknown have the same id".to_owned());
+        }
+        let name = |word: &str| shown(word, SHOWN_NAME);
+        // What is no word of a text would never be met, and its id never be used. Of other programs' ids some are
+        // not: an empty word holds them.
+        let is_free = |word: &String| word.is_empty() && ids != Ids::default();
+        let is_word = |word: &String| tokenizer.token(word).as_ref() == Some(word);
+        if let Some(other) = words.iter().find(|word| !is_word(word) && !is_free(word)) {
+            let one = match tokenizer {
+                Tokenizer::Keras | Tokenizer::Unicode => "word in lower case",
+                Tokenizer::Characters => "character",
+                Tokenizer::Bytes => "byte",
+            };
+            return Err(format!(
+                "`{}` is not one {one}, as texts are split into",
+                name(other)
+            ));
+        }
+        let mut ids = words.iter().zip(first..);
+        match ids.find(|(word, id)| !word.is_empty() && vocabulary.id(word) != Some(*id)) {
+            Some((word, _)) => Err(format!("the word `{}` is listed twice", name(word))),
+            None => Ok(vocabulary),
         }
     }
 
@@ -131,7 +224,7 @@ impl Vocabulary {
         self.distinct
     }
 
-    /// The kept words, the most frequent first.
+    /// The kept words, the most frequent first. Where other programs have an id that no text has, an empty one holds it.
     pub fn words(&self) -> &[String] {
         &self.words
     }
@@ -141,31 +234,51 @@ impl Vocabulary {
         self.tokenizer
     }
 
-    /// The id of a word as the tokenizer gives it, [`Self::UNKNOWN`] if it was not kept.
-    pub fn id(&self, word: &str) -> u32 {
-        self.ids.get(word).copied().unwrap_or(Self::UNKNOWN)
+    /// What its ids stand for.
+    pub fn ids(&self) -> Ids {
+        self.ids
+    }
+
+    /// The id of a word as the tokenizer gives it, if it was kept.
+    pub fn id(&self, word: &str) -> Option<u32> {
+        self.by_word.get(word).copied()
+    }
+
+    /// The id that a word is read as in a text; none if it is left out.
+    pub fn id_in_text(&self, word: &str) -> Option<u32> {
+        self.id(word).or(self.ids.unknown)
+    }
+
+    /// The ids of the kept words.
+    pub fn word_ids(&self) -> Range<u32> {
+        self.ids.first..self.ids.first + self.words.len() as u32
+    }
+
+    /// Whether id 0 stands for padding alone. If it is that of a word too, or of the start or unknown words, only a
+    /// network with a mask can tell padding from them.
+    pub fn has_padding(&self) -> bool {
+        let Ids { start, unknown, .. } = self.ids;
+        let is_other = [start, unknown].contains(&Some(Self::PADDING));
+        !is_other && !self.word_ids().contains(&Self::PADDING)
     }
 
     /// The word of an id; `<pad>`, `<start>` and `<unknown>` for those that are no words.
     pub fn word(&self, id: u32) -> &str {
-        match id {
-            Self::PADDING => "<pad>",
-            Self::START => "<start>",
-            _ => {
-                let rank = id
-                    .checked_sub(Self::FIRST_WORD)
-                    .and_then(|rank| usize::try_from(rank).ok());
-                rank.and_then(|rank| self.words.get(rank))
-                    .map_or("<unknown>", String::as_str)
-            }
+        let place = id.checked_sub(self.ids.first);
+        match place.and_then(|place| self.words.get(place as usize)) {
+            Some(word) if !word.is_empty() => word,
+            _ if self.ids.start == Some(id) => "<start>",
+            None if id == Self::PADDING && self.has_padding() => "<pad>",
+            _ => "<unknown>",
         }
     }
 
-    /// The ids of a text: [`Self::START`], then one a word; of these the last `max_length`.
+    /// The ids of a text: the start's, if there is one, then one a word that is not left out; of these the last
+    /// `max_length`.
     pub fn encode(&self, text: &str, max_length: usize) -> Vec<u32> {
-        let mut ids = vec![Self::START];
+        let mut ids = Vec::from_iter(self.ids.start);
         self.tokenizer
-            .for_each_token(text, |word| ids.push(self.id(word)));
+            .for_each_token(text, |word| ids.extend(self.id_in_text(word)));
         // A vector of its own, without the room that a long text took.
         last(&ids, max_length)
     }
@@ -179,18 +292,15 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`Saved`](crate::DataError::Saved) if the text is no such JSON, a word occurs twice or is not one as the
-    /// tokenizer gives it, or the number of words does not follow from `size` and `distinct`.
+    /// tokenizer gives it, the number of words does not follow from `size` and `distinct`, or two things have one id.
     pub fn from_json(json: &str, path: &Path) -> Result<Self> {
         from_json(json, path, "vocabulary")
     }
 }
 
 /// How many words have an id below `size`; ids end where those of a batch do.
-fn kept(size: usize, distinct: usize) -> usize {
-    distinct.min(
-        size.min(i32::MAX as usize)
-            .saturating_sub(Vocabulary::FIRST_WORD as usize),
-    )
+fn kept(size: usize, distinct: usize, first: u32) -> usize {
+    distinct.min(size.min(i32::MAX as usize).saturating_sub(first as usize))
 }
 
 /// The last `most` ids.
@@ -202,7 +312,7 @@ fn last(ids: &[u32], most: usize) -> Vec<u32> {
 struct Part {
     /// The words in the order of their first appearance here, and how often each occurs.
     words: Vec<(String, u64)>,
-    /// The texts' last ids: those of the words number `words` from [`Vocabulary::FIRST_WORD`].
+    /// The texts' last ids: those of the words number `words` from 3.
     texts: Vec<Vec<u32>>,
 }
 
@@ -213,7 +323,7 @@ impl Part {
         let mut ids = Vec::new();
         let encode = |text: &&str| {
             ids.clear();
-            ids.push(Vocabulary::START);
+            ids.push(START);
             tokenizer.for_each_token(text, |word| {
                 let place = places.get(word).copied().unwrap_or_else(|| {
                     let place = times.len() as u32;
@@ -222,7 +332,7 @@ impl Part {
                     place
                 });
                 times[place as usize] += 1;
-                ids.push(Vocabulary::FIRST_WORD + place);
+                ids.push(FIRST + place);
             });
             last(&ids, max_length)
         };
@@ -246,6 +356,12 @@ struct Saved {
     distinct: usize,
     #[serde(default)]
     tokenizer: Tokenizer,
+    #[serde(default = "id::<FIRST>")]
+    first: u32,
+    #[serde(default = "some::<START>")]
+    start: Option<u32>,
+    #[serde(default = "some::<UNKNOWN>")]
+    unknown: Option<u32>,
     words: Vec<String>,
 }
 
@@ -253,49 +369,33 @@ fn is_default(tokenizer: &Tokenizer) -> bool {
     *tokenizer == Tokenizer::default()
 }
 
+fn id<const ID: u32>() -> u32 {
+    ID
+}
+
+fn some<const ID: u32>() -> Option<u32> {
+    Some(ID)
+}
+
+fn is<const ID: u32>(id: &u32) -> bool {
+    *id == ID
+}
+
+fn is_some<const ID: u32>(id: &Option<u32>) -> bool {
+    *id == Some(ID)
+}
+
 impl TryFrom<Saved> for Vocabulary {
     type Error = String;
 
-    fn try_from(
-        Saved {
-            size,
-            distinct,
-            tokenizer,
-            words,
-        }: Saved,
-    ) -> std::result::Result<Self, String> {
-        let expected = kept(size, distinct);
-        if words.len() != expected {
-            return Err(format!(
-                "size {size} with {distinct} distinct words keeps {expected} of them, \
-                 but {} are listed",
-                words.len()
-            ));
-        }
-        let name = |word: &str| shown(word, SHOWN_NAME);
-        // What is no word of a text would never be met, and its id never be used.
-        let is_word = |word: &String| tokenizer.token(word).as_ref() == Some(word);
-        if let Some(other) = words.iter().find(|word| !is_word(word)) {
-            let one = match tokenizer {
-                Tokenizer::Keras | Tokenizer::Unicode => "word in lower case",
-                Tokenizer::Characters => "character",
-                Tokenizer::Bytes => "byte",
-            };
-            return Err(format!(
-                "`{}` is not one {one}, as texts are split into",
-                name(other)
-            ));
-        }
-        let vocabulary = Self::from_words(size, distinct, words, tokenizer);
-        match vocabulary
-            .words
-            .iter()
-            .zip(Self::FIRST_WORD..)
-            .find(|(word, id)| vocabulary.id(word) != *id)
-        {
-            Some((word, _)) => Err(format!("the word `{}` is listed twice", name(word))),
-            None => Ok(vocabulary),
-        }
+    fn try_from(saved: Saved) -> std::result::Result<Self, String> {
+        let ids = Ids {
+            first: saved.first,
+            start: saved.start,
+            unknown: saved.unknown,
+        };
+        let Saved { size, distinct, .. } = saved;
+        Self::checked(size, distinct, ids, saved.words, saved.tokenizer)
     }
 }
 
@@ -325,8 +425,8 @@ mod tests {
         assert_eq!(vocabulary.words(), ["b", "a", "c"]);
         assert_eq!((vocabulary.size(), vocabulary.distinct()), (6, 4));
         assert_eq!(
-            ["b", "a", "c", "d", "e"].map(|word| vocabulary.id(word)),
-            [3, 4, 5, 2, 2]
+            ["b", "a", "c", "d", ""].map(|word| vocabulary.id(word)),
+            [Some(3), Some(4), Some(5), None, None]
         );
         assert_eq!(
             [0, 1, 2, 3, 5, 6, u32::MAX].map(|id| vocabulary.word(id)),
@@ -379,6 +479,41 @@ mod tests {
         assert_eq!(compact, r#"{"size":6,"distinct":4,"words":["b","a","c"]}"#);
     }
 
+    fn read(json: &str) -> Vocabulary {
+        Vocabulary::from_json(json, Path::new("vocabulary.json")).unwrap()
+    }
+
+    #[test]
+    fn ids_of_other_programs_survive_and_are_read_as_they_read_them() {
+        let keras = read(r#"{"size":8,"distinct":4,"first":4,"words":["b","","a","c"]}"#);
+        assert_eq!(keras.encode("a b nonsense", 9), [1, 6, 4, 2]);
+        assert_eq!((keras.word_ids(), keras.has_padding()), (4..8, true));
+        assert_eq!(
+            [3, 5, 6].map(|id| keras.word(id)),
+            ["<unknown>", "<unknown>", "a"]
+        );
+
+        let plain = r#"{"size":3,"distinct":3,"first":0,"start":null,"unknown":null,"words":["b","a","c"]}"#;
+        let bare = read(plain);
+        assert_eq!(bare.encode("nonsense c b", 9), [2, 0]);
+        assert!(bare.encode("nonsense", 9).is_empty());
+        assert_eq!((bare.word(0), bare.has_padding()), ("b", false));
+
+        let last =
+            read(r#"{"size":5,"distinct":2,"first":0,"start":3,"unknown":2,"words":["b","a"]}"#);
+        assert_eq!(last.encode("a d", 9), [3, 1, 2]);
+        assert_eq!(
+            [2, 3, 4].map(|id| last.word(id)),
+            ["<unknown>", "<start>", "<unknown>"]
+        );
+
+        for vocabulary in [keras, bare, last] {
+            assert_eq!(read(&vocabulary.to_json()), vocabulary);
+        }
+        let compact: String = read(plain).to_json().split_whitespace().collect();
+        assert_eq!(compact, plain);
+    }
+
     #[test]
     fn a_vocabulary_of_characters_says_so_and_survives_its_json() {
         let texts = ["to be", "Or\n"].into_iter();
@@ -414,6 +549,26 @@ mod tests {
             ),
             (r#"{"size":6,"distinct":4,"words":["#, "EOF while parsing"),
             (r#"{"size":6,"words":[]}"#, "missing field `distinct`"),
+            (
+                r#"{"size":6,"distinct":2,"first":4,"words":["b","a"],"start":5}"#,
+                "start has id 5, which is a word's",
+            ),
+            (
+                r#"{"size":6,"distinct":2,"words":["b","a"],"unknown":6}"#,
+                "unknown has id 6, which is not below size 6",
+            ),
+            (
+                r#"{"size":6,"distinct":2,"words":["b","a"],"unknown":1}"#,
+                "start and unknown have the same id",
+            ),
+            (
+                r#"{"size":4294967300,"distinct":2,"first":4294967295,"words":["b","a"]}"#,
+                "keeps 0 of them, but 2 are listed",
+            ),
+            (
+                r#"{"size":6,"distinct":1,"first":-1,"words":["b"]}"#,
+                "invalid value: integer `-1`",
+            ),
             (
                 r#"{"size":6,"distinct":3,"words":["b","a c","d"]}"#,
                 "`a c` is not one word in lower case",
@@ -471,7 +626,7 @@ mod tests {
 
         let hash = || {
             let vocabulary = Vocabulary::build(["film"].into_iter(), 10, Tokenizer::Keras);
-            vocabulary.ids.hasher().hash_one("film")
+            vocabulary.by_word.hasher().hash_one("film")
         };
         let hashes: std::collections::HashSet<u64> = (0..4).map(|_| hash()).collect();
         assert!(hashes.len() > 1);

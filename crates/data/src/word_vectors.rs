@@ -1,6 +1,6 @@
 //! Vectors of words that somebody else trained: GloVe's, word2vec's, fastText's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
@@ -150,12 +150,11 @@ struct Kept<'a> {
     lower: bool,
     vectors: BTreeMap<u32, Vec<f32>>,
     /// Those of words that the file has in another case.
-    of_another_case: Vec<bool>,
+    of_another_case: BTreeSet<u32>,
 }
 
 impl<'a> Kept<'a> {
     fn of(vocabulary: &'a Vocabulary) -> Self {
-        let first = Vocabulary::FIRST_WORD as usize;
         Self {
             vocabulary,
             lower: matches!(
@@ -163,7 +162,7 @@ impl<'a> Kept<'a> {
                 Tokenizer::Keras | Tokenizer::Unicode
             ),
             vectors: BTreeMap::new(),
-            of_another_case: vec![false; first + vocabulary.words().len()],
+            of_another_case: BTreeSet::new(),
         }
     }
 
@@ -171,21 +170,22 @@ impl<'a> Kept<'a> {
     /// vocabulary's own case stays.
     fn wants(&self, word: &str) -> Option<(u32, bool)> {
         let is_free = |id: &u32| !self.vectors.contains_key(id);
-        let known =
-            |word: &str| Some(self.vocabulary.id(word)).filter(|id| *id != Vocabulary::UNKNOWN);
-        if let Some(id) = known(word) {
-            let other = self.of_another_case[id as usize];
+        if let Some(id) = self.vocabulary.id(word) {
+            let other = self.of_another_case.contains(&id);
             return (is_free(&id) || other).then_some((id, false));
         }
         if !self.lower || word.len() > SHOWN_NAME * 4 {
             return None;
         }
-        let id = known(&word.to_lowercase()).filter(is_free)?;
+        let id = self.vocabulary.id(&word.to_lowercase()).filter(is_free)?;
         Some((id, true))
     }
 
     fn keep(&mut self, (id, other): (u32, bool), vector: Vec<f32>) {
-        self.of_another_case[id as usize] = other;
+        match other {
+            true => self.of_another_case.insert(id),
+            false => self.of_another_case.remove(&id),
+        };
         self.vectors.insert(id, vector);
     }
 }
@@ -468,8 +468,11 @@ mod tests {
         ];
         let expected = read(glove.as_bytes()).unwrap();
         assert_eq!((expected.width(), expected.len()), (2, 2));
-        assert_eq!(expected.get(vocabulary().id("the")), Some(&[1.0, -0.2][..]));
-        assert_eq!(expected.get(vocabulary().id("good")), None);
+        assert_eq!(
+            expected.get(vocabulary().id("the").unwrap()),
+            Some(&[1.0, -0.2][..])
+        );
+        assert_eq!(expected.get(vocabulary().id("good").unwrap()), None);
         for form in [
             format!("3 2\n{glove}").into_bytes(),
             format!("3 2\r\n{}", glove.replace('\n', " \r\n")).into_bytes(),
@@ -488,7 +491,7 @@ mod tests {
             b"a b c 1 2\n. . . 3 4\nThe 5 6\nthe 7 8\nTHE 9 9\nthe 0 0\nParis 1 1\nPARIS 2 2\n",
         );
         let vectors = vectors.unwrap();
-        let id = |word| vocabulary().id(word);
+        let id = |word| vocabulary().id(word).unwrap();
         assert_eq!(vectors.len(), 2);
         assert_eq!(vectors.get(id("the")), Some(&[7.0, 8.0][..]));
         assert_eq!(vectors.get(id("paris")), Some(&[1.0, 1.0][..]));

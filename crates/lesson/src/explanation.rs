@@ -2,7 +2,7 @@
 
 mod page;
 
-use gatefold_data::{Content, Example, Labels, Vocabulary};
+use gatefold_data::{Content, Example, Labels, Padding, Vocabulary};
 use gatefold_model::Reading;
 use gatefold_training::batch::network_input;
 use gatefold_training::objective::likeliest;
@@ -15,7 +15,7 @@ use crate::error::{LessonError, Result, unfit};
 /// Tokens of a text that is explained; time and memory grow with their square.
 const MOST_TOKENS: usize = 1 << 14;
 
-/// What stands for the token that begins every text.
+/// What stands for the token that begins every text, where there is one.
 pub const START: &str = "(start)";
 
 /// What a network did with a text.
@@ -25,11 +25,12 @@ pub struct Explanation {
     pub label: String,
     /// The other one of two classes.
     pub other: Option<String>,
-    /// What it read, word after word; the start token is the first, unless it was cut away.
+    /// What it read, word after word; the start token, if it has one, is the first, unless it was cut away. Unknown words
+    /// that its vocabulary leaves out are none of them.
     pub words: Vec<Word>,
     /// How many words before them the network did not read: a text keeps its last tokens.
     pub cut: usize,
-    /// What stands after the last word in the text.
+    /// What stands after the last word in the text, with words that were left out.
     pub after: String,
 }
 
@@ -41,7 +42,7 @@ pub struct Word {
     /// As the text has it, in upper case where it is.
     #[serde(skip)]
     pub written: String,
-    /// What stands in the text between the word before and this one.
+    /// What stands in the text between the word before and this one, with words that were left out.
     #[serde(skip)]
     pub before: String,
     /// Whether the network's vocabulary has it; all other words are one and the same to the network.
@@ -58,18 +59,23 @@ pub struct Word {
 /// Runs a network over every beginning of a text, word by word longer.
 ///
 /// # Errors
-/// If the text has no words or too many, the network doesn't answer texts with a class, the device fails, or an
-/// answer is no finite number.
+/// If the text has no words that the network reads or too many, the network doesn't answer texts with a class, the
+/// device fails, or an answer is no finite number.
 pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
     let (vocabulary, labels) = explainable(predictor)?;
     let config = predictor.config();
-    let mut words = vec![START.to_string()];
+    let mut words = Vec::new();
     let tokenizer = vocabulary.tokenizer();
     tokenizer.for_each_token(text, |word| words.push(word.to_string()));
-    if words.len() == 1 {
+    if words.is_empty() {
         return Err(unfit("the text has no words: there is nothing to explain"));
     }
     let read = predictor.encode(&Content::Text(text.into()))?;
+    if read.is_empty() {
+        return Err(unfit(
+            "the network knows none of the text's words, and leaves them out: there is nothing to explain",
+        ));
+    }
     if read.len() > MOST_TOKENS {
         return Err(unfit(format!(
             "the network would read {} tokens, and every beginning of them: a text of at most {MOST_TOKENS} can be \
@@ -77,10 +83,15 @@ pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
             read.len()
         )));
     }
-    let (mut written, after) = as_written(text, &words[1..]);
+    let (written, after) = as_written(text, &words);
+    let (mut words, after) = as_read(vocabulary, words, written, after);
+    let starts = vocabulary.ids().start.is_some();
+    if starts {
+        let start = (START.to_owned(), (String::new(), START.to_owned()));
+        words.insert(0, start);
+    }
     let cut = words.len() - read.len();
     words.drain(..cut);
-    written.drain(..cut);
 
     let beginnings: Vec<Example> = (1..=read.len())
         .map(|length| read.prefix(length).into())
@@ -91,10 +102,14 @@ pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
     let network = predictor.network();
     let whole = config.batching().batch(&beginnings, &[read.len() - 1]);
     let input = network_input(network, &whole, predictor.device())?;
+    let padding = match config.input.padding() {
+        Padding::FixedBefore(time) => time - read.len(),
+        Padding::Fixed(_) | Padding::Longest => 0,
+    };
     for gate in network.gates(input)? {
         let means = gate.activations.mean_dim(2).try_into_data();
         let means = means.map_err(|error| LessonError::Device(error.to_string()))?;
-        for (word, mean) in gates.iter_mut().zip(means.iter::<f32>()) {
+        for (word, mean) in gates.iter_mut().zip(means.iter::<f32>().skip(padding)) {
             word.push((gate.name, f64::from(mean)));
         }
     }
@@ -102,12 +117,11 @@ pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
     let mut before = None;
     let words = words
         .into_iter()
-        .zip(written)
         .zip(outputs.iter().zip(gates))
         .map(|((word, (before_it, written)), (output, gates))| {
             let log_odds = log_odds(config.objective(), output, class);
             Word {
-                known: word == START || vocabulary.id(&word) != Vocabulary::UNKNOWN,
+                known: word == START || vocabulary.id(&word).is_some(),
                 word,
                 written,
                 before: before_it,
@@ -122,26 +136,42 @@ pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
         other,
         words,
         // The start token is no word of the text.
-        cut: cut.saturating_sub(1),
+        cut: cut.saturating_sub(starts.into()),
         after,
     })
 }
 
-/// What stands before each word in the text and the word as it is written there, first of all for the start token,
-/// and what stands after the last. Where a word cannot be found in the text, all are as the vocabulary has them.
-fn as_written(text: &str, words: &[String]) -> (Vec<(String, String)>, String) {
+/// What stands before a word in the text, and the word as it is written there.
+type Written = (String, String);
+
+/// Each word as it is written in the text, and what stands after the last. Where a word cannot be found in the text, all
+/// are as the vocabulary has them.
+fn as_written(text: &str, words: &[String]) -> (Vec<Written>, String) {
     found_in(text, words).unwrap_or_else(|| {
         let word = |word: &String| (" ".to_owned(), word.clone());
-        let words = words.iter().map(word);
-        (start().chain(words).collect(), String::new())
+        (words.iter().map(word).collect(), String::new())
     })
 }
 
-fn start() -> impl Iterator<Item = (String, String)> {
-    std::iter::once((String::new(), START.to_owned()))
+/// The words that are not left out, and what stands after the last; those that are left out are between them.
+fn as_read(
+    vocabulary: &Vocabulary,
+    words: Vec<String>,
+    written: Vec<Written>,
+    after: String,
+) -> (Vec<(String, Written)>, String) {
+    let (mut read, mut between) = (Vec::with_capacity(words.len()), String::new());
+    for (word, (before, written)) in words.into_iter().zip(written) {
+        between += &before;
+        match vocabulary.id_in_text(&word) {
+            Some(_) => read.push((word, (std::mem::take(&mut between), written))),
+            None => between += &written,
+        }
+    }
+    (read, between + &after)
 }
 
-fn found_in(text: &str, words: &[String]) -> Option<(Vec<(String, String)>, String)> {
+fn found_in(text: &str, words: &[String]) -> Option<(Vec<Written>, String)> {
     let folded = |(at, c): (usize, char)| {
         c.to_lowercase()
             .map(move |folded| (folded, at, at + c.len_utf8()))
@@ -167,7 +197,7 @@ fn found_in(text: &str, words: &[String]) -> Option<(Vec<(String, String)>, Stri
         ));
         end = stop;
     }
-    Some((start().chain(found).collect(), text.get(end..)?.to_owned()))
+    Some((found, text.get(end..)?.to_owned()))
 }
 
 /// What the ids and answers of a network mean that can be explained.
@@ -303,14 +333,25 @@ fn as_object<S: Serializer>(gates: &[(&str, f64)], serializer: S) -> Result<S::O
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
-    use gatefold_data::{Encoder, Tokenizer};
+    use gatefold_data::{Encoder, Sequence, Tokenizer};
     use gatefold_model::{Cell, NetworkConfig};
+    use gatefold_training::config::PaddingSide;
     use gatefold_training::{Answer, Bundle, RunConfig};
 
     use super::*;
 
     /// An untrained network with vocabulary "a b c" and these classes.
     fn predictor(cell: Cell, labels: &[&str], change: impl Fn(&mut RunConfig)) -> Predictor {
+        let words = Vocabulary::build(["a a a b b c"].into_iter(), 6, Tokenizer::Keras);
+        predictor_of(words, cell, labels, change)
+    }
+
+    fn predictor_of(
+        words: Vocabulary,
+        cell: Cell,
+        labels: &[&str],
+        change: impl Fn(&mut RunConfig),
+    ) -> Predictor {
         let mut config = RunConfig {
             model: NetworkConfig {
                 cell,
@@ -331,10 +372,9 @@ mod tests {
         change(&mut config);
         let device = Device::flex();
         let network = config.model.init(3, &device).unwrap();
-        let words = ["a a a b b c"].into_iter();
         let labels = labels.iter().map(|&label| label.to_owned()).collect();
         let bundle = Bundle {
-            encoder: Encoder::Text(Vocabulary::build(words, 6, Tokenizer::Keras)),
+            encoder: Encoder::Text(words),
             labels: Some(Labels::new(labels).unwrap()),
             weights: network.weights().unwrap(),
             config,
@@ -344,12 +384,16 @@ mod tests {
 
     fn explained(cell: Cell, change: impl Fn(&mut RunConfig), text: &str) -> Result<Explanation> {
         let predictor = predictor(cell, &["negative", "positive"], change);
-        let explanation = explain(&predictor, text)?;
+        explained_by(&predictor, text)
+    }
+
+    fn explained_by(predictor: &Predictor, text: &str) -> Result<Explanation> {
+        let explanation = explain(predictor, text)?;
         let Answer::Class(whole) = &predictor.answer_texts([text])?[0] else {
             panic!("it answers with a class");
         };
         let last = explanation.words.last().unwrap().probability;
-        assert!((last - whole[1]).abs() < 1e-6, "{cell:?}");
+        assert!((last - whole[1]).abs() < 1e-6);
         Ok(explanation)
     }
 
@@ -412,6 +456,57 @@ mod tests {
             unmasked.words[3].probability, masked.words[3].probability,
             "the padding changes the answer"
         );
+    }
+
+    #[test]
+    fn padding_before_a_text_stands_before_all_its_beginnings_and_is_no_word() {
+        let change = |config: &mut RunConfig| {
+            config.input.mask = false;
+            config.input.padding = PaddingSide::Pre;
+        };
+        let predictor = predictor(Cell::Gru, &["negative", "positive"], change);
+        let explanation = explained_by(&predictor, "a b c").unwrap();
+        assert_eq!(names(&explanation), ["(start)", "a", "b", "c"]);
+        let padded = |ids: &[u32]| Sequence::Tokens([&[0; 8][ids.len()..], ids].concat());
+        for (place, word) in explanation.words.iter().enumerate() {
+            let beginning = padded(&[1, 3, 4, 5][..=place]);
+            let answers = predictor.answer(vec![beginning]).unwrap();
+            assert!((answers[0].probabilities()[1] - word.probability).abs() < 1e-6);
+        }
+        let batch = predictor.config().batching();
+        let batch = batch.batch(&[padded(&[1, 3, 4, 5]).into()], &[0]);
+        let input = network_input(predictor.network(), &batch, predictor.device()).unwrap();
+        for (number, gate) in (0..).zip(predictor.network().gates(input).unwrap()) {
+            let means = gate.activations.mean_dim(2).into_data();
+            let means = means.iter::<f32>().skip(4);
+            for (mean, word) in means.zip(&explanation.words) {
+                assert_eq!(word.gates[number], (gate.name, mean.into()));
+            }
+        }
+    }
+
+    #[test]
+    fn words_that_the_network_leaves_out_are_none_of_those_it_read() {
+        let words = r#"{"size":6,"distinct":3,"first":1,"start":null,"unknown":null,"words":["a","b","c"]}"#;
+        let words = Vocabulary::from_json(words, "vocabulary.json".as_ref()).unwrap();
+        let predictor = |most| {
+            let change = |config: &mut RunConfig| config.input.max_length = most;
+            predictor_of(words.clone(), Cell::Gru, &["negative", "positive"], change)
+        };
+        let explanation = explained_by(&predictor(8), "Zorg a: banana, b c dull!").unwrap();
+        let shown = explanation.words.iter();
+        let shown: Vec<_> = shown
+            .map(|word| (&word.before[..], &word.written[..]))
+            .collect();
+        assert_eq!(shown, [("Zorg ", "a"), (": banana, ", "b"), (" ", "c")]);
+        assert_eq!((&explanation.after[..], explanation.cut), (" dull!", 0));
+        assert!(explanation.words.iter().all(|word| word.known));
+        assert!(explanation.page().unwrap().contains("Zorg <span"));
+
+        let cut = explained_by(&predictor(2), "a zorg b zorg c").unwrap();
+        assert_eq!((names(&cut), cut.cut), (vec!["b", "c"], 1));
+        let error = explain(&predictor(8), "zorg").unwrap_err().to_string();
+        assert!(error.contains("knows none of the text's words"), "{error}");
     }
 
     #[test]
@@ -510,12 +605,12 @@ mod tests {
         assert_eq!(written, ["B", "C"]);
         // Lower case of more characters than upper case, and words that are not in the text.
         assert_eq!(
-            found_in("İİ x", &["i̇i̇".into(), "x".into()]).unwrap().0[1].1,
+            found_in("İİ x", &["i̇i̇".into(), "x".into()]).unwrap().0[0].1,
             "İİ"
         );
         assert_eq!(found_in("a b", &["b".into(), "a".into()]), None);
         assert_eq!(found_in("a", &[String::new()]), None);
-        assert_eq!(as_written("a", &["<0x61>".into()]).0[1].1, "<0x61>");
+        assert_eq!(as_written("a", &["<0x61>".into()]).0[0].1, "<0x61>");
     }
 
     #[test]

@@ -47,6 +47,7 @@
 //! | [`gates`] | how far the gates of the last recurrent layer stand open at every timestep |
 //! | [`initializers`] | first weights as Keras or PyTorch draw them |
 //! | [`weights`] | weights to and from SafeTensors |
+//! | `interop` | weights to and from PyTorch, Keras and ONNX |
 //! | [`summary`] | a network's layers, output shapes and parameter counts |
 //! | [`error`](mod@error) | what can be wrong with a configuration or an input |
 //!
@@ -54,6 +55,7 @@
 //! | feature | what it adds |
 //! | --- | --- |
 //! | `fusion` (default) | Burn's fusion; see [`gatefold_kernels`]. |
+//! | `interop` | Weights to and from PyTorch's and Keras's files, and ONNX files. |
 //! | `ndarray` | The layers on Burn's NdArray backend, for tests. |
 //!
 //! In shapes, B is the batch size, T the time, H the hidden size, G the number of gates, C the size of an answer.
@@ -64,6 +66,8 @@ pub mod error;
 pub mod gates;
 pub mod head;
 pub mod initializers;
+#[cfg(feature = "interop")]
+pub mod interop;
 pub mod layers;
 pub mod network;
 pub mod reading;

@@ -101,6 +101,33 @@ impl Weights {
         tensors.map(|(name, values)| (&name[..], &values.shape[..], &values.bytes[..]))
     }
 
+    /// Puts in a tensor of finite 32-bit floats, little endian and row-major.
+    #[cfg(feature = "interop")]
+    pub(crate) fn insert(&mut self, name: String, shape: Vec<usize>, bytes: Vec<u8>) {
+        self.0.insert(name, Values { shape, bytes });
+    }
+
+    /// The shape and the bytes of a tensor.
+    #[cfg(feature = "interop")]
+    pub(crate) fn get(&self, name: &str) -> Option<(&[usize], &[u8])> {
+        let values = self.0.get(name)?;
+        Some((&values.shape, &values.bytes))
+    }
+
+    /// These with two rows of a matrix in each other's place.
+    ///
+    /// # Panics
+    /// If there is no such matrix, or a row is not its.
+    pub fn with_rows_swapped(mut self, name: &str, rows: [u32; 2]) -> Self {
+        let values = self.0.get_mut(name).expect("there is such a matrix");
+        let width = values.bytes.len() / values.shape[0];
+        let [first, second] = rows.map(|row| row as usize * width);
+        for place in 0..width {
+            values.bytes.swap(first + place, second + place);
+        }
+        self
+    }
+
     /// The weights of these views, each 32-bit floats.
     ///
     /// # Errors
@@ -321,7 +348,7 @@ fn write(error: impl std::fmt::Display) -> WeightsError {
 }
 
 /// The beginning of a text from a file, safe to print.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 120;
     let mut shown: String = text
         .chars()

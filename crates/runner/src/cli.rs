@@ -12,8 +12,11 @@ use gatefold::device::DeviceChoice;
 use gatefold::files;
 use gatefold::kernels::Kernels;
 use gatefold_data::{LabelChoice, Missing, Quoting, SeriesTask, Tokenizer, encoding_name};
+use gatefold_model::interop::ExportFormat;
 use gatefold_model::{Cell, Initializers, NetworkConfig, Reading};
-use gatefold_training::config::{DatasetConfig, InputConfig, Keep, Schedule, TrainingConfig};
+use gatefold_training::config::{
+    DatasetConfig, InputConfig, Keep, PaddingSide, Schedule, TrainingConfig,
+};
 use gatefold_training::{ClassWeights, RunConfig};
 use itertools::{Itertools, iproduct};
 
@@ -44,6 +47,10 @@ pub enum Command {
     Runs(RunsArgs),
     /// Show what a trained network does with a text, word by word
     Explain(ExplainArgs),
+    /// Make a run of a network that was trained with PyTorch or Keras
+    Import(Box<ImportArgs>),
+    /// Write a trained network for PyTorch, Keras or ONNX
+    Export(ExportArgs),
     /// Look at datasets and fetch them
     Dataset(DatasetCommandArgs),
     /// List what this machine can compute on, and what `auto` takes
@@ -301,6 +308,93 @@ pub struct ExplainArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// A PyTorch state dict or checkpoint (.pt, .pth, .safetensors), or a Keras network (.keras, .weights.h5, .h5)
+    pub file: PathBuf,
+    /// The run's folder, which must not be there yet
+    #[arg(long, value_name = "RUN", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
+    /// Which words the network's ids stand for: Keras's imdb_word_index.json, a Tokenizer's JSON, {"word": id}, a word a
+    /// line, or a run's vocabulary.json
+    #[arg(long, value_name = "FILE")]
+    pub vocabulary: Option<PathBuf>,
+    /// What texts are cut into [default: keras]
+    #[arg(long, value_name = "keras|unicode|characters|bytes")]
+    pub tokenizer: Option<Tokenizer>,
+    /// The classes' names in the order of the network's outputs; of a single output, first that of 0, then that of 1
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub labels: Vec<String>,
+    /// The entry of a checkpoint that holds the weights, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub key: Option<String>,
+    /// Which of the file's modules is which of the network's, where shapes don't tell: embedding, recurrent.0, dense,
+    /// output
+    #[arg(long = "map", value_name = "OURS=THEIRS", value_parser = parse_map)]
+    pub maps: Vec<(String, String)>,
+    /// Tensors that may be left over; * stands for anything
+    #[arg(long = "ignore", value_name = "PATTERN")]
+    pub ignored: Vec<String>,
+    /// The kind of recurrent layer; of a simple RNN it says that it is one with tanh, which its file may not say
+    #[arg(long, value_parser = cell())]
+    pub cell: Option<Cell>,
+    /// Tokens that the network reads of a text: the last ones [default: as the file says]
+    #[arg(long, value_name = "N", value_parser = parse_length)]
+    pub max_length: Option<usize>,
+    /// The network reads padding as if it were text: what Keras does without mask_zero, PyTorch without packing
+    #[arg(long)]
+    pub no_mask: bool,
+    /// Where padding stands that is read: in front, as Keras's pad_sequences has it, or at the end
+    #[arg(long, value_name = "pre|post")]
+    pub padding: Option<PaddingSide>,
+    /// Compare the network's answers with those of an .npz: `ids` [rows, time], `lengths` [rows], and `logits` [rows,
+    /// outputs], from before sigmoid or softmax
+    #[arg(long, value_name = "FILE.npz")]
+    pub verify: Option<PathBuf>,
+    /// Say what is in the file and what becomes of it, and write nothing
+    #[arg(long, conflicts_with_all = ["out", "vocabulary", "verify", "labels", "tokenizer", "max_length", "no_mask", "padding"])]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+fn parse_map(text: &str) -> Result<(String, String), String> {
+    let both = text
+        .split_once('=')
+        .filter(|(ours, theirs)| !ours.is_empty() && !theirs.is_empty());
+    let (ours, theirs) = both.ok_or("give OURS=THEIRS, as output=classifier")?;
+    Ok((ours.into(), theirs.into()))
+}
+
+fn parse_length(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("give a whole number above 0".into()),
+        Ok(length) => Ok(length),
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// A trained run's folder
+    pub run: PathBuf,
+    /// What for: a state dict for PyTorch, the same as SafeTensors, a Keras network, or an ONNX one
+    #[arg(long, value_name = "FORMAT", value_parser = export_format())]
+    pub format: ExportFormat,
+    /// The file; one that is there is replaced
+    #[arg(long, value_name = "FILE", value_parser = parse_new_file)]
+    pub out: PathBuf,
+}
+
+fn export_format() -> impl TypedValueParser<Value = ExportFormat> {
+    PossibleValuesParser::new(ExportFormat::ALL.map(ExportFormat::name)).map(|name| {
+        let is = |format: &ExportFormat| format.name() == name;
+        ExportFormat::ALL
+            .into_iter()
+            .find(is)
+            .expect("it is one of the names")
+    })
+}
+
+#[derive(Debug, Args)]
 pub struct DatasetCommandArgs {
     #[command(subcommand)]
     pub command: DatasetCommand,
@@ -554,6 +648,9 @@ pub struct InputArgs {
     /// without a mask
     #[arg(long)]
     pub no_mask: bool,
+    /// Where that padding stands: behind a sequence, or before it as Keras's pad_sequences has it [default: post]
+    #[arg(long, value_name = "post|pre")]
+    pub padding: Option<PaddingSide>,
     /// Read numbers as they are, not brought to mean 0 and deviation 1
     #[arg(long)]
     pub no_scale: bool,
@@ -657,9 +754,12 @@ impl Command {
             Self::Explain(args) => &args.device.device,
             Self::Bench(args) => args.device.as_ref().unwrap_or(&DeviceChoice::Auto),
             Self::Devices(_) => &DeviceChoice::Auto,
-            Self::Runs(_) | Self::Dataset(_) | Self::Summary(_) | Self::Completions(_) => {
-                &DeviceChoice::Cpu
-            }
+            Self::Runs(_)
+            | Self::Import(_)
+            | Self::Export(_)
+            | Self::Dataset(_)
+            | Self::Summary(_)
+            | Self::Completions(_) => &DeviceChoice::Cpu,
         };
         *device != DeviceChoice::Cpu
     }
@@ -794,6 +894,7 @@ impl InputArgs {
         set(&mut config.tokenizer, self.tokenizer);
         set(&mut config.max_length, self.max_length);
         config.mask &= !self.no_mask;
+        set(&mut config.padding, self.padding);
         if self.no_scale {
             config.scale = Some(false);
         }

@@ -7,6 +7,8 @@ pub mod dataset;
 pub mod devices;
 pub mod evaluate;
 pub mod explain;
+pub mod export;
+pub mod import;
 pub mod predict;
 pub mod predict_series;
 pub mod runs;

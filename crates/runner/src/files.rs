@@ -13,7 +13,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use gatefold_data::files::read_regular;
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, TempDir};
 
 pub use self::lock::Lock;
 
@@ -155,6 +155,17 @@ pub(crate) fn create_new_folder(path: &Path) -> io::Result<()> {
     sync_folder(parent(path))
 }
 
+/// Makes a folder beside `path`, to be renamed to it when it is whole; until then it goes with what this returns.
+pub(crate) fn new_folder_beside(path: &Path) -> io::Result<TempDir> {
+    about_to(Operation::CreateFolder, &[path])?;
+    let mut builder = Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX);
+    // As any program's folders: all but what the user's mask takes away.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    builder.tempdir_in(parent(path))
+}
+
 /// Removes a file; one that is gone already is no error.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     about_to(Operation::Remove, &[path])?;
@@ -184,7 +195,7 @@ pub(crate) fn sweep(folder: &Path) {
 }
 
 /// The folder that a path is in.
-fn parent(path: &Path) -> &Path {
+pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),

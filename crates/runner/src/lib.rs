@@ -14,6 +14,7 @@
 //! | [`mod@bench`] | how fast a network runs, with our layers and with Burn's |
 //! | [`series`] | what a configuration says of series of numbers |
 //! | [`tensorboard`] | the files that TensorBoard draws a run's curves from |
+//! | [`imported`] | runs that are made of other frameworks' files |
 //! | [`interrupt`] | signals that let work come to a good end |
 //! | [`files`] | files that are there as a whole or not at all |
 //! | [`kernels`] | how walks are laid out on a GPU: measured once, kept, recorded |
@@ -38,6 +39,7 @@ pub mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod imported;
 pub mod interrupt;
 pub mod kernels;
 pub mod memory;

@@ -36,6 +36,8 @@ fn main() -> ExitCode {
         Command::Predict(args) => commands::predict::run(args),
         Command::Runs(args) => commands::runs::run(args),
         Command::Explain(args) => commands::explain::run(args),
+        Command::Import(args) => commands::import::run(*args),
+        Command::Export(args) => commands::export::run(args),
         Command::Dataset(args) => commands::dataset::run(args),
         Command::Devices(args) => commands::devices::run(args),
         Command::Summary(args) => commands::summary::run(args),

@@ -59,7 +59,7 @@ fn largest_batch<'a>(
         });
     let time = match config.input.padding() {
         Padding::Longest => longest,
-        Padding::Fixed(time) => time,
+        Padding::Fixed(time) | Padding::FixedBefore(time) => time,
     };
     [config.training.batch_size.min(count), time]
 }

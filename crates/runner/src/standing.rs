@@ -1,7 +1,8 @@
 //! What a test's result is worth: beside the most frequent class, beside a linear model, and beside chance.
 
-use gatefold_data::{EncodedDataset, Example, Sequence, Vocabulary};
+use gatefold_data::EncodedDataset;
 use gatefold_training::chance::{difference_chance, share_chance};
+use gatefold_training::config::PaddingSide;
 use gatefold_training::{EpochMetrics, RunConfig, RunSummary, TestResult, baseline};
 
 /// Where a result stands.
@@ -127,10 +128,15 @@ fn to_try(
     if !config.input.mask && 2 * read < padded {
         let share = 100.0 * (1.0 - read as f64 / padded as f64);
         hints.push(format!(
-            "{share:.0} % of what it reads is padding: leave --no-mask out"
+            "{share:.0} % of what it reads is padding: leave --no-mask{} out",
+            match config.input.padding {
+                PaddingSide::Post => "",
+                PaddingSide::Pre => " and --padding",
+            }
         ));
     }
-    let unknown = unknown_share(train);
+    let words = data.encoder.vocabulary();
+    let unknown = words.map_or(0.0, |words| words.unknown_share(train));
     if unknown > 0.3 {
         hints.push(format!(
             "{:.0} % of the words are unknown to it: another --tokenizer, or a larger --vocabulary-size",
@@ -176,17 +182,4 @@ fn to_learn(config: &RunConfig, data: &EncodedDataset, largest: f64, baseline: f
             described(config)
         ),
     }
-}
-
-/// The share of words that are not in the vocabulary.
-fn unknown_share(examples: &[Example]) -> f64 {
-    let (mut unknown, mut all) = (0, 0);
-    for example in examples {
-        if let Sequence::Tokens(ids) = &example.input {
-            let words = ids.iter().filter(|id| **id >= Vocabulary::UNKNOWN);
-            all += words.clone().count();
-            unknown += words.filter(|id| **id == Vocabulary::UNKNOWN).count();
-        }
-    }
-    unknown as f64 / all.max(1) as f64
 }

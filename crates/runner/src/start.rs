@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
-use gatefold_data::{
-    Dataset, EncodedDataset, Encoder, LabelChoice, Labels, Sequence, Vocabulary, WordVectors,
-};
+use gatefold_data::{Dataset, EncodedDataset, Encoder, LabelChoice, Labels, Sequence, WordVectors};
 use gatefold_model::Network;
 use gatefold_training::config::DatasetConfig;
 use gatefold_training::{Bundle, RunConfig, Seen};
+use itertools::Itertools;
 use serde_json::{Map, Value};
 
 use crate::run_folder::RunFolder;
@@ -76,10 +75,12 @@ impl Start {
         config.input = over(&run.input, &config.input, &usual.input)?;
         given(config);
         let (ours, theirs) = (fixed(config)?, fixed(run)?);
-        let others: Vec<String> = ours
-            .iter()
-            .filter(|(name, value)| theirs.get(*name) != Some(*value))
-            .map(|(name, _)| name.clone())
+        let others: Vec<&str> = ours
+            .keys()
+            .chain(theirs.keys())
+            .filter(|name| ours.get(*name) != theirs.get(*name))
+            .map(String::as_str)
+            .unique()
             .collect();
         ensure!(
             others.is_empty(),
@@ -343,8 +344,8 @@ pub fn with_word_vectors(
     let (mut found, mut all) = (0u64, 0u64);
     for example in &data.train {
         if let Sequence::Tokens(ids) = &example.input {
-            let tokens = ids.iter().filter(|id| **id != Vocabulary::START);
-            for id in tokens {
+            let start = words.ids().start;
+            for id in ids.iter().filter(|id| start != Some(**id)) {
                 all += 1;
                 found += u64::from(vectors.get(*id).is_some());
             }

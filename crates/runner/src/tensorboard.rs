@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use gatefold_model::interop::protobuf::Message;
 
 const PREFIX: &str = "events.out.tfevents.";
 
@@ -48,7 +49,7 @@ impl EventWriter {
         if let Some(step) = resumed_at {
             // TensorBoard drops this step and later ones.
             let start = Message::default().varint(1, START);
-            writer.write(step + 1, Message::default().bytes(7, &start.0))?;
+            writer.write(step + 1, Message::default().bytes(7, &start))?;
         }
         writer.flush()?;
         Ok(writer)
@@ -63,11 +64,11 @@ impl EventWriter {
             .iter()
             .fold(Message::default(), |summary, &(tag, value)| {
                 let value = Message::default()
-                    .bytes(1, tag.as_bytes())
+                    .bytes(1, tag)
                     .float(2, value as f32);
-                summary.bytes(1, &value.0)
+                summary.bytes(1, &value)
             });
-        self.write(step, Message::default().bytes(5, &summary.0))
+        self.write(step, Message::default().bytes(5, &summary))
     }
 
     /// Hands all events to the operating system.
@@ -137,47 +138,6 @@ fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |remainder, &byte| {
         (0..8).fold(remainder ^ u32::from(byte), divide)
     })
-}
-
-/// A protocol buffer: each field a key, which is its number (below 16) and the kind of its value, then
-/// the value.
-#[derive(Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn varint(mut self, field: u8, value: u64) -> Self {
-        self.0.push(field << 3);
-        self.push_varint(value);
-        self
-    }
-
-    fn double(mut self, field: u8, value: f64) -> Self {
-        self.0.push(field << 3 | 1);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    fn bytes(mut self, field: u8, value: &[u8]) -> Self {
-        self.0.push(field << 3 | 2);
-        self.push_varint(value.len() as u64);
-        self.0.extend(value);
-        self
-    }
-
-    fn float(mut self, field: u8, value: f32) -> Self {
-        self.0.push(field << 3 | 5);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    /// Seven bits a byte, the lowest first; all but the last byte have the top bit set.
-    fn push_varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 //! learnt by logistic regression, a class against the rest, in about a second: a bag knows no order, the figures
 //! no course.
 
+use std::ops::Range;
+
 use gatefold_data::random::{generator, shuffle};
-use gatefold_data::{EncodedDataset, Encoder, Example, Sequence, Target, Tokenizer, Vocabulary};
+use gatefold_data::{EncodedDataset, Encoder, Example, Sequence, Target, Tokenizer};
 
 /// Passes over the training rows at most; the one with the lowest validation loss counts.
 const PASSES: usize = 50;
@@ -51,7 +53,7 @@ pub fn baseline(data: &EncodedDataset) -> Option<f64> {
     };
     let buckets = (MOST_WEIGHTS / outputs).min(MOST_FEATURES);
     let buckets = 1 << buckets.checked_ilog2()?;
-    let mut features = Features::of(&data.train, orders, buckets)?;
+    let mut features = Features::of(data, orders, buckets)?;
     let most = MOST_NUMBERS.min(MOST_WORK / outputs / LEAST_PASSES);
     let train = features.kept(&data.train, most)?;
     if train.len() < data.train.len().min(ROWS_A_CLASS * classes) {
@@ -97,6 +99,8 @@ pub fn baseline(data: &EncodedDataset) -> Option<f64> {
 enum Features {
     /// Runs of up to `orders` tokens, each there or not, weighed by how rare it is.
     Tokens {
+        /// The ids of words.
+        words: Range<u32>,
         orders: usize,
         buckets: usize,
         weights: Vec<f32>,
@@ -129,15 +133,16 @@ impl Rows {
 }
 
 impl Features {
-    fn of(examples: &[Example], orders: usize, buckets: usize) -> Option<Self> {
-        Some(match &examples.first()?.input {
-            Sequence::Tokens(_) => Self::Tokens {
+    fn of(data: &EncodedDataset, orders: usize, buckets: usize) -> Option<Self> {
+        Some(match &data.encoder {
+            Encoder::Text(vocabulary) => Self::Tokens {
+                words: vocabulary.word_ids(),
                 orders,
                 buckets,
                 weights: Vec::new(),
                 met: vec![u32::MAX; buckets],
             },
-            Sequence::Values { width, .. } => Self::Values {
+            Encoder::Values { width, .. } => Self::Values {
                 scale: vec![(0.0, 1.0); width * FIGURES],
             },
         })
@@ -192,6 +197,7 @@ impl Features {
     fn runs(&mut self, row: usize, input: &Sequence, each: &mut dyn FnMut(usize)) {
         let (
             Self::Tokens {
+                words,
                 orders,
                 buckets,
                 met,
@@ -206,7 +212,7 @@ impl Features {
             let mut hash = 0u64;
             for &id in ids[..=end].iter().rev().take(*orders) {
                 // What is no word says nothing, nor does a run with it.
-                if id < Vocabulary::FIRST_WORD {
+                if !words.contains(&id) {
                     break;
                 }
                 hash = (hash ^ u64::from(id)).wrapping_mul(0x9e37_79b9_7f4a_7c15);

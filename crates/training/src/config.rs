@@ -2,7 +2,9 @@
 
 mod hint;
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use gatefold_data::{
     Batching, EncodedDataset, Encoding, MemoryTask, Missing, Padding, Quoting, SeriesTask,
@@ -63,6 +65,17 @@ pub struct RunConfig {
     pub model: NetworkConfig,
     /// How it is trained.
     pub training: TrainingConfig,
+    /// What it was made from, where it was trained elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportedConfig>,
+}
+
+/// What a run was made from that was trained elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportedConfig {
+    /// The file's name.
+    pub file: String,
 }
 
 /// Which data a run reads.
@@ -233,6 +246,9 @@ pub struct InputConfig {
     /// Whether padding is left out. Without a mask every sequence is padded to `max_length` and the padding read as
     /// if it belonged to it, as Keras does.
     pub mask: bool,
+    /// Where the padding stands that is read without a mask.
+    #[serde(skip_serializing_if = "PaddingSide::is_default")]
+    pub padding: PaddingSide,
     /// Whether numbers are brought to mean 0 and deviation 1, by those of the training part; they are unless this
     /// is `false`. Texts have none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -248,6 +264,7 @@ impl Default for InputConfig {
             tokenizer: Tokenizer::default(),
             max_length: 256,
             mask: true,
+            padding: PaddingSide::Post,
             scale: None,
             embeddings: None,
         }
@@ -257,10 +274,48 @@ impl Default for InputConfig {
 impl InputConfig {
     /// How long the rows of a batch are.
     pub fn padding(&self) -> Padding {
-        if self.mask {
-            Padding::Longest
-        } else {
-            Padding::Fixed(self.max_length)
+        match self.padding {
+            _ if self.mask => Padding::Longest,
+            PaddingSide::Post => Padding::Fixed(self.max_length),
+            PaddingSide::Pre => Padding::FixedBefore(self.max_length),
+        }
+    }
+}
+
+/// Where padding stands, as Keras calls it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PaddingSide {
+    /// Behind a sequence.
+    #[default]
+    Post,
+    /// Before it.
+    Pre,
+}
+
+impl PaddingSide {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for PaddingSide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Post => "post",
+            Self::Pre => "pre",
+        })
+    }
+}
+
+impl FromStr for PaddingSide {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "post" => Ok(Self::Post),
+            "pre" => Ok(Self::Pre),
+            _ => Err("padding stands behind a sequence (post) or before it (pre)".to_owned()),
         }
     }
 }
@@ -556,6 +611,10 @@ impl RunConfig {
                 self.objective()
             )
         })?;
+        ensure(
+            !self.input.mask || self.input.padding == PaddingSide::Post,
+            || "padding = \"pre\" is for mask = false: a mask leaves padding out".into(),
+        )?;
         let max_length = self.input.max_length;
         ensure(training.batch_size >= 1, || {
             "batch_size must be at least 1".into()
@@ -687,6 +746,29 @@ mod tests {
         config.input.mask = false;
         let read: RunConfig = toml::from_str(&config.to_toml().unwrap()).unwrap();
         assert_eq!(read, config);
+    }
+
+    #[test]
+    fn padding_stands_before_sequences_only_where_it_is_read() {
+        let read = |text| RunConfig::from_toml(text, "config.toml");
+        let mut config = read("[input]\nmask = false\npadding = \"pre\"\n").unwrap();
+        config.validate().unwrap();
+        assert_eq!(config.input.padding(), Padding::FixedBefore(256));
+        assert!(config.to_toml().unwrap().contains("padding = \"pre\""));
+        config.input.mask = true;
+        let error = config.validate().unwrap_err().to_string();
+        assert!(
+            error.starts_with("padding = \"pre\" is for mask = false"),
+            "{error}"
+        );
+        assert!(!RunConfig::default().to_toml().unwrap().contains("padding"));
+        let error = read("[input]\npadding = \"front\"\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("must be one of post, pre, not \"front\""),
+            "{error}"
+        );
     }
 
     #[test]

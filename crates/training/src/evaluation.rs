@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use burn::tensor::{Device, Tensor};
 use futures_lite::future::block_on;
-use gatefold_data::{Batch, BatchTargets, Batching, Example, Labels};
+use gatefold_data::{Batch, BatchTargets, Batching, Example, Labels, Padding};
 use gatefold_model::Heartbeat;
 use web_time::Instant;
 
@@ -208,7 +208,11 @@ pub async fn evaluate_async(
             let (first, count) = if rows == indices.len() {
                 (row, 1)
             } else {
-                (row * time, examples[index].input.len().min(time))
+                let count = examples[index].input.len().min(time);
+                match batching.padding {
+                    Padding::FixedBefore(_) => ((row + 1) * time - count, count),
+                    _ => (row * time, count),
+                }
             };
             let numbers = batch.width * first..batch.width * (first + count);
             answers[index] = batch.answers[numbers].to_vec();
@@ -541,22 +545,25 @@ mod tests {
                 target: Some(Target::Classes(vec![1; values.len()])),
             })
             .collect();
-        let batching = Batching {
-            batch_size: 2,
-            padding: gatefold_data::Padding::Longest,
-        };
-        let evaluate = |steps, examples: &[Example]| {
+        let padded = |padding, steps, examples: &[Example]| {
+            let batching = Batching {
+                batch_size: 2,
+                padding,
+            };
             let device = Device::flex();
             let done = &mut |_, _| {};
             let echo = Echo { steps };
             evaluate(&echo, Objective::Binary, examples, &batching, &device, done).unwrap()
         };
-        let (answers, evaluation) = evaluate(true, &examples);
-        assert_eq!(answers, values);
-        assert_eq!(
-            (evaluation.examples, evaluation.accuracy),
-            (6, Some(4.0 / 6.0))
-        );
+        for padding in [Padding::Longest, Padding::Fixed(3), Padding::FixedBefore(4)] {
+            let (answers, evaluation) = padded(padding, true, &examples);
+            assert_eq!(answers, values);
+            assert_eq!(
+                (evaluation.examples, evaluation.accuracy),
+                (6, Some(4.0 / 6.0))
+            );
+        }
+        let evaluate = |steps, examples: &[Example]| padded(Padding::Longest, steps, examples);
         let first = examples.iter().map(|example| Example {
             input: example.input.clone(),
             target: Some(Target::Class(0)),

@@ -202,10 +202,12 @@ impl Predictor {
     /// [`NetworkError::NoStream`] if the network walks backwards too, answers from all states at once, or was
     /// trained to read padding.
     pub fn stream(&self) -> Result<Stream<'_>> {
-        if !self.config.input.mask {
-            let why = "it was trained to read the padding behind a sequence";
-            return Err(NetworkError::NoStream(why).into());
+        match self.config.input.padding() {
+            Padding::Longest => Ok(()),
+            Padding::Fixed(_) => Err("it was trained to read the padding behind a sequence"),
+            Padding::FixedBefore(_) => Err("it was trained to read the padding before a sequence"),
         }
+        .map_err(NetworkError::NoStream)?;
         Ok(Stream {
             predictor: self,
             states: None,
@@ -254,8 +256,14 @@ impl Predictor {
     }
 
     fn check_all(&self, examples: &[Example]) -> Result<()> {
+        // Where nothing starts a text, one of unknown words may have nothing that is read.
+        let vocabulary = self.encoder.vocabulary();
+        let may_be_empty = vocabulary.is_some_and(|words| words.ids().start.is_none());
         let mut inputs = examples.iter().map(|example| &example.input);
-        inputs.try_for_each(|input| self.check(input))
+        inputs.try_for_each(|input| match may_be_empty && input.is_empty() {
+            true => Ok(()),
+            false => self.check(input),
+        })
     }
 
     /// Whether the network can read a sequence.
@@ -317,9 +325,8 @@ pub struct Stream<'a> {
 
 impl Stream<'_> {
     /// Reads the next timesteps and answers what the network answers to all of them so far; of a network that
-    /// answers every timestep, the new ones'. A text's first timestep is [`Vocabulary::START`].
-    ///
-    /// [`Vocabulary::START`]: gatefold_data::Vocabulary::START
+    /// answers every timestep, the new ones'. A text's first timestep is the [start](gatefold_data::Ids::start), where
+    /// there is one.
     ///
     /// # Errors
     /// If there is no timestep, the network can't read them, the device fails, or an answer is no finite number.

@@ -9,11 +9,11 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use gatefold_data::{
     Batch, BatchInput, Content, Dataset, EncodedDataset, Encoder, Labels, MemoryTask, Record,
-    Scaler, Sequence, Target,
+    Scaler, Sequence, Target, Vocabulary,
 };
 use gatefold_model::{Cell, NetworkError, Reading, Weights};
 use gatefold_training::bundle::{CONFIG, LABELS, SCALER, WEIGHTS, fingerprint};
-use gatefold_training::config::Keep;
+use gatefold_training::config::{Keep, PaddingSide};
 use gatefold_training::error::OtherError;
 use gatefold_training::{
     Answer, Answers, Bundle, Checkpoint, EpochMetrics, Event, Exchange, Predictor, RunConfig,
@@ -345,6 +345,78 @@ fn what_a_predictor_cannot_read_is_an_error() {
     ] {
         predictor.answer(vec![sequence.clone()]).unwrap_err();
         predictor.stream().unwrap().push(sequence).unwrap_err();
+    }
+}
+
+/// As Keras answers it: from the state before a first timestep or, without a mask, from padding alone.
+#[test]
+fn a_text_of_unknown_words_that_are_left_out_is_learnt_from_and_answered() {
+    let texts = ["a b c", "zorg", "c", "", "a zorg", "b b"]
+        .into_iter()
+        .cycle();
+    let reviews = Dataset {
+        labels: Some(Labels::negative_positive()),
+        train: texts
+            .zip(0..20)
+            .map(|(text, i)| Record::text(text, i % 2))
+            .collect(),
+        test: vec![Record::text("zorg", 1), Record::text("b", 0)],
+        ..Dataset::default()
+    };
+    let words =
+        r#"{"size":4,"distinct":3,"first":1,"start":null,"unknown":null,"words":["a","b","c"]}"#;
+    let words = Vocabulary::from_json(words, "vocabulary.json".as_ref()).unwrap();
+    for (mask, padding) in [
+        (true, PaddingSide::Post),
+        (false, PaddingSide::Post),
+        (false, PaddingSide::Pre),
+    ] {
+        let (config, _) = settled(&reviews, |config| {
+            config.model.vocabulary_size = 4;
+            config.training.batch_size = 1;
+            (config.input.mask, config.input.padding) = (mask, padding);
+        });
+        let encoder = Encoder::Text(words.clone());
+        let data =
+            EncodedDataset::with_encoder(&reviews, &config.encoding(), encoder.clone()).unwrap();
+        let device = Device::flex();
+        let network = config.model.init(3, &device.clone().autodiff()).unwrap();
+        let (network, _) = fit(
+            network,
+            &data,
+            &config,
+            &device.clone().autodiff(),
+            &mut go_on,
+        )
+        .unwrap();
+        let bundle = Bundle {
+            config,
+            encoder,
+            labels: data.labels.clone(),
+            weights: network.weights().unwrap(),
+        };
+        let mut predictor = Predictor::new(bundle.clone(), &device).unwrap();
+        let alone = predictor.answer_texts(["zorg"]).unwrap();
+        let mut larger = bundle;
+        larger.config.training.batch_size = 8;
+        predictor = Predictor::new(larger, &device).unwrap();
+        let together = predictor.answer_texts(["a b c", "", "zorg", "b"]).unwrap();
+        for answer in &together[1..3] {
+            let [one, other] = [answer, &alone[0]].map(|answer| answer.probabilities()[1]);
+            assert!((one - other).abs() < 1e-6, "{one} {other}");
+        }
+        assert_eq!(
+            predictor
+                .test(&data.test, &mut |_, _| {})
+                .unwrap()
+                .evaluation
+                .examples,
+            2
+        );
+        if mask {
+            let nothing = Sequence::Tokens(Vec::new());
+            predictor.stream().unwrap().push(nothing).unwrap_err();
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::files::{open_sized, read_regular};
 use crate::labels::Labels;
 use crate::limits::{Limits, size};
 use crate::tokenizer::Tokenizer;
+use crate::word_ids::{Entries, entries};
 
 /// What to do about a file that is larger than Keras's could ever be.
 const NOT_KERASS: &str = "give the `imdb.npz` that Keras publishes";
@@ -239,19 +240,27 @@ impl<'a> WordIndex<'a> {
         Self::parse(path, &json, limits)
     }
 
-    /// Reads the index that `json` is. Its words are put in lower case, as texts are, and each has
-    /// to be one word: it would come back from the text as other words.
+    /// Reads the index that `json` is.
     pub(crate) fn parse(path: &'a Path, json: &[u8], limits: &Limits) -> Result<Self> {
+        let ranks = match entries(json, limits.words) {
+            Ok(Entries::Object(ranks)) => Ok(ranks),
+            Ok(Entries::Array(_)) => Err("it is an array".to_owned()),
+            Err(error) => Err(error),
+        };
+        let ranks = ranks.map_err(|error| DataError::WordIndex {
+            path: path.into(),
+            reason: format!("it is no JSON object of words and their ranks ({error})"),
+        })?;
+        Self::of(path, ranks, limits)
+    }
+
+    /// The index of words with these ranks. They are put in lower case, as texts are, and each has to be one word: it
+    /// would come back from the text as other words.
+    pub(crate) fn of(path: &'a Path, ranks: Vec<(String, u32)>, limits: &Limits) -> Result<Self> {
         let failed = |reason: String| DataError::WordIndex {
             path: path.into(),
             reason,
         };
-        let ranks: HashMap<String, u32> = serde_json::from_slice(json).map_err(|error| {
-            let error = shown(&error.to_string(), SHOWN_REASON);
-            failed(format!(
-                "it is no JSON object of words and their ranks ({error})"
-            ))
-        })?;
         let mut words = HashMap::with_capacity(ranks.len());
         for (word, rank) in ranks {
             let name = || shown(&word, SHOWN_NAME);
@@ -275,10 +284,9 @@ impl<'a> WordIndex<'a> {
         Ok(Self { path, words })
     }
 
-    /// All words.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
-        self.words.values().map(String::as_str)
+    /// The word of each rank, in no order.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.words.iter().map(|(rank, word)| (*rank, &word[..]))
     }
 
     fn word(&self, rank: u32) -> Result<&str> {
@@ -520,6 +528,8 @@ mod tests {
             ),
             (r#"{"film": 2, "a": 2}"#, "rank 2 has two words"),
             (r#"{"film": -2}"#, "no JSON object of words and their ranks"),
+            (r#"{"film": 2, "film": 3}"#, "(`film` is there twice)"),
+            (r#"["film"]"#, "their ranks (it is an array)"),
             (r#"["film""#, "no JSON object of words and their ranks"),
             (r#"{"a b": 1}"#, "`a b` is not one word"),
             (r#"{"": 1}"#, "`` is not one word"),

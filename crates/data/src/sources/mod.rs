@@ -9,6 +9,8 @@ pub(crate) mod keras_npz;
 #[cfg(feature = "files")]
 pub(crate) mod npy;
 #[cfg(feature = "files")]
+mod number_arrays;
+#[cfg(feature = "files")]
 pub(crate) mod pickle;
 pub(crate) mod progress;
 #[cfg(feature = "files")]
@@ -21,6 +23,8 @@ pub(crate) mod texts;
 #[cfg(feature = "files")]
 pub use folder::FolderOptions;
 pub use progress::{LoadProgress, Unit};
+#[cfg(feature = "files")]
+pub use number_arrays::{NumberArray, NumberArrays};
 #[cfg(feature = "files")]
 pub use series::{SeriesHint, SeriesItem, SeriesOptions};
 #[cfg(feature = "files")]

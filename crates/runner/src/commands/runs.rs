@@ -20,6 +20,8 @@ use crate::output::{self, Format};
 enum State {
     /// Trained and tested.
     Done,
+    /// Trained elsewhere.
+    Imported,
     /// Can go on from a checkpoint.
     Resumable,
     /// Neither; it may be under way.
@@ -130,6 +132,8 @@ fn line(run: &RunFolder) -> Line {
         State::Damaged
     } else if summary.is_some() {
         State::Done
+    } else if config.as_ref().is_some_and(|config| config.imported.is_some()) {
+        State::Imported
     } else if run.has_checkpoint() {
         State::Resumable
     } else {

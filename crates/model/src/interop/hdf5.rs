@@ -1,0 +1,202 @@
+//! HDF5 as Keras writes it: contiguous tensors in groups. Nothing that a file links to is followed.
+
+use hdf5_reader::btree_v1::collect_btree_v1_leaves_storage;
+use hdf5_reader::group::Group;
+use hdf5_reader::io::Cursor;
+use hdf5_reader::messages::HdfMessage;
+use hdf5_reader::messages::link::LinkTarget;
+use hdf5_reader::symbol_table::SymbolTableNode;
+use hdf5_reader::{Attribute, Dataset, Datatype, Hdf5File, OpenOptions};
+use hdf5_writer::{DatasetBuilder, Hdf5Builder, WriteOptions};
+
+use super::InteropError;
+use super::guard::file_error;
+use super::tensors::{Kind, TheirTensor};
+use crate::weights::shown;
+
+/// What a file begins with.
+pub(super) const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
+
+/// Groups in groups; Keras needs seven.
+const DEEPEST: usize = 12;
+/// Groups and tensors.
+const MOST_NODES: usize = 10_000;
+/// Bytes of what is said about one of them.
+const MOST_HEADER: usize = 1 << 20;
+/// In a symbol table, what is no object but the path of one.
+const SOFT_LINK: u32 = 2;
+
+/// A file in memory.
+pub(super) struct Hdf5 {
+    file: Hdf5File,
+}
+
+impl Hdf5 {
+    pub fn open(bytes: Vec<u8>) -> Result<Self, InteropError> {
+        // Nothing grows by being read, and a tensor has no more bytes than the file.
+        let options = OpenOptions::default()
+            .with_max_read_bytes(bytes.len())
+            .with_max_chunk_bytes(bytes.len())
+            .with_chunk_cache_bytes(0)
+            .with_max_object_header_bytes(MOST_HEADER);
+        let file = Hdf5File::from_vec_with_options(bytes, options).map_err(damaged)?;
+        Ok(Self { file })
+    }
+
+    /// The tensors under `root`, in the order of their paths, which are their names without it.
+    ///
+    /// # Errors
+    /// If there are too many, one is damaged, or there is a link.
+    pub fn tensors(&self, root: &str) -> Result<Vec<TheirTensor>, InteropError> {
+        let mut left = vec![(String::new(), self.file.group(root).map_err(damaged)?, 0)];
+        let (mut tensors, mut nodes) = (Vec::new(), 0);
+        while let Some((path, group, depth)) = left.pop() {
+            self.refuse_links(&group)?;
+            let (groups, datasets) = group.members().map_err(damaged)?;
+            nodes += groups.len() + datasets.len();
+            if nodes > MOST_NODES || depth == DEEPEST {
+                return Err(InteropError::Refused(format!(
+                    "it holds more than {MOST_NODES} groups and tensors, or more than {DEEPEST} levels of them"
+                )));
+            }
+            for dataset in datasets {
+                tensors.push(tensor(format!("{path}{}", dataset.name()), dataset)?);
+            }
+            for group in groups {
+                left.push((format!("{path}{}/", group.name()), group, depth + 1));
+            }
+        }
+        tensors.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(tensors)
+    }
+
+    /// Whether there is such a group.
+    pub fn has(&self, path: &str) -> bool {
+        self.file.group(path).is_ok()
+    }
+
+    /// A text that is said about a group.
+    pub fn text(&self, path: &str, name: &str) -> Result<Option<String>, InteropError> {
+        let attribute = self.attribute(path, name)?;
+        attribute
+            .map(|found| found.read_string().map_err(damaged))
+            .transpose()
+    }
+
+    /// A list of texts that is said about a group. One that is long stands in parts: `name0`, `name1`, …
+    pub fn texts(&self, path: &str, name: &str) -> Result<Vec<String>, InteropError> {
+        let read = |attribute: Attribute| match attribute.num_elements() {
+            Ok(0) => Ok(Vec::new()),
+            _ => attribute.read_strings().map_err(damaged),
+        };
+        if let Some(whole) = self.attribute(path, name)? {
+            return read(whole);
+        }
+        let mut texts = Vec::new();
+        for part in 0..MOST_NODES {
+            match self.attribute(path, &format!("{name}{part}"))? {
+                Some(part) => texts.extend(read(part)?),
+                None => break,
+            }
+        }
+        Ok(texts)
+    }
+
+    fn attribute(&self, path: &str, name: &str) -> Result<Option<Attribute>, InteropError> {
+        let group = self.file.group(path).map_err(damaged)?;
+        let attributes = group.attributes().map_err(damaged)?;
+        Ok(attributes
+            .into_iter()
+            .find(|attribute| attribute.name == name))
+    }
+
+    fn refuse_links(&self, group: &Group) -> Result<(), InteropError> {
+        let header = self
+            .file
+            .get_or_parse_header(group.address())
+            .map_err(damaged)?;
+        for message in &header.messages {
+            let links = match message {
+                HdfMessage::Link(link) => !matches!(link.target, LinkTarget::Hard { .. }),
+                HdfMessage::SymbolTable(table) => self.has_soft_link(group, table.btree_address)?,
+                _ => false,
+            };
+            if links {
+                return Err(InteropError::Refused(format!(
+                    "its group {} holds a link to elsewhere, which Keras doesn't write and Gatefold doesn't follow",
+                    shown(group.name())
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn has_soft_link(&self, group: &Group, tree: u64) -> Result<bool, InteropError> {
+        let (storage, offset, length) = (
+            self.file.storage(),
+            group.offset_size(),
+            group.length_size(),
+        );
+        let leaves =
+            collect_btree_v1_leaves_storage(storage, tree, offset, length, None, &[], None);
+        for (_, node) in leaves.map_err(damaged)? {
+            // A node's head, then its entries; the head says how many.
+            let head = storage.read_range(node, 8).map_err(damaged)?;
+            let count = usize::from(u16::from_le_bytes([head[6], head[7]]));
+            let bytes = 8 + count * (2 * usize::from(offset) + 24);
+            let bytes = storage.read_range(node, bytes).map_err(damaged)?;
+            let node = SymbolTableNode::parse(&mut Cursor::new(&bytes), offset, length);
+            let entries = node.map_err(damaged)?.entries;
+            if entries.iter().any(|entry| entry.cache_type == SOFT_LINK) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn damaged(error: impl std::fmt::Display) -> InteropError {
+    file_error("the HDF5 file", error)
+}
+
+fn tensor(name: String, dataset: Dataset) -> Result<TheirTensor, InteropError> {
+    let kind = match dataset.dtype() {
+        Datatype::FloatingPoint { size: 2, .. } => Kind::F16,
+        Datatype::FloatingPoint { size: 4, .. } => Kind::F32,
+        Datatype::FloatingPoint { size: 8, .. } => Kind::F64,
+        Datatype::FixedPoint { size, signed, .. } => {
+            let sign = if *signed { "int" } else { "uint" };
+            Kind::Other(format!("{sign}{}", 8 * usize::from(*size)))
+        }
+        other => {
+            let name = format!("{other:?}");
+            Kind::Other(
+                name.split([' ', '{'])
+                    .next()
+                    .unwrap_or_default()
+                    .to_lowercase(),
+            )
+        }
+    };
+    let shape = dataset
+        .shape()
+        .iter()
+        .map(|&size| usize::try_from(size).unwrap_or(usize::MAX));
+    let shape = shape.collect();
+    Ok(TheirTensor::new(name, shape, kind, move || {
+        dataset.read_native_bytes().map_err(damaged)
+    }))
+}
+
+/// A file of tensors, each with its path, shape and 32-bit floats. The same tensors make the same bytes.
+pub(super) fn write(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Result<Vec<u8>, InteropError> {
+    let failed = |error| InteropError::Export(format!("the weights can't be written: {error}"));
+    let mut builder = Hdf5Builder::new();
+    for (path, shape, values) in tensors {
+        let shape: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
+        let dataset = DatasetBuilder::typed_data(path.clone(), shape, values).map_err(failed)?;
+        builder = builder.dataset(dataset);
+    }
+    let plan = builder.into_plan().map_err(failed)?;
+    plan.encode(WriteOptions::default()).map_err(failed)
+}

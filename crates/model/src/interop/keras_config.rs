@@ -1,0 +1,379 @@
+//! What a Keras network is, by its configuration.
+
+use gatefold_kernels::Cell;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::InteropError;
+use super::export::Activation;
+use crate::weights::shown;
+
+/// A network that could be one of ours.
+#[derive(Debug, PartialEq)]
+pub(super) struct Described {
+    pub layers: Vec<Layer>,
+    /// Whether it leaves padding out.
+    pub mask: bool,
+    /// Timesteps of what it reads, where that is settled.
+    pub length: Option<usize>,
+    /// What its last layer makes of its numbers.
+    pub activation: Activation,
+}
+
+/// A layer with weights.
+#[derive(Debug, PartialEq)]
+pub(super) struct Layer {
+    /// What it is called in the network.
+    pub name: String,
+    pub kind: LayerKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LayerKind {
+    Embedding,
+    Recurrent { cell: Cell, bidirectional: bool },
+    Dense,
+}
+
+/// The class of a cell's layers.
+pub(super) fn class_name(cell: Cell) -> &'static str {
+    match cell {
+        Cell::Rnn => "SimpleRNN",
+        Cell::Gru => "GRU",
+        _ => "LSTM",
+    }
+}
+
+/// What Keras calls the first layer of a cell.
+pub(super) fn class_of(cell: Cell) -> &'static str {
+    match cell {
+        Cell::Rnn => "simple_rnn",
+        Cell::Gru => "gru",
+        _ => "lstm",
+    }
+}
+
+/// An object of Keras's JSON.
+#[derive(Deserialize)]
+struct Object {
+    class_name: String,
+    #[serde(default)]
+    config: Value,
+    #[serde(default)]
+    inbound_nodes: Value,
+}
+
+/// Understands a network's JSON.
+///
+/// # Errors
+/// If it is no such JSON, or describes a network that Gatefold has not: which layer, and what of it.
+pub(super) fn describe(json: &str) -> Result<Described, InteropError> {
+    let network: Object = object(serde_json::from_str(json).map_err(not_json)?)?;
+    if !matches!(
+        &network.class_name[..],
+        "Sequential" | "Functional" | "Model"
+    ) {
+        return Err(InteropError::Network(format!(
+            "its network is of the class {}: only Sequential and Functional ones say what they compute",
+            shown(&network.class_name)
+        )));
+    }
+    // Before Keras 2.2.3 a Sequential was its layers.
+    let layers = match &network.config {
+        Value::Array(layers) => layers,
+        config => config["layers"]
+            .as_array()
+            .ok_or_else(|| not_json("it has no layers"))?,
+    };
+    let layers = layers
+        .iter()
+        .cloned()
+        .map(object)
+        .collect::<Result<Vec<_>, _>>()?;
+    if network.class_name == "Sequential" {
+        return Builder::default().describe(&layers);
+    }
+    let input = layers
+        .first()
+        .map(|layer| name_of(layer).to_owned())
+        .unwrap_or_default();
+    let (masks, layers): (Vec<Object>, Vec<Object>) =
+        layers.into_iter().partition(|layer| is_mask(layer, &input));
+    let masks: Vec<&str> = masks.iter().map(name_of).collect();
+    ensure_chain(&layers, &masks)?;
+    let described = Builder::default().describe(&layers)?;
+    match described.mask || masks.is_empty() {
+        true => Ok(described),
+        false => Err(InteropError::Network(
+            "it masks otherwise than by its Embedding's mask_zero, which Gatefold doesn't".into(),
+        )),
+    }
+}
+
+fn not_json(error: impl std::fmt::Display) -> InteropError {
+    let error = shown(&error.to_string());
+    InteropError::File(format!(
+        "the network's configuration can't be read: {error}"
+    ))
+}
+
+fn object(value: Value) -> Result<Object, InteropError> {
+    serde_json::from_value(value).map_err(not_json)
+}
+
+/// Whether each layer reads the one before it, and a mask at most that of the ids that are 0.
+fn ensure_chain(layers: &[Object], masks: &[&str]) -> Result<(), InteropError> {
+    for pair in layers.windows(2) {
+        let mut inputs = Vec::new();
+        collect_inputs(&pair[1].inbound_nodes, &mut inputs);
+        inputs.retain(|input| !masks.contains(input));
+        if inputs != [name_of(&pair[0])] {
+            return Err(InteropError::Network(format!(
+                "its layer {} reads something else than the layer before it alone: Gatefold's networks are one chain",
+                shown(name_of(&pair[1]))
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a layer says which of the ids are not 0: what a Functional network has in the place of `mask_zero`'s mask.
+fn is_mask(layer: &Object, input: &str) -> bool {
+    let mut inputs = Vec::new();
+    collect_inputs(&layer.inbound_nodes, &mut inputs);
+    let arguments = &layer.inbound_nodes[0]["args"];
+    layer.class_name == "NotEqual" && inputs == [input] && arguments[1].as_f64() == Some(0.0)
+}
+
+/// The layers that are read: `keras_history` in Keras 3, `[[["name", 0, 0, {}]]]` before.
+fn collect_inputs<'a>(nodes: &'a Value, inputs: &mut Vec<&'a str>) {
+    match nodes {
+        Value::Object(fields) => match fields.get("keras_history") {
+            Some(history) => inputs.extend(history[0].as_str()),
+            None => fields
+                .values()
+                .for_each(|node| collect_inputs(node, inputs)),
+        },
+        Value::Array(items) => match &items[..] {
+            [Value::String(name), Value::Number(_), Value::Number(_), ..] => inputs.push(name),
+            items => items.iter().for_each(|node| collect_inputs(node, inputs)),
+        },
+        _ => {}
+    }
+}
+
+fn name_of(layer: &Object) -> &str {
+    layer.config["name"].as_str().unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Builder {
+    layers: Vec<Layer>,
+    mask: bool,
+    length: Option<usize>,
+    /// What the last Dense layer does with its numbers.
+    last_dense: Option<Dense>,
+    /// Whether the last recurrent layer gives a state a timestep.
+    sequences: bool,
+    /// Whether there is a dense layer before the one of the answers.
+    has_dense: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dense {
+    Relu,
+    Answers(Activation),
+}
+
+impl Builder {
+    fn describe(mut self, layers: &[Object]) -> Result<Described, InteropError> {
+        for layer in layers {
+            self.add(layer)?;
+        }
+        let Some(Dense::Answers(activation)) = self.last_dense else {
+            return Err(InteropError::Network(
+                "it ends without a Dense layer for its answers".into(),
+            ));
+        };
+        Ok(Described {
+            layers: self.layers,
+            mask: self.mask,
+            length: self.length,
+            activation,
+        })
+    }
+
+    fn add(&mut self, layer: &Object) -> Result<(), InteropError> {
+        let (config, name) = (&layer.config, name_of(layer));
+        let refuse = |what: &str| {
+            InteropError::Network(format!(
+                "its layer {} ({}) {what}",
+                shown(name),
+                shown(&layer.class_name)
+            ))
+        };
+        let place = |is_there: bool| match is_there {
+            true => Ok(()),
+            false => Err(refuse(
+                "stands elsewhere than in Gatefold's networks: an Embedding, recurrent layers, and one or two Dense ones",
+            )),
+        };
+        for key in ["batch_shape", "batch_input_shape"] {
+            let shape = config[key].as_array();
+            if let Some(length) = shape.and_then(|shape| shape.get(1)?.as_u64()) {
+                self.length = usize::try_from(length).ok();
+            }
+        }
+        let last = self.layers.last().map(|layer| layer.kind);
+        let kind = match &layer.class_name[..] {
+            "InputLayer" => return place(self.layers.is_empty()),
+            "Dropout" | "SpatialDropout1D" => return Ok(()),
+            "Embedding" => {
+                place(last.is_none())?;
+                self.mask = config["mask_zero"].as_bool().unwrap_or(false);
+                let length = config["input_length"].as_u64();
+                self.length = length
+                    .and_then(|length| length.try_into().ok())
+                    .or(self.length);
+                LayerKind::Embedding
+            }
+            "Dense" => {
+                let after = matches!(last, Some(LayerKind::Recurrent { .. } | LayerKind::Dense));
+                place(after && !self.sequences)?;
+                self.add_dense(config).map_err(|what| refuse(&what))?;
+                LayerKind::Dense
+            }
+            _ => {
+                let (cell, bidirectional) = recurrent(layer).map_err(|what| refuse(&what))?;
+                let below = last == Some(LayerKind::Embedding) || self.sequences;
+                place(below)?;
+                if let Some(LayerKind::Recurrent {
+                    cell: other,
+                    bidirectional: both,
+                }) = last
+                    && (other, both) != (cell, bidirectional)
+                {
+                    return Err(refuse(
+                        "is of another kind than the recurrent layer below it: Gatefold's networks have one kind",
+                    ));
+                }
+                let own = if bidirectional {
+                    &config["layer"]["config"]
+                } else {
+                    config
+                };
+                self.sequences = own["return_sequences"].as_bool().unwrap_or(false);
+                LayerKind::Recurrent {
+                    cell,
+                    bidirectional,
+                }
+            }
+        };
+        let name = name.to_owned();
+        self.layers.push(Layer { name, kind });
+        Ok(())
+    }
+
+    fn add_dense(&mut self, config: &Value) -> Result<(), String> {
+        match self.last_dense {
+            None => {}
+            Some(Dense::Relu) if !self.has_dense => self.has_dense = true,
+            Some(_) => {
+                return Err(
+                    "stands behind a Dense layer other than the one with activation \"relu\" that Gatefold has"
+                        .into(),
+                );
+            }
+        }
+        let units = config["units"].as_u64();
+        self.last_dense = Some(match config["activation"].as_str().unwrap_or("linear") {
+            "relu" if !self.has_dense => Dense::Relu,
+            "linear" => Dense::Answers(Activation::None),
+            "sigmoid" => Dense::Answers(Activation::Sigmoid),
+            "softmax" if units != Some(1) => Dense::Answers(Activation::Softmax),
+            other => {
+                return Err(format!(
+                    "has the activation {:?}: an answer is linear, sigmoid, or softmax of two or more, and a layer before it \
+                     relu",
+                    shown(other)
+                ));
+            }
+        });
+        Ok(())
+    }
+}
+
+/// The cell of a recurrent layer, and whether it walks backwards too.
+fn recurrent(layer: &Object) -> Result<(Cell, bool), String> {
+    if layer.class_name == "Bidirectional" {
+        if layer.config["merge_mode"].as_str() != Some("concat") {
+            return Err("must have merge_mode=\"concat\"".into());
+        }
+        let inner =
+            |key: &str| object(layer.config[key].clone()).map_err(|error| error.to_string());
+        let forward = inner("layer")?;
+        let cell = walk(&forward, false)?;
+        if !layer.config["backward_layer"].is_null() {
+            let reverse = inner("backward_layer")?;
+            let units = |layer: &Object| layer.config["units"].clone();
+            if walk(&reverse, true)? != cell || units(&forward) != units(&reverse) {
+                return Err("walks backwards with another layer than forwards".into());
+            }
+        }
+        return Ok((cell, true));
+    }
+    Ok((walk(layer, false)?, false))
+}
+
+/// The cell of a layer that walks one way, as Gatefold's cells compute.
+fn walk(layer: &Object, reverse: bool) -> Result<Cell, String> {
+    let cell = match &layer.class_name[..] {
+        "SimpleRNN" => Cell::Rnn,
+        "LSTM" => Cell::Lstm,
+        "GRU" => Cell::Gru,
+        "TextVectorization" => {
+            return Err(
+                "splits texts otherwise than Gatefold does: import the layers behind it".into(),
+            );
+        }
+        "GlobalMaxPooling1D" | "GlobalAveragePooling1D" => {
+            return Err("pools states, which an import doesn't do".into());
+        }
+        _ => return Err("is none that Gatefold has".into()),
+    };
+    let config = &layer.config;
+    let is = |key: &str, default: bool| config[key].as_bool().unwrap_or(default);
+    let function = |key: &str, default: &str| match &config[key] {
+        Value::Null => default.to_owned(),
+        Value::String(name) => name.clone(),
+        other => other["class_name"].as_str().unwrap_or("?").to_owned(),
+    };
+    let activation = function("activation", "tanh");
+    if activation != "tanh" {
+        return Err(format!(
+            "has the activation {:?} where Gatefold's is tanh",
+            shown(&activation)
+        ));
+    }
+    let gates = function("recurrent_activation", "sigmoid");
+    if cell != Cell::Rnn && gates != "sigmoid" {
+        return Err(format!(
+            "has the recurrent_activation {:?} where Gatefold's is sigmoid",
+            shown(&gates)
+        ));
+    }
+    // It wasn't there before there was a choice.
+    if cell == Cell::Gru && !is("reset_after", false) {
+        return Err("is a GRU with reset_after=False, which Gatefold doesn't have".into());
+    }
+    if is("go_backwards", false) != reverse {
+        return Err("walks backwards alone (go_backwards)".into());
+    }
+    match ["stateful", "time_major"]
+        .into_iter()
+        .find(|key| is(key, false))
+    {
+        Some(key) => Err(format!("has {key}=True, which Gatefold doesn't have")),
+        None => Ok(cell),
+    }
+}
