@@ -29,6 +29,7 @@ mod keras;
 mod keras_config;
 mod modules;
 mod onnx;
+mod pickle;
 pub mod protobuf;
 mod pytorch;
 mod recognised;

@@ -1111,6 +1111,7 @@ mod tests {
             "--epochs",
             "2",
             "--no-mask",
+            "--padding=pre",
             "--dataset",
             "imdb",
             "--class-weights",
@@ -1128,7 +1129,10 @@ mod tests {
             config.training.class_weights,
             Some(ClassWeights::Each(vec![1.0, 2.5]))
         );
-        assert!(!config.input.mask);
+        assert_eq!(
+            (config.input.mask, config.input.padding),
+            (false, PaddingSide::Pre)
+        );
     }
 
     #[test]

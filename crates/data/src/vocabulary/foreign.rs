@@ -330,6 +330,16 @@ impl File<'_> {
             .iter()
             .try_for_each(|(word, id)| self.check(word, *id))?;
         let mut entries = self.by_id(entries.into_iter())?;
+        if let Some((&last, entry)) = entries.last_key_value()
+            && (last as usize) + 1 < self.size
+        {
+            return Err(format!(
+                "the network has {} ids, and the last one of the file is {last}, {}: {ANOTHERS}; or, if the network has rows \
+                 that it never used, give them entries of their own, such as `<unused 1>`",
+                self.size,
+                name(entry)
+            ));
+        }
         let mut padding = entries
             .iter()
             .filter(|(_, word)| Role::of(word) == Some(Role::Padding));

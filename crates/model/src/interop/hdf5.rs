@@ -6,11 +6,11 @@ use hdf5_reader::io::Cursor;
 use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::messages::link::LinkTarget;
 use hdf5_reader::symbol_table::SymbolTableNode;
-use hdf5_reader::{Attribute, Dataset, Datatype, Hdf5File, OpenOptions};
+use hdf5_reader::{Attribute, Dataset, Datatype, Hdf5File, OpenOptions, StringSize};
 use hdf5_writer::{DatasetBuilder, Hdf5Builder, WriteOptions};
 
 use super::InteropError;
-use super::guard::file_error;
+use super::guard::{MOST_DESCRIPTION, file_error};
 use super::tensors::{Kind, TheirTensor};
 use crate::weights::shown;
 
@@ -39,8 +39,13 @@ impl Hdf5 {
             .with_max_chunk_bytes(bytes.len())
             .with_chunk_cache_bytes(0)
             .with_max_object_header_bytes(MOST_HEADER);
+        let length = bytes.len() as u64;
         let file = Hdf5File::from_vec_with_options(bytes, options).map_err(damaged)?;
-        Ok(Self { file })
+        let about = file.superblock();
+        match about.base_address.checked_add(about.eof_address) {
+            Some(end) if end <= length => Ok(Self { file }),
+            _ => Err(damaged("it ends before the end that it names")),
+        }
     }
 
     /// The tensors under `root`, in the order of their paths, which are their names without it.
@@ -104,6 +109,22 @@ impl Hdf5 {
 
     fn attribute(&self, path: &str, name: &str) -> Result<Option<Attribute>, InteropError> {
         let group = self.file.group(path).map_err(damaged)?;
+        // Before texts are copied: all of a group's are read at once.
+        for raw in group.raw_attributes().map_err(damaged)? {
+            let message = raw.message();
+            if let Datatype::VarLen { .. }
+            | Datatype::String {
+                size: StringSize::Variable,
+                ..
+            } = message.datatype
+                && text_bytes(&message.raw_data) > MOST_DESCRIPTION
+            {
+                return Err(InteropError::Refused(format!(
+                    "its {} has more than the {MOST_DESCRIPTION} bytes that are read",
+                    shown(raw.name())
+                )));
+            }
+        }
         let attributes = group.attributes().map_err(damaged)?;
         Ok(attributes
             .into_iter()
@@ -155,11 +176,38 @@ impl Hdf5 {
     }
 }
 
+/// How many bytes the texts have that an attribute's data refer to: for each a length, and where it stands.
+fn text_bytes(data: &[u8]) -> u64 {
+    const REFERENCE: usize = 16;
+    let (references, _) = data.as_chunks::<REFERENCE>();
+    let length = |of: &[u8; REFERENCE]| u64::from(u32::from_le_bytes([of[0], of[1], of[2], of[3]]));
+    references.iter().map(length).sum()
+}
+
 fn damaged(error: impl std::fmt::Display) -> InteropError {
     file_error("the HDF5 file", error)
 }
 
+/// What HDF5 says of the floats of IEEE 754 behind their size: offset, precision, place and size of the exponent and of the
+/// mantissa, and the exponent's bias.
+const FLOATS: [(u8, [u8; 12]); 3] = [
+    (2, [0, 0, 16, 0, 10, 5, 0, 10, 15, 0, 0, 0]),
+    (4, [0, 0, 32, 0, 23, 8, 0, 23, 127, 0, 0, 0]),
+    (8, [0, 0, 64, 0, 52, 11, 0, 52, 255, 3, 0, 0]),
+];
+
 fn tensor(name: String, dataset: Dataset) -> Result<TheirTensor, InteropError> {
+    if let Datatype::FloatingPoint { size, .. } = dataset.dtype() {
+        // The reader takes any floats of a size for these.
+        let raw = dataset.raw_datatype().map_err(damaged)?;
+        let usual = FLOATS.iter().find(|(usual, _)| usual == size);
+        if usual.is_none_or(|(_, properties)| raw.get(8..20) != Some(properties)) {
+            return Err(damaged(format!(
+                "the floats of {} are none of IEEE 754",
+                shown(&name)
+            )));
+        }
+    }
     let kind = match dataset.dtype() {
         Datatype::FloatingPoint { size: 2, .. } => Kind::F16,
         Datatype::FloatingPoint { size: 4, .. } => Kind::F32,

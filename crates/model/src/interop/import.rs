@@ -123,7 +123,7 @@ impl Import {
         let import = match recognised {
             Recognised::PyTorch(bytes) => {
                 let size = bytes.len() as u64;
-                of_pytorch(pytorch::read(path, bytes)?, size)
+                of_pytorch(pytorch::read(bytes)?, size)
             }
             Recognised::SafeTensors(bytes) => {
                 let size = bytes.len() as u64;
@@ -274,29 +274,27 @@ impl Import {
         let table = self.table();
         let names = |fate, name: fn(&TableRow) -> Option<String>| {
             let names = table.iter().filter(|row| row.fate == fate).filter_map(name);
-            let names: Vec<String> = names.collect();
+            let mut names: Vec<String> = names.collect();
             let more = names.len().saturating_sub(5);
-            let mut list = names.into_iter().take(5).collect::<Vec<_>>().join(", ");
-            if more > 0 {
-                list += &format!(" and {more} more");
-            }
-            list
-        };
-        let left_over = names(Fate::LeftOver, |row| Some(shown(&row.theirs.as_ref()?.0)));
-        let missing = names(Fate::Missing, |row| row.ours.clone());
-        let error = match (&left_over[..], &missing[..]) {
-            ("", "") => return Ok(()),
-            (left_over, "") => {
-                format!("what to do with {left_over} is unknown: the network has no place for it")
-            }
-            ("", missing) => format!("{missing} of the network is missing"),
-            (left_over, missing) => {
-                format!(
-                    "{missing} of the network is missing, and what to do with {left_over} is unknown"
-                )
+            names.truncate(5);
+            let list = names.join(", ");
+            match (names.is_empty(), more) {
+                (true, _) => None,
+                (_, 0) => Some(list),
+                _ => Some(format!("{list} and {more} more")),
             }
         };
-        Err(InteropError::Tensors(error))
+        let theirs = |row: &TableRow| Some(format!("`{}`", shown(&row.theirs.as_ref()?.0)));
+        let left_over = names(Fate::LeftOver, theirs).map(|names| {
+            format!("the network has no place for {names}, which may be ignored by name")
+        });
+        let missing = names(Fate::Missing, |row| row.ours.clone())
+            .map(|names| format!("{names} of the network is missing"));
+        let errors: Vec<String> = [missing, left_over].into_iter().flatten().collect();
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(InteropError::Tensors(errors.join("; "))),
+        }
     }
 
     /// The network that the tensors are of, as far as they tell. What is read is the last state.
@@ -345,6 +343,9 @@ impl Import {
                     format!("{expected:?} is needed, by the shapes of the others"),
                 ));
             }
+        }
+        if let Some(network) = &self.described {
+            network.ensure_sizes(&config)?;
         }
         config
             .validate()

@@ -14,9 +14,10 @@ use super::guard::{Archive, MOST_DESCRIPTION};
 use super::hdf5::{self, Hdf5};
 use super::keras_config::{Described, Layer, LayerKind, class_name, class_of, describe};
 use super::slots::{Linear, Slot};
-use super::table::{Framework, Matrix, rows};
+use super::table::{Framework, Matrix, Row, rows};
 use super::tensors::TheirTensor;
 use crate::reading::Reading;
+use crate::weights::shown;
 
 /// Bytes of an archive's weights: they are within the file, whatever it is.
 const ALL: u64 = u64::MAX;
@@ -47,49 +48,38 @@ pub(super) fn read_archive(bytes: Vec<u8>) -> Result<Found, InteropError> {
     let config = String::from_utf8(config);
     let config = config.map_err(|_| InteropError::File("its config.json is no UTF-8".into()))?;
     let described = describe(&config)?;
-    let file = Hdf5::open(weights)?;
-    let tensors = current(&file)?;
-    Ok(Found::new(tensors, Some(described)))
+    let tensors = current(&Hdf5::open(weights)?)?;
+    Ok(Found::of_current(tensors, Some(described)))
 }
 
 /// Reads `.weights.h5` or `.h5`.
 pub(super) fn read_hdf5(bytes: Vec<u8>) -> Result<Found, InteropError> {
     let file = Hdf5::open(bytes)?;
     if !file.has(OLD_ROOT) {
-        return Ok(Found::new(current(&file)?, None));
+        return Ok(Found::of_current(current(&file)?, None));
     }
     let Some(config) = file.text("/", "model_config")? else {
         return Err(InteropError::Network(
             "it says nothing of its network: save it with `model.save(\"model.keras\")`".into(),
         ));
     };
-    if config.len() as u64 > MOST_DESCRIPTION {
-        return Err(InteropError::Refused(format!(
-            "its configuration has more than {MOST_DESCRIPTION} bytes"
-        )));
-    }
     let described = describe(&config)?;
-    let (mut tensors, mut places) = (file.tensors(OLD_ROOT)?, BTreeMap::new());
+    let mut tensors = file.tensors(OLD_ROOT)?;
     tensors.retain(|tensor| !is_state(&tensor.name));
-    let mut walks = 0;
-    let mut dense = 0;
-    for Layer { name, kind } in &described.layers {
-        let names = file.texts(&format!("{OLD_ROOT}/{name}"), "weight_names")?;
-        let names = names.iter().map(|weight| format!("{name}/{weight}"));
-        let names: Vec<String> = names.filter(|name| !is_state(name)).collect();
-        for (slot, name) in slots(*kind, &described, &mut walks, &mut dense).zip(names) {
-            if let Some(tensor) = tensors.iter().position(|tensor| tensor.name == name) {
-                places.insert(slot, tensor);
-            }
+    let there = file.texts(OLD_ROOT, "layer_names")?;
+    let mut names = Vec::new();
+    for Layer { name, .. } in &described.layers {
+        if !there.contains(name) {
+            return Err(InteropError::File(format!(
+                "the layer {} of its configuration is none of those that it has weights of",
+                shown(name)
+            )));
         }
+        let weights = file.texts(&format!("{OLD_ROOT}/{name}"), "weight_names")?;
+        let weights = weights.iter().map(|weight| format!("{name}/{weight}"));
+        names.push(weights.filter(|name| !is_state(name)).collect());
     }
-    let cell = cell(&described);
-    Ok(Found {
-        tensors,
-        places,
-        cell,
-        described: Some(described),
-    })
+    Ok(Found::of_named(tensors, described, names))
 }
 
 /// The tensors of a file of Keras 3's format, or of late 2's.
@@ -110,130 +100,166 @@ fn is_state(name: &str) -> bool {
     name.contains("seed_generator")
 }
 
-fn cell(described: &Described) -> Option<Cell> {
-    described.layers.iter().find_map(|layer| match layer.kind {
-        LayerKind::Recurrent { cell, .. } => Some(cell),
+fn cell(kinds: &[LayerKind]) -> Option<Cell> {
+    kinds.iter().find_map(|kind| match kind {
+        LayerKind::Recurrent { cell, .. } => Some(*cell),
         _ => None,
     })
 }
 
-/// The places of a layer's weights, in Keras's order.
-fn slots(
-    kind: LayerKind,
-    described: &Described,
-    walks: &mut usize,
-    dense: &mut usize,
-) -> std::vec::IntoIter<Slot> {
-    let slots = match kind {
-        LayerKind::Embedding => vec![Slot::Embedding],
+/// The places of each layer's weights in Keras's order, apart for each direction.
+fn slots(kinds: &[LayerKind]) -> Vec<Vec<Vec<Slot>>> {
+    let is_dense = |kind: &&LayerKind| **kind == LayerKind::Dense;
+    let mut dense = kinds.iter().filter(is_dense).count();
+    let mut recurrent = 0..;
+    let of_layer = |kind: &LayerKind| match *kind {
+        LayerKind::Embedding => vec![vec![Slot::Embedding]],
         LayerKind::Dense => {
-            *dense += 1;
-            let all = described
-                .layers
-                .iter()
-                .filter(|layer| layer.kind == LayerKind::Dense);
-            let slot = match *dense == all.count() {
-                true => Slot::Output,
-                false => Slot::Dense,
+            dense -= 1;
+            let slot = if dense == 0 {
+                Slot::Output
+            } else {
+                Slot::Dense
             };
-            vec![slot(Linear::Weight), slot(Linear::Bias)]
+            vec![vec![slot(Linear::Weight), slot(Linear::Bias)]]
         }
         LayerKind::Recurrent {
             cell,
             bidirectional,
         } => {
-            let layer = *walks;
-            *walks += 1;
-            let walk = |reverse| {
-                rows(Framework::Keras, cell).map(move |row| Slot::Recurrent {
+            let layer = recurrent.next().expect("numbers do not end");
+            let walk = |&reverse: &bool| {
+                let slot = move |row: &Row| Slot::Recurrent {
                     layer,
                     reverse,
                     part: row.part,
-                })
+                };
+                rows(Framework::Keras, cell).map(slot).collect()
             };
-            let reverse = bidirectional.then(|| walk(true)).into_iter().flatten();
-            walk(false).chain(reverse).collect()
+            let directions: &[bool] = if bidirectional {
+                &[false, true]
+            } else {
+                &[false]
+            };
+            directions.iter().map(walk).collect()
         }
     };
-    slots.into_iter()
+    kinds.iter().map(of_layer).collect()
+}
+
+/// Where a layer's weights are that stands at `path`, apart for each direction.
+fn paths(kind: LayerKind, path: &str) -> Vec<Vec<String>> {
+    let vars =
+        |path: String, count: usize| (0..count).map(|i| format!("{path}/vars/{i}")).collect();
+    match kind {
+        LayerKind::Embedding => vec![vars(path.into(), 1)],
+        LayerKind::Dense => vec![vars(path.into(), 2)],
+        LayerKind::Recurrent {
+            bidirectional: false,
+            ..
+        } => vec![vars(format!("{path}/cell"), 3)],
+        LayerKind::Recurrent {
+            bidirectional: true,
+            ..
+        } => ["forward_layer", "backward_layer"]
+            .map(|direction| vars(format!("{path}/{direction}/cell"), 3))
+            .into(),
+    }
+}
+
+/// The layers that tensors are of, by their paths and shapes.
+fn kinds(tensors: &[TheirTensor]) -> Vec<LayerKind> {
+    let shape = |path: &str, i: usize| {
+        let path = format!("{path}/cell/vars/{i}");
+        let tensor = tensors.iter().find(|tensor| tensor.name == path)?;
+        Some(&tensor.shape)
+    };
+    let has = |path: &str| tensors.iter().any(|tensor| tensor.name.starts_with(path));
+    let mut kinds = Vec::new();
+    kinds.extend(has("embedding/").then_some(LayerKind::Embedding));
+    for class in ["simple_rnn", "lstm", "gru", "bidirectional"] {
+        for number in 0.. {
+            let bidirectional = class == "bidirectional";
+            let walk = match bidirectional {
+                true => format!("{}/forward_layer", numbered(class, number)),
+                false => numbered(class, number),
+            };
+            let gates = || {
+                shape(&walk, 0)?
+                    .get(1)?
+                    .checked_div(*shape(&walk, 1)?.first()?)
+            };
+            let Some(gates) = gates() else { break };
+            let is_its = |cell: &Cell| match bidirectional {
+                true => cell.gates() == gates,
+                false => class_of(*cell) == class,
+            };
+            let cell = [Cell::Rnn, Cell::Lstm, Cell::Gru].into_iter().find(is_its);
+            kinds.extend(cell.map(|cell| LayerKind::Recurrent {
+                cell,
+                bidirectional,
+            }));
+        }
+    }
+    let dense = (0..).take_while(|&number| has(&format!("{}/", numbered("dense", number))));
+    kinds.extend(dense.map(|_| LayerKind::Dense));
+    kinds
 }
 
 impl Found {
-    /// Finds the places of tensors that are named by their paths: `lstm_1/cell/vars/0`.
-    fn new(tensors: Vec<TheirTensor>, described: Option<Described>) -> Self {
-        let place_of = |path: String| tensors.iter().position(|tensor| tensor.name == path);
-        let mut places = BTreeMap::new();
-        let mut place = |slot: Slot, path: String| {
-            let found = place_of(path);
-            places.extend(found.map(|tensor| (slot, tensor)));
-            found.is_some()
+    /// Of tensors that are named by their paths: `lstm_1/cell/vars/0`.
+    fn of_current(tensors: Vec<TheirTensor>, described: Option<Described>) -> Self {
+        let kinds = match &described {
+            Some(network) => network.kinds(),
+            None => kinds(&tensors),
         };
-        place(Slot::Embedding, "embedding/vars/0".into());
-        let mut found_cell = described.as_ref().and_then(cell);
-        for class in ["simple_rnn", "lstm", "gru", "bidirectional"] {
-            for layer in 0.. {
-                let path = numbered(class, layer);
-                let walks = match class {
-                    "bidirectional" => vec![
-                        (format!("{path}/forward_layer"), false),
-                        (format!("{path}/backward_layer"), true),
-                    ],
-                    _ => vec![(path, false)],
-                };
-                let mut any = false;
-                for (path, reverse) in walks {
-                    let shape =
-                        |i| Some(&tensors[place_of(format!("{path}/cell/vars/{i}"))?].shape);
-                    // Without a configuration the shapes of both kernels tell.
-                    let by_shape = || {
-                        let gates = shape(0)?.get(1)?.checked_div(*shape(1)?.first()?)?;
-                        [Cell::Rnn, Cell::Lstm, Cell::Gru]
-                            .into_iter()
-                            .find(|cell| cell.gates() == gates)
-                    };
-                    let by_name = [Cell::Rnn, Cell::Lstm, Cell::Gru]
-                        .into_iter()
-                        .find(|&cell| class_of(cell) == class);
-                    let Some(cell) = found_cell.or(by_name).or_else(by_shape) else {
-                        continue;
-                    };
-                    for (i, row) in rows(Framework::Keras, cell).enumerate() {
-                        let part = row.part;
-                        if place(
-                            Slot::Recurrent {
-                                layer,
-                                reverse,
-                                part,
-                            },
-                            format!("{path}/cell/vars/{i}"),
-                        ) {
-                            found_cell = Some(cell);
-                            any = true;
-                        }
-                    }
-                }
-                if !any {
-                    break;
-                }
-            }
-        }
-        let dense =
-            (0..).take_while(|&i| place_of(format!("{}/vars/0", numbered("dense", i))).is_some());
-        let dense: Vec<usize> = dense.take(2).collect();
-        for &i in &dense {
-            let slot = if i + 1 == dense.len() {
-                Slot::Output
-            } else {
-                Slot::Dense
+        let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+        let names = kinds.iter().map(|&kind| {
+            let number = numbers.entry(kind.class()).or_default();
+            let path = numbered(kind.class(), *number);
+            *number += 1;
+            paths(kind, &path)
+        });
+        let names = names.collect();
+        Self::new(tensors, &kinds, names, described)
+    }
+
+    /// Of tensors that are listed for each layer, in order.
+    fn of_named(tensors: Vec<TheirTensor>, described: Described, names: Vec<Vec<String>>) -> Self {
+        let kinds = described.kinds();
+        let apart = |(kind, names): (&LayerKind, Vec<String>)| {
+            let directions = match kind {
+                LayerKind::Recurrent {
+                    bidirectional: true,
+                    ..
+                } => 2,
+                _ => 1,
             };
-            let path = numbered("dense", i);
-            place(slot(Linear::Weight), format!("{path}/vars/0"));
-            place(slot(Linear::Bias), format!("{path}/vars/1"));
+            let each = names.len().div_ceil(directions).max(1);
+            names.chunks(each).map(<[String]>::to_vec).collect()
+        };
+        let names = kinds.iter().zip(names).map(apart).collect();
+        Self::new(tensors, &kinds, names, Some(described))
+    }
+
+    fn new(
+        tensors: Vec<TheirTensor>,
+        kinds: &[LayerKind],
+        names: Vec<Vec<Vec<String>>>,
+        described: Option<Described>,
+    ) -> Self {
+        let mut places = BTreeMap::new();
+        let slots = slots(kinds).into_iter().flatten();
+        for (slots, names) in slots.zip(names.into_iter().flatten()) {
+            for (slot, name) in slots.into_iter().zip(names) {
+                let place = tensors.iter().position(|tensor| tensor.name == name);
+                places.extend(place.map(|place| (slot, place)));
+            }
         }
         Self {
             tensors,
             places,
-            cell: found_cell,
+            cell: cell(kinds),
             described,
         }
     }

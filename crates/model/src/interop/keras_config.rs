@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::InteropError;
 use super::export::Activation;
+use crate::config::NetworkConfig;
 use crate::weights::shown;
 
 /// A network that could be one of ours.
@@ -26,6 +27,42 @@ pub(super) struct Layer {
     /// What it is called in the network.
     pub name: String,
     pub kind: LayerKind,
+    /// Its sizes, as they are written.
+    sizes: Vec<(&'static str, Value)>,
+}
+
+impl Described {
+    pub fn kinds(&self) -> Vec<LayerKind> {
+        self.layers.iter().map(|layer| layer.kind).collect()
+    }
+
+    /// Whether the sizes are those that the weights have.
+    ///
+    /// # Errors
+    /// Names the layer, and what is said of it.
+    pub fn ensure_sizes(&self, config: &NetworkConfig) -> Result<(), InteropError> {
+        let mut widths = [config.dense_size, config.output_size].into_iter();
+        if config.dense_size == 0 {
+            widths.next();
+        }
+        for Layer { name, kind, sizes } in &self.layers {
+            let found = match kind {
+                LayerKind::Embedding => vec![config.vocabulary_size, config.embedding_size],
+                LayerKind::Recurrent { .. } => vec![config.hidden_size],
+                LayerKind::Dense => widths.next().into_iter().collect(),
+            };
+            for ((key, said), found) in sizes.iter().zip(found) {
+                if said.as_u64() != Some(found as u64) {
+                    return Err(InteropError::File(format!(
+                        "its layer {} has {key}={} in the configuration, and weights of {found}",
+                        shown(name),
+                        shown(&said.to_string())
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +70,21 @@ pub(super) enum LayerKind {
     Embedding,
     Recurrent { cell: Cell, bidirectional: bool },
     Dense,
+}
+
+impl LayerKind {
+    /// What Keras calls the first layer of its class in paths.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Embedding => "embedding",
+            Self::Recurrent {
+                bidirectional: true,
+                ..
+            } => "bidirectional",
+            Self::Recurrent { cell, .. } => class_of(cell),
+            Self::Dense => "dense",
+        }
+    }
 }
 
 /// The class of a cell's layers.
@@ -269,8 +321,22 @@ impl Builder {
                 }
             }
         };
+        let (config, keys): (_, &[&'static str]) = match kind {
+            LayerKind::Embedding => (config, &["input_dim", "output_dim"]),
+            LayerKind::Recurrent {
+                bidirectional: true,
+                ..
+            } => (&config["layer"]["config"], &["units"]),
+            _ => (config, &["units"]),
+        };
+        for key in ["lora_rank", "quantization_config", "quantization_mode"] {
+            if !config[key].is_null() {
+                return Err(refuse(&format!("has weights in parts ({key})")));
+            }
+        }
+        let sizes = keys.iter().map(|&key| (key, config[key].clone())).collect();
         let name = name.to_owned();
-        self.layers.push(Layer { name, kind });
+        self.layers.push(Layer { name, kind, sizes });
         Ok(())
     }
 

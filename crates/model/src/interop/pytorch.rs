@@ -1,34 +1,53 @@
 //! PyTorch's `.pt`: a zip of a pickle, which names the tensors, and of their numbers.
 
-use std::path::Path;
+use std::sync::Arc;
 
-use pytorch_reader::{DType, PytorchReader};
-
-use super::InteropError;
-use super::guard::{Archive, MOST_DESCRIPTION, check_pickle, file_error};
-use super::tensors::{Kind, TheirTensor};
-use crate::weights::Weights;
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
+
+use super::InteropError;
+use super::guard::{Archive, MOST_DESCRIPTION, Place};
+use super::pickle::{self, Described};
+use super::tensors::{Kind, TheirTensor};
+use crate::weights::{Weights, shown};
 
 /// Where PyTorch's own files begin a tensor's numbers, so that they can be mapped.
 const ALIGNMENT: u16 = 64;
 
-/// The tensors of a file, whose bytes are the archive's.
-pub(super) fn read(path: &Path, bytes: Vec<u8>) -> Result<Vec<TheirTensor>, InteropError> {
+/// The tensors of a file.
+pub(super) fn read(bytes: Vec<u8>) -> Result<Vec<TheirTensor>, InteropError> {
     let mut archive = Archive::open(&bytes)?;
     let pickle = archive
         .names()
         .find(|name| is_pickle(name))
         .map(String::from);
     let pickle = pickle.expect("it was recognised by its pickle");
-    check_pickle(&archive.entry(&pickle, MOST_DESCRIPTION)?)?;
-    drop(archive);
-    drop(bytes);
-    let reader = PytorchReader::new(path);
-    let reader = reader.map_err(|error| file_error("the weights", error))?;
-    let mut tensors: Vec<TheirTensor> = reader.into_tensors().into_values().map(tensor).collect();
+    let root = pickle.strip_suffix("data.pkl").unwrap_or_default();
+    let order = format!("{root}byteorder");
+    if archive.names().any(|name| name == order) && archive.entry(&order, 16)? != b"little" {
+        return Err(InteropError::Refused(
+            "its numbers are not little endian, as Gatefold reads them".into(),
+        ));
+    }
+    let described = pickle::tensors(&archive.entry(&pickle, MOST_DESCRIPTION)?)?;
+    let places = described.iter().map(|tensor| {
+        let storage = format!("{root}data/{}", tensor.storage);
+        archive.place(&storage)
+    });
+    let places = places.collect::<Result<Vec<_>, _>>()?;
+    let bytes = Arc::new(bytes);
+    let mut tensors: Vec<TheirTensor> = described
+        .into_iter()
+        .zip(places)
+        .map(|(described, place)| tensor(described, place, bytes.clone()))
+        .collect();
     tensors.sort_by(|one, other| one.name.cmp(&other.name));
+    if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        return Err(InteropError::File(format!(
+            "the tensor {} is there twice",
+            shown(&pair[0].name)
+        )));
+    }
     Ok(tensors)
 }
 
@@ -37,20 +56,69 @@ pub(super) fn is_pickle(name: &str) -> bool {
     name == "data.pkl" || name.ends_with("/data.pkl")
 }
 
-fn tensor(theirs: pytorch_reader::Tensor) -> TheirTensor {
-    let kind = match theirs.dtype() {
-        DType::F64 => Kind::F64,
-        DType::F32 => Kind::F32,
-        DType::F16 => Kind::F16,
-        DType::BF16 => Kind::Bf16,
-        other => Kind::Other(format!("{other:?}").to_lowercase()),
+fn tensor(described: Described, place: Place, file: Arc<Vec<u8>>) -> TheirTensor {
+    let kind = match &described.kind[..] {
+        "Double" => Kind::F64,
+        "Float" => Kind::F32,
+        "Half" => Kind::F16,
+        "BFloat16" => Kind::Bf16,
+        other => Kind::Other(other.to_lowercase()),
     };
-    let (name, shape) = (theirs.name.clone(), theirs.shape().to_vec());
+    let (name, shape, size) = (described.name.clone(), described.shape.clone(), kind.size());
     TheirTensor::new(name, shape, kind, move || {
-        theirs
-            .read()
-            .map_err(|error| file_error("the weights", error))
+        let damaged = |what: &str| {
+            let name = shown(&described.name);
+            InteropError::File(format!("the tensor {name} can't be read: {what}"))
+        };
+        let storage = &file[place.bytes.clone()];
+        // Written without a checksum, it is 0.
+        if place.checksum != 0 && crc32fast::hash(storage) != place.checksum {
+            return Err(damaged("its checksum is wrong"));
+        }
+        gather(&described, storage, size).ok_or_else(|| damaged("it reaches beyond its storage"))
     })
+}
+
+/// A tensor's numbers, row-major, wherever they stand in their storage; none if they reach beyond it.
+fn gather(described: &Described, storage: &[u8], size: usize) -> Option<Vec<u8>> {
+    let Described {
+        shape,
+        strides,
+        offset,
+        ..
+    } = described;
+    if shape.len() != strides.len() {
+        return None;
+    }
+    if shape.contains(&0) {
+        return Some(Vec::new());
+    }
+    let farthest = shape
+        .iter()
+        .zip(strides)
+        .try_fold(*offset, |last, (&size, &stride)| {
+            last.checked_add(stride.checked_mul(size - 1)?)
+        });
+    if farthest?.checked_add(1)?.checked_mul(size)? > storage.len() {
+        return None;
+    }
+    let row_major: Vec<usize> = strides_of(shape).collect();
+    let count: usize = shape.iter().product();
+    if *strides == row_major || count == 1 {
+        return Some(storage[offset * size..][..count * size].to_vec());
+    }
+    let place = |index: usize| {
+        let along = row_major.iter().zip(shape).zip(strides);
+        let steps = along.map(|((&unit, &length), &stride)| index / unit % length * stride);
+        offset + steps.sum::<usize>()
+    };
+    let numbers = (0..count).flat_map(|index| &storage[place(index) * size..][..size]);
+    Some(numbers.copied().collect())
+}
+
+/// Numbers between neighbours along each axis of a row-major tensor.
+fn strides_of(shape: &[usize]) -> impl Iterator<Item = usize> {
+    (0..shape.len()).map(|axis| shape[axis + 1..].iter().product())
 }
 
 /// A state dict as `torch.save` writes it. The same weights make the same bytes.
@@ -66,7 +134,7 @@ pub(super) fn write(tensors: &Weights) -> Result<Vec<u8>, InteropError> {
         Ok(())
     };
     let mut write_all = || {
-        entry("data.pkl".into(), &pickle(tensors))?;
+        entry("data.pkl".into(), &to_pickle(tensors))?;
         entry("byteorder".into(), b"little")?;
         for (key, (_, _, bytes)) in tensors.iter().enumerate() {
             entry(format!("data/{key}"), bytes)?;
@@ -78,7 +146,7 @@ pub(super) fn write(tensors: &Weights) -> Result<Vec<u8>, InteropError> {
 }
 
 /// `OrderedDict` of `_rebuild_tensor_v2(storage, 0, shape, strides, False, OrderedDict())`, in protocol 2.
-fn pickle(tensors: &Weights) -> Vec<u8> {
+fn to_pickle(tensors: &Weights) -> Vec<u8> {
     let mut pickle = b"\x80\x02ccollections\nOrderedDict\n)R(".to_vec();
     for (key, (name, shape, bytes)) in tensors.iter().enumerate() {
         push_text(&mut pickle, name);
@@ -91,8 +159,7 @@ fn pickle(tensors: &Weights) -> Vec<u8> {
         pickle.extend(b"tQ");
         push_count(&mut pickle, 0);
         push_counts(&mut pickle, shape.iter().copied());
-        let strides = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product());
-        push_counts(&mut pickle, strides);
+        push_counts(&mut pickle, strides_of(shape));
         pickle.extend(b"\x89ccollections\nOrderedDict\n)RtR");
     }
     pickle.extend(b"u.");

@@ -19,7 +19,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Bytes a number; 1 of what is not read.
-    fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         match self {
             Self::F64 => 8,
             Self::F32 => 4,

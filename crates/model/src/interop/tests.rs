@@ -275,9 +275,7 @@ fn what_is_left_over_or_missing_is_named() {
         .config()
         .unwrap_err();
     assert!(
-        error
-            .to_string()
-            .contains("what to do with norm.weight is unknown"),
+        error.to_string().contains("no place for `norm.weight`"),
         "{error}"
     );
     let ignored = ImportOptions {

@@ -24,6 +24,11 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
         return Err(End::Misused(anyhow!(why)).into());
     }
     ensure_read_alike(&place.series, &bundle.config.dataset)?;
+    ensure!(
+        bundle.config.imported.is_none() || args.dataset.dataset.is_some(),
+        "the run {} is imported, and has no dataset of its own to test: name one with --dataset",
+        folder.path().display()
+    );
     // What a flag names in its place is the user's own choice.
     let mut of_run = bundle.config.dataset.clone();
     of_run.test_path = of_run.test_path.filter(|_| place.test_data.is_none());
@@ -194,10 +199,16 @@ impl TestedBefore {
     /// Looks at what is tested, and says what was trained on; none if the run kept nothing that tells it.
     fn of(run: &RunFolder, predictor: &Predictor, examples: &[Example]) -> Result<Option<Self>> {
         let Some(seen) = run.seen()? else {
+            let trainer = match &predictor.config().imported {
+                Some(_) => "another program",
+                None => "an earlier version",
+            };
             say!(
-                "warning: an earlier version trained the run{}",
+                "warning: {trainer} trained the run{}",
                 match predictor.config().dataset.name.as_deref() {
-                    Some("reviews") => ", on other built-in reviews than are tested here",
+                    Some("reviews") if predictor.config().imported.is_none() => {
+                        ", on other built-in reviews than are tested here"
+                    }
                     _ => " and kept nothing that tells whether it was trained on these",
                 }
             );
