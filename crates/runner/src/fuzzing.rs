@@ -9,6 +9,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use gatefold_data::{Encoder, Labels, Tokenizer, Vocabulary};
 use gatefold_lesson::explanation::{START, explain};
+use gatefold_model::interop::{Import, ImportOptions, InteropError};
 use gatefold_model::{Cell, NetworkConfig, Tokens};
 use gatefold_training::{Bundle, Checkpoint, Predictor, RunConfig};
 use safetensors::{Dtype, SafeTensors};
@@ -79,6 +80,37 @@ pub fn checkpoint(data: &[u8]) {
     let again = Checkpoint::from_bytes(&bytes).expect("it was written");
     // As bytes, because NaN is unlike itself.
     assert_eq!(again.to_bytes().expect("it was read"), bytes);
+}
+
+/// A file of PyTorch's or Keras's: what is taken from it are the weights of a network that can be, and a complaint is short.
+pub fn import(data: &[u8]) {
+    let options = ImportOptions {
+        cell: (data.len() % 2 == 0).then_some(Cell::Rnn),
+        ..Default::default()
+    };
+    let read = || {
+        let import = Import::from_bytes(data.to_vec(), &options)?;
+        let config = import.config()?;
+        Ok((config, import.weights()?))
+    };
+    match read() {
+        Ok((config, weights)) => {
+            let blank = config.blank(&Device::flex()).expect("it was found valid");
+            blank.with_weights(&weights).expect("they are its");
+            let bytes: usize = weights.iter().map(|(_, _, bytes)| bytes.len()).sum();
+            assert!(
+                bytes <= 16 * data.len() + 4096,
+                "{bytes} bytes of {}",
+                data.len()
+            );
+        }
+        Err::<_, InteropError>(error) => {
+            let message = error.to_string();
+            assert!(message.len() < LONGEST_MESSAGE, "{} bytes", message.len());
+            assert_printable(&terminal::message(&message));
+            assert!(message != "the file is damaged", "a library panicked");
+        }
+    }
 }
 
 /// The weights of a network: those that are accepted are finite floats, and give one answer.
@@ -172,11 +204,14 @@ mod tests {
     #[allow(clippy::print_stdout)] // A test's output is held back.
     #[test]
     fn the_corpus_of_every_target_is_kept_to() {
-        let targets: [(&str, Target); 5] = [
+        let targets: [(&str, Target); 8] = [
             ("checkpoint", checkpoint),
             ("config", config),
             ("content_range", content_range),
             ("explanation", explanation),
+            ("import_keras", import),
+            ("import_pytorch", import),
+            ("import_safetensors", import),
             ("weights", weights),
         ];
         for (target, run) in targets {

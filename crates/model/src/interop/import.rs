@@ -79,14 +79,23 @@ impl Import {
     /// If it can't be read, is of a format that is not read, holds what is refused, or describes a network that Gatefold
     /// has not. What is left over or missing is told by [`check`](Self::check).
     pub fn open(path: &Path, options: &ImportOptions) -> Result<Self, InteropError> {
+        Self::from_bytes(recognised::read(path)?, options)
+    }
+
+    /// The same of a file's bytes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_bytes(bytes: Vec<u8>, options: &ImportOptions) -> Result<Self, InteropError> {
         // A library that panics over a file has told that it can't read it.
-        let opened = std::panic::catch_unwind(|| Self::opened(path, options));
+        let opened = std::panic::catch_unwind(|| Self::of(bytes, options));
         opened.unwrap_or_else(|_| Err(InteropError::File("the file is damaged".into())))
     }
 
-    fn opened(path: &Path, options: &ImportOptions) -> Result<Self, InteropError> {
-        let recognised = recognised::read(path)?;
-        let of_pytorch = |tensors: Vec<TheirTensor>, bytes| {
+    fn of(bytes: Vec<u8>, options: &ImportOptions) -> Result<Self, InteropError> {
+        let size = bytes.len() as u64;
+        let recognised = recognised::format(bytes)?;
+        let of_pytorch = |tensors: Vec<TheirTensor>| {
             let tensors = modules::under_key(tensors, options.key.as_deref())?;
             let modules::Assigned { places, cell } = modules::assign(&tensors, options)?;
             Ok(Self {
@@ -96,10 +105,10 @@ impl Import {
                 cell,
                 described: None,
                 ignored: options.ignored.clone(),
-                bytes,
+                bytes: size,
             })
         };
-        let of_keras = |found: keras::Found, bytes| {
+        let of_keras = |found: keras::Found| {
             for (given, flag) in [
                 (options.key.is_some(), "key"),
                 (!options.maps.is_empty(), "map"),
@@ -117,26 +126,14 @@ impl Import {
                 cell: found.cell,
                 described: found.described,
                 ignored: options.ignored.clone(),
-                bytes,
+                bytes: size,
             })
         };
         let import = match recognised {
-            Recognised::PyTorch(bytes) => {
-                let size = bytes.len() as u64;
-                of_pytorch(pytorch::read(bytes)?, size)
-            }
-            Recognised::SafeTensors(bytes) => {
-                let size = bytes.len() as u64;
-                of_pytorch(safetensors::read(bytes)?, size)
-            }
-            Recognised::Keras(bytes) => {
-                let size = bytes.len() as u64;
-                of_keras(keras::read_archive(bytes)?, size)
-            }
-            Recognised::Hdf5(bytes) => {
-                let size = bytes.len() as u64;
-                of_keras(keras::read_hdf5(bytes)?, size)
-            }
+            Recognised::PyTorch(bytes) => of_pytorch(pytorch::read(bytes)?),
+            Recognised::SafeTensors(bytes) => of_pytorch(safetensors::read(bytes)?),
+            Recognised::Keras(bytes) => of_keras(keras::read_archive(bytes)?),
+            Recognised::Hdf5(bytes) => of_keras(keras::read_hdf5(bytes)?),
         }?;
         import.ensure_cell(options.cell)?;
         Ok(import)

@@ -23,12 +23,11 @@ pub(super) enum Recognised {
     Hdf5(Vec<u8>),
 }
 
-/// Reads a file.
+/// What a file's bytes are.
 ///
 /// # Errors
-/// If it can't be read, or is of a format that is not read: which, and what to do.
-pub(super) fn read(path: &Path) -> Result<Recognised, InteropError> {
-    let bytes = bytes(path)?;
+/// If they are of a format that is not read: which, and what to do.
+pub(super) fn format(bytes: Vec<u8>) -> Result<Recognised, InteropError> {
     if bytes.starts_with(hdf5::MAGIC) {
         return Ok(Recognised::Hdf5(bytes));
     }
@@ -41,7 +40,11 @@ pub(super) fn read(path: &Path) -> Result<Recognised, InteropError> {
     Err(InteropError::Format(other(&bytes)))
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, InteropError> {
+/// Reads a file.
+///
+/// # Errors
+/// If it can't be read, is no regular file, or larger than any network.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, InteropError> {
     let failed = |error| file_error("the file", error);
     let about = std::fs::metadata(path).map_err(failed)?;
     if about.is_dir() {

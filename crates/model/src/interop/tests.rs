@@ -1,7 +1,5 @@
 //! What is written is read again as it was, and is the same bytes every time.
 
-use std::io::Write;
-
 use burn::tensor::Device;
 use gatefold_kernels::Cell;
 
@@ -54,9 +52,7 @@ fn export<'a>(config: &'a NetworkConfig, weights: &'a Weights) -> Export<'a> {
 }
 
 fn import(bytes: &[u8], options: &ImportOptions) -> Result<Import, InteropError> {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(bytes).unwrap();
-    Import::open(file.path(), options)
+    Import::from_bytes(bytes.to_vec(), options)
 }
 
 fn networks() -> impl Iterator<Item = NetworkConfig> {
