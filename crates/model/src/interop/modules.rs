@@ -133,8 +133,11 @@ struct Choice {
 }
 
 impl Choice {
-    fn used(&self) -> usize {
-        self.recurrent.len() + self.head.len() + usize::from(self.embedding.is_some())
+    /// A whole network before a part of one, then one that leaves less over.
+    fn rank(&self) -> (bool, usize) {
+        let is_whole = self.embedding.is_some() && !self.head.is_empty();
+        let used = self.recurrent.len() + self.head.len() + usize::from(self.embedding.is_some());
+        (is_whole, used)
     }
 }
 
@@ -329,7 +332,7 @@ fn mapped(
     Ok(maps)
 }
 
-/// The choice that uses most modules, of those in which each reads what the one before it gives.
+/// The choice that is most of a network, of those in which each reads what the one before it gives.
 fn choose(
     recurrent: &[Recurrent],
     matrices: &[Matrix],
@@ -337,11 +340,11 @@ fn choose(
 ) -> Result<Choice, InteropError> {
     let mut best: Vec<Choice> = Vec::new();
     let mut consider = |choice: Choice| {
-        let used = best.first().map_or(0, Choice::used);
-        if choice.used() > used {
+        let rank = best.first().map(Choice::rank);
+        if Some(choice.rank()) > rank {
             best.clear();
         }
-        if choice.used() >= used {
+        if Some(choice.rank()) >= rank {
             best.push(choice);
         }
     };
