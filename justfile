@@ -54,6 +54,11 @@ web-serve port="8000": web
 test-web *args:
     @sh crates/web/tests/run.sh "$@"
 
+# Take networks through PyTorch, Keras and ONNX Runtime and back, and give imports what they must refuse (needs Python)
+test-interop:
+    cargo build --release --package gatefold
+    sh tests/interop/run.sh "${CARGO_TARGET_DIR:-target}/release/gatefold"
+
 # Measure it beside TensorFlow.js (needs Node.js and Chromium)
 bench-web:
     @sh crates/web/benches/run.sh

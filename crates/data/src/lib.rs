@@ -90,7 +90,9 @@ pub use scaler::Scaler;
 pub use sequence::Sequence;
 pub use series::{Missing, RecognisedSeries, SeriesTask};
 #[cfg(feature = "files")]
-pub use sources::{FolderOptions, NumberArray, NumberArrays, SeriesHint, SeriesItem, SeriesOptions, Source};
+pub use sources::{
+    FolderOptions, NumberArray, NumberArrays, SeriesHint, SeriesItem, SeriesOptions, Source,
+};
 pub use sources::{
     LoadProgress, RowCell, RowLabel, TableOptions, TextColumns, TextRow, TextRows, Unit,
     encoding_name,

@@ -47,7 +47,7 @@
 //! | [`gates`] | how far the gates of the last recurrent layer stand open at every timestep |
 //! | [`initializers`] | first weights as Keras or PyTorch draw them |
 //! | [`weights`] | weights to and from SafeTensors |
-//! | `interop` | weights to and from PyTorch, Keras and ONNX |
+//! | `interop` (with the feature `interop`) | weights to and from PyTorch's and Keras's files, and ONNX |
 //! | [`summary`] | a network's layers, output shapes and parameter counts |
 //! | [`error`](mod@error) | what can be wrong with a configuration or an input |
 //!

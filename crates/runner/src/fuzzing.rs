@@ -85,7 +85,7 @@ pub fn checkpoint(data: &[u8]) {
 /// A file of PyTorch's or Keras's: what is taken from it are the weights of a network that can be, and a complaint is short.
 pub fn import(data: &[u8]) {
     let options = ImportOptions {
-        cell: (data.len() % 2 == 0).then_some(Cell::Rnn),
+        cell: data.len().is_multiple_of(2).then_some(Cell::Rnn),
         ..Default::default()
     };
     let read = || {

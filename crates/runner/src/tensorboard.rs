@@ -63,9 +63,7 @@ impl EventWriter {
         let summary = values
             .iter()
             .fold(Message::default(), |summary, &(tag, value)| {
-                let value = Message::default()
-                    .bytes(1, tag)
-                    .float(2, value as f32);
+                let value = Message::default().bytes(1, tag).float(2, value as f32);
                 summary.bytes(1, &value)
             });
         self.write(step, Message::default().bytes(5, &summary))

@@ -22,9 +22,9 @@ pub(crate) mod texts;
 
 #[cfg(feature = "files")]
 pub use folder::FolderOptions;
-pub use progress::{LoadProgress, Unit};
 #[cfg(feature = "files")]
 pub use number_arrays::{NumberArray, NumberArrays};
+pub use progress::{LoadProgress, Unit};
 #[cfg(feature = "files")]
 pub use series::{SeriesHint, SeriesItem, SeriesOptions};
 #[cfg(feature = "files")]

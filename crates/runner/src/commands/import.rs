@@ -8,7 +8,7 @@ use gatefold::imported::{Probe, write_run};
 use gatefold::run_folder::RunFolder;
 use gatefold::say;
 use gatefold::terminal::{program, word};
-use gatefold_data::{Encoder, ForeignVocabulary, Labels, Tokenizer};
+use gatefold_data::{Encoder, ForeignVocabulary, Labels};
 use gatefold_model::Cell;
 use gatefold_model::interop::{Activation, Fate, Import, ImportOptions, TableRow};
 use gatefold_training::bundle::Bundle;
@@ -218,7 +218,7 @@ fn input(args: &ImportArgs, import: &Import) -> Result<InputConfig> {
         );
     };
     Ok(InputConfig {
-        tokenizer: args.tokenizer.unwrap_or(Tokenizer::default()),
+        tokenizer: args.tokenizer.unwrap_or_default(),
         max_length,
         mask,
         padding,

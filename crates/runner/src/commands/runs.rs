@@ -132,7 +132,10 @@ fn line(run: &RunFolder) -> Line {
         State::Damaged
     } else if summary.is_some() {
         State::Done
-    } else if config.as_ref().is_some_and(|config| config.imported.is_some()) {
+    } else if config
+        .as_ref()
+        .is_some_and(|config| config.imported.is_some())
+    {
         State::Imported
     } else if run.has_checkpoint() {
         State::Resumable

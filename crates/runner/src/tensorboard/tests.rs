@@ -158,8 +158,8 @@ fn records_are_those_that_tensorboard_writes() {
             .0
     };
     let summary = Message::default()
-        .bytes(1, &value("loss", 0.25))
-        .bytes(1, &value("accuracy", -1.0));
+        .bytes(1, value("loss", 0.25))
+        .bytes(1, value("accuracy", -1.0));
     assert_eq!(
         hex(&event(1.5, 300, Message::default().bytes(5, &summary.0))),
         "2c00000000000000f4aecc4509000000000000f83f10ac022a1e0a0b0a046c6f7373150000803e0a0f0a0861636375\
