@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::slots::{Linear, Slot, walks};
+use super::error::InteropError;
+use super::slots::{Linear, Slot};
 use super::table::{Framework, Matrix, Part, rows};
-use super::{InteropError, keras, onnx, pytorch, safetensors};
 use crate::config::NetworkConfig;
 use crate::weights::{Weights, WeightsError};
 
@@ -91,59 +91,6 @@ pub struct Export<'a> {
 }
 
 impl Export<'_> {
-    /// The bytes of a file: the same ones every time.
-    ///
-    /// # Errors
-    /// [`InteropError::Export`] if the format can't hold the network: what of it; [`InteropError::Weights`] if the weights
-    /// are not the network's.
-    pub fn write(&self, format: ExportFormat) -> Result<Vec<u8>, InteropError> {
-        let cell = self.config.cell;
-        if rows(Framework::PyTorch, cell).next().is_none() {
-            return Err(InteropError::Export(format!(
-                "{format} has no {} layer: its networks stay Gatefold's",
-                cell.title()
-            )));
-        }
-        match format {
-            ExportFormat::PyTorch => pytorch::write(&self.named_as_torch()?),
-            ExportFormat::SafeTensors => safetensors::write(&self.named_as_torch()?),
-            ExportFormat::Keras => keras::write(self),
-            ExportFormat::Onnx => onnx::write(self),
-        }
-    }
-
-    /// The weights as a state dict has them.
-    fn named_as_torch(&self) -> Result<Weights, InteropError> {
-        let mut theirs = Weights::default();
-        let mut insert = |name: String, (shape, matrix): (Vec<usize>, Matrix)| {
-            theirs.insert(name, shape, matrix.to_bytes());
-        };
-        if self.config.input_size.is_none() {
-            let embedding = self.matrix(Slot::Embedding)?;
-            insert(
-                "embedding.weight".into(),
-                (vec![embedding.rows, embedding.columns], embedding),
-            );
-        }
-        for (layer, reverse) in walks(self.config) {
-            let suffix = if reverse { "_reverse" } else { "" };
-            for part in self.recurrent(Framework::PyTorch, layer, reverse)? {
-                let name = format!("recurrent.{}_l{layer}{suffix}", part.name);
-                insert(name, (part.shape, part.matrix));
-            }
-        }
-        for (name, slot) in self.linear() {
-            let weight = self.matrix(slot(Linear::Weight))?.transposed();
-            insert(
-                format!("{name}.weight"),
-                (vec![weight.rows, weight.columns], weight),
-            );
-            let bias = self.matrix(slot(Linear::Bias))?;
-            insert(format!("{name}.bias"), (vec![bias.columns], bias));
-        }
-        Ok(theirs)
-    }
-
     /// The linear layers, from the states to the answers.
     pub(super) fn linear(&self) -> Vec<(&'static str, LinearSlot)> {
         let output = ("output", Slot::Output as LinearSlot);

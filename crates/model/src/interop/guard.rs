@@ -10,7 +10,7 @@ use std::ops::Range;
 use zip::read::{ArchiveOffset, Config};
 use zip::{CompressionMethod, ZipArchive};
 
-use super::InteropError;
+use super::error::InteropError;
 use crate::weights::shown;
 
 /// Entries of an archive.

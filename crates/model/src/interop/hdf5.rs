@@ -9,7 +9,7 @@ use hdf5_reader::symbol_table::SymbolTableNode;
 use hdf5_reader::{Attribute, Dataset, Datatype, Hdf5File, OpenOptions, StringSize};
 use hdf5_writer::{DatasetBuilder, Hdf5Builder, WriteOptions};
 
-use super::InteropError;
+use super::error::InteropError;
 use super::guard::{MOST_DESCRIPTION, file_error};
 use super::tensors::{Kind, TheirTensor};
 use crate::weights::shown;

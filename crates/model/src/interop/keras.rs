@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-use super::InteropError;
+use super::error::InteropError;
 use super::export::{Activation, Export};
 use super::guard::{Archive, MOST_DESCRIPTION};
 use super::hdf5::{self, Hdf5};

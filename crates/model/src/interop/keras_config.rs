@@ -4,7 +4,7 @@ use gatefold_kernels::Cell;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::InteropError;
+use super::error::InteropError;
 use super::export::Activation;
 use crate::config::NetworkConfig;
 use crate::weights::shown;

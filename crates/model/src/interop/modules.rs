@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gatefold_kernels::Cell;
 
-use super::InteropError;
-use super::import::ImportOptions;
+use super::error::InteropError;
+use super::options::ImportOptions;
 use super::slots::{Linear, Slot};
 use super::table::{Framework, rows};
 use super::tensors::TheirTensor;

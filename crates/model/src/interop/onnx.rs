@@ -2,11 +2,11 @@
 //!
 //! The numbers of the fields are those of `onnx.proto`, the operators those of ONNX's `Operators.md`.
 
+use super::error::InteropError;
 use super::export::{Activation, Export, Named};
 use super::protobuf::Message;
 use super::slots::{Linear, Slot};
 use super::table::{Framework, Matrix};
-use super::{InteropError, table};
 use crate::reading::Reading;
 use gatefold_kernels::Cell;
 
@@ -230,7 +230,7 @@ fn stack(
                 "B" => vec![walks.len(), 2 * shape[1]],
                 _ => vec![walks.len(), shape[0], shape[1]],
             };
-            let matrix = table::Matrix {
+            let matrix = Matrix {
                 rows: 1,
                 columns: 0,
                 values: values.collect(),

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::InteropError;
+use super::error::InteropError;
 use crate::weights::shown;
 
 /// Operations; a checkpoint of ours, with an optimizer's state, has a few thousand.

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-use super::InteropError;
+use super::error::InteropError;
+use super::export::Export;
 use super::guard::{Archive, MOST_DESCRIPTION, Place};
 use super::pickle::{self, Described};
+use super::slots::{Linear, Slot, walks};
+use super::table::{Framework, Matrix};
 use super::tensors::{Kind, TheirTensor};
 use crate::weights::{Weights, shown};
 
@@ -119,6 +122,38 @@ fn gather(described: &Described, storage: &[u8], size: usize) -> Option<Vec<u8>>
 /// Numbers between neighbours along each axis of a row-major tensor.
 fn strides_of(shape: &[usize]) -> impl Iterator<Item = usize> {
     (0..shape.len()).map(|axis| shape[axis + 1..].iter().product())
+}
+
+/// The weights as a state dict has them.
+pub(super) fn named(export: &Export) -> Result<Weights, InteropError> {
+    let mut theirs = Weights::default();
+    let mut insert = |name: String, (shape, matrix): (Vec<usize>, Matrix)| {
+        theirs.insert(name, shape, matrix.to_bytes());
+    };
+    if export.config.input_size.is_none() {
+        let embedding = export.matrix(Slot::Embedding)?;
+        insert(
+            "embedding.weight".into(),
+            (vec![embedding.rows, embedding.columns], embedding),
+        );
+    }
+    for (layer, reverse) in walks(export.config) {
+        let suffix = if reverse { "_reverse" } else { "" };
+        for part in export.recurrent(Framework::PyTorch, layer, reverse)? {
+            let name = format!("recurrent.{}_l{layer}{suffix}", part.name);
+            insert(name, (part.shape, part.matrix));
+        }
+    }
+    for (name, slot) in export.linear() {
+        let weight = export.matrix(slot(Linear::Weight))?.transposed();
+        insert(
+            format!("{name}.weight"),
+            (vec![weight.rows, weight.columns], weight),
+        );
+        let bias = export.matrix(slot(Linear::Bias))?;
+        insert(format!("{name}.bias"), (vec![bias.columns], bias));
+    }
+    Ok(theirs)
 }
 
 /// A state dict as `torch.save` writes it. The same weights make the same bytes.

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::error::InteropError;
 use super::guard::{Archive, file_error};
-use super::{InteropError, hdf5, pytorch, safetensors};
+use super::{hdf5, pytorch, safetensors};
 use crate::weights::shown;
 
 /// Bytes of a file: the largest network in 64-bit floats, and what is said about it.

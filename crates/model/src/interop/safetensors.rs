@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, SafeTensors};
 
-use super::InteropError;
+use super::error::InteropError;
 use super::guard::{MOST_DESCRIPTION, file_error};
 use super::tensors::{Kind, TheirTensor};
 use crate::weights::Weights;

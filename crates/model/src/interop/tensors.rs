@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use super::InteropError;
+use super::error::InteropError;
 use super::table::Matrix;
 use crate::weights::shown;
 
