@@ -330,16 +330,8 @@ impl File<'_> {
             .iter()
             .try_for_each(|(word, id)| self.check(word, *id))?;
         let mut entries = self.by_id(entries.into_iter())?;
-        if let Some((&last, entry)) = entries.last_key_value()
-            && (last as usize) + 1 < self.size
-        {
-            return Err(format!(
-                "the network has {} ids, and the last one of the file is {last}, {}: {ANOTHERS}; or, if the network has rows \
-                 that it never used, give them entries of their own, such as `<unused 1>`",
-                self.size,
-                name(entry)
-            ));
-        }
+        let last = entries.last_key_value();
+        let last = last.map(|(&id, entry)| (id, name(entry)));
         let mut padding = entries
             .iter()
             .filter(|(_, word)| Role::of(word) == Some(Role::Padding));
@@ -383,6 +375,16 @@ impl File<'_> {
             unknown,
         };
         let made = self.made(ids, words, self.tokenizer, format, &special)?;
+        match last {
+            Some((id, entry)) if (id as usize) + 1 < self.size => {
+                return Err(format!(
+                    "the network has {} ids, and the last one of the file is {id}, {entry}: {ANOTHERS}; or, if the network has \
+                     rows that it never used, give them entries of their own, such as `<unused 1>`",
+                    self.size
+                ));
+            }
+            _ => {}
+        }
         Ok(ForeignVocabulary { swapped, ..made })
     }
 
@@ -630,7 +632,7 @@ mod tests {
         assert!(index(6).is_imdb());
         // Under another name it is any object of words and ids.
         assert_eq!(
-            read(6, r#"{"film": 2, "the": 1}"#).vocabulary.ids().first,
+            read(3, r#"{"film": 2, "the": 1}"#).vocabulary.ids().first,
             1
         );
     }
@@ -747,14 +749,14 @@ mod tests {
             r#" {"film": 3, "the": 2, "_UNK_": 1, "_PAD_": 0}"#,
             r#"{"film": 3, "the": 2, "<oov>": 1}"#,
         ] {
-            let found = read(5, text);
+            let found = read(4, text);
             assert_eq!(
                 found.vocabulary.encode("the dull film", 9),
                 [2, 1, 3],
                 "{text}"
             );
             assert_eq!(found.swapped, None);
-            assert!(found.vocabulary.has_padding() && found.vocabulary.size() == 5);
+            assert!(found.vocabulary.has_padding() && found.vocabulary.size() == 4);
         }
         let found = read(6, "[PAD]\n[CLS]\n[SEP]\n[UNK]\nthe\nfilm\n");
         assert_eq!(found.vocabulary.encode("the dull film", 9), [1, 4, 3, 5]);
@@ -838,6 +840,11 @@ mod tests {
                 9,
                 "<s>\n<BOS>\na",
                 "`<s>` and `<BOS>` are both the start of texts",
+            ),
+            (
+                9,
+                "<pad>\nthe\nfilm",
+                "the network has 9 ids, and the last one of the file is 2, `film`: it is another network's",
             ),
             (9, "<pad>", "it has no word with an id below 9"),
             (9, "", "it has no word with an id below 9"),
