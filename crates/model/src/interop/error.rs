@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::weights::WeightsError;
+use crate::weights::{WeightsError, shown};
 
 /// Why weights can't be read or written. What comes from files is cut, and what could steer a terminal is
 /// escaped.
@@ -58,4 +58,16 @@ pub enum InteropError {
     /// Weights that are not the network's.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+}
+
+/// The first of many names, safe to print.
+pub(super) fn few<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const FEW: usize = 5;
+    let mut names = names.into_iter();
+    let first: Vec<String> = names.by_ref().take(FEW).map(shown).collect();
+    match (first.is_empty(), names.count()) {
+        (true, _) => "none".into(),
+        (_, 0) => first.join(", "),
+        (_, more) => format!("{} and {more} more", first.join(", ")),
+    }
 }

@@ -15,8 +15,8 @@ use crate::weights::shown;
 
 /// Entries of an archive.
 const MOST_ENTRIES: usize = 10_000;
-/// Bytes of what describes the weights in an archive: a pickle, or JSON.
-pub(super) const MOST_DESCRIPTION: u64 = 4 << 20;
+/// Bytes of what describes weights: a pickle, or JSON. In memory it takes many times that.
+pub(super) const MOST_DESCRIPTION: u64 = 1 << 20;
 
 /// What begins an entry of an archive's directory.
 const DIRECTORY_ENTRY: &[u8] = b"PK\x01\x02";

@@ -1,12 +1,20 @@
 //! HDF5 as Keras writes it: contiguous tensors in groups. Nothing that a file links to is followed.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use hdf5_reader::btree_v1::collect_btree_v1_leaves_storage;
+use hdf5_reader::error::Error;
 use hdf5_reader::group::Group;
 use hdf5_reader::io::Cursor;
 use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::messages::link::LinkTarget;
 use hdf5_reader::symbol_table::SymbolTableNode;
-use hdf5_reader::{Attribute, Dataset, Datatype, Hdf5File, OpenOptions, StringSize};
+use hdf5_reader::{
+    Attribute, BytesStorage, Dataset, Datatype, Hdf5File, OpenOptions, Storage, StorageBuffer,
+    StringSize,
+};
 use hdf5_writer::{DatasetBuilder, Hdf5Builder, WriteOptions};
 
 use super::error::InteropError;
@@ -26,6 +34,37 @@ const MOST_HEADER: usize = 1 << 20;
 /// In a symbol table, what is no object but the path of one.
 const SOFT_LINK: u32 = 2;
 
+/// Bytes that may be read of a file beside three times its own.
+const BESIDE: u64 = 1 << 20;
+
+/// A file's bytes, of which no more are given than a file needs whose parts are each there for themselves. Parts that many
+/// others name are read, and kept, once for each of them.
+struct Metered {
+    bytes: BytesStorage,
+    left: AtomicU64,
+}
+
+impl Storage for Metered {
+    fn len(&self) -> u64 {
+        self.bytes.len()
+    }
+
+    fn read_range(&self, offset: u64, length: usize) -> Result<StorageBuffer, Error> {
+        // What is looked up and found again costs something too.
+        let cost = length as u64 + 16;
+        let take = |left: u64| left.checked_sub(cost);
+        match self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+        {
+            Ok(_) => self.bytes.read_range(offset, length),
+            Err(_) => Err(Error::InvalidData(
+                "its parts name each other again and again".into(),
+            )),
+        }
+    }
+}
+
 /// A file in memory.
 pub(super) struct Hdf5 {
     file: Hdf5File,
@@ -40,7 +79,11 @@ impl Hdf5 {
             .with_chunk_cache_bytes(0)
             .with_max_object_header_bytes(MOST_HEADER);
         let length = bytes.len() as u64;
-        let file = Hdf5File::from_vec_with_options(bytes, options).map_err(damaged)?;
+        let storage = Arc::new(Metered {
+            left: AtomicU64::new(3 * length + BESIDE),
+            bytes: BytesStorage::new(bytes),
+        });
+        let file = Hdf5File::from_storage_with_options(storage, options).map_err(damaged)?;
         let about = file.superblock();
         match about.base_address.checked_add(about.eof_address) {
             Some(end) if end <= length => Ok(Self { file }),
@@ -82,53 +125,62 @@ impl Hdf5 {
 
     /// A text that is said about a group.
     pub fn text(&self, path: &str, name: &str) -> Result<Option<String>, InteropError> {
-        let attribute = self.attribute(path, name)?;
-        attribute
+        let attributes = self.attributes(path)?;
+        let found = attributes.iter().find(|attribute| attribute.name == name);
+        found
             .map(|found| found.read_string().map_err(damaged))
             .transpose()
     }
 
     /// A list of texts that is said about a group. One that is long stands in parts: `name0`, `name1`, …
     pub fn texts(&self, path: &str, name: &str) -> Result<Vec<String>, InteropError> {
-        let read = |attribute: Attribute| match attribute.num_elements() {
-            Ok(0) => Ok(Vec::new()),
-            _ => attribute.read_strings().map_err(damaged),
-        };
-        if let Some(whole) = self.attribute(path, name)? {
-            return read(whole);
-        }
+        let attributes: HashMap<String, Attribute> = self
+            .attributes(path)?
+            .into_iter()
+            .map(|attribute| (attribute.name.clone(), attribute))
+            .collect();
+        let whole = attributes.get(name).into_iter();
+        let parts = (0..).map_while(|part| attributes.get(&format!("{name}{part}")));
         let mut texts = Vec::new();
-        for part in 0..MOST_NODES {
-            match self.attribute(path, &format!("{name}{part}"))? {
-                Some(part) => texts.extend(read(part)?),
-                None => break,
+        for part in whole.chain(parts) {
+            // An empty list is one of numbers.
+            if part.num_elements().map_err(damaged)? > 0 {
+                texts.extend(part.read_strings().map_err(damaged)?);
             }
         }
         Ok(texts)
     }
 
-    fn attribute(&self, path: &str, name: &str) -> Result<Option<Attribute>, InteropError> {
+    fn attributes(&self, path: &str) -> Result<Vec<Attribute>, InteropError> {
         let group = self.file.group(path).map_err(damaged)?;
         // Before texts are copied: all of a group's are read at once.
+        let mut bytes = 0;
         for raw in group.raw_attributes().map_err(damaged)? {
             let message = raw.message();
-            if let Datatype::VarLen { .. }
-            | Datatype::String {
-                size: StringSize::Variable,
-                ..
-            } = message.datatype
-                && text_bytes(&message.raw_data) > MOST_DESCRIPTION
-            {
+            let is_text = matches!(
+                message.datatype,
+                Datatype::VarLen { .. }
+                    | Datatype::String {
+                        size: StringSize::Variable,
+                        ..
+                    }
+            );
+            let own = message.raw_data.len() as u64;
+            let texts = if is_text {
+                text_bytes(&message.raw_data)
+            } else {
+                0
+            };
+            bytes += own + texts;
+            if bytes > MOST_DESCRIPTION {
                 return Err(InteropError::Refused(format!(
-                    "its {} has more than the {MOST_DESCRIPTION} bytes that are read",
+                    "what is said of the group {}, such as {}, has more than the {MOST_DESCRIPTION} bytes that are read",
+                    shown(path),
                     shown(raw.name())
                 )));
             }
         }
-        let attributes = group.attributes().map_err(damaged)?;
-        Ok(attributes
-            .into_iter()
-            .find(|attribute| attribute.name == name))
+        group.attributes().map_err(damaged)
     }
 
     fn refuse_links(&self, group: &Group) -> Result<(), InteropError> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gatefold_kernels::Cell;
 
-use super::error::InteropError;
+use super::error::{InteropError, few};
 use super::export::Activation;
 use super::options::ImportOptions;
 use super::recognised::{self, Recognised};
@@ -130,18 +130,9 @@ impl Import {
     /// Whether the cell is settled, and the one that was asked for.
     fn ensure_cell(&self, wanted: Option<Cell>) -> Result<(), InteropError> {
         let Some(cell) = self.cell else {
-            let names = self
-                .tensors
-                .iter()
-                .take(5)
-                .map(|tensor| shown(&tensor.name));
-            let names: Vec<String> = names.collect();
             return Err(InteropError::Network(format!(
-                "no recurrent layer (RNN, LSTM or GRU) is in it; it holds {}",
-                match &names[..] {
-                    [] => "no tensors".into(),
-                    names => format!("{}, …", names.join(", ")),
-                }
+                "no recurrent layer (RNN, LSTM or GRU) is in it; its tensors: {}",
+                few(self.tensors.iter().map(|tensor| &tensor.name[..]))
             )));
         };
         match wanted {
@@ -257,23 +248,15 @@ impl Import {
     /// [`InteropError::Tensors`] names those that are left over and those that are missing.
     pub fn check(&self) -> Result<(), InteropError> {
         let table = self.table();
-        let names = |fate, name: fn(&TableRow) -> Option<String>| {
-            let names = table.iter().filter(|row| row.fate == fate).filter_map(name);
-            let mut names: Vec<String> = names.collect();
-            let more = names.len().saturating_sub(5);
-            names.truncate(5);
-            let list = names.join(", ");
-            match (names.is_empty(), more) {
-                (true, _) => None,
-                (_, 0) => Some(list),
-                _ => Some(format!("{list} and {more} more")),
-            }
+        let names = |fate, name: fn(&TableRow) -> Option<&str>| {
+            let names = table.iter().filter(|row| row.fate == fate);
+            let mut names = names.filter_map(name).peekable();
+            names.peek().is_some().then(|| few(names))
         };
-        let theirs = |row: &TableRow| Some(format!("`{}`", shown(&row.theirs.as_ref()?.0)));
-        let left_over = names(Fate::LeftOver, theirs).map(|names| {
-            format!("the network has no place for {names}, which may be ignored by name")
+        let left_over = names(Fate::LeftOver, |row| Some(&row.theirs.as_ref()?.0)).map(|names| {
+            format!("the network has no place for `{names}`, which may be ignored by name")
         });
-        let missing = names(Fate::Missing, |row| row.ours.clone())
+        let missing = names(Fate::Missing, |row| row.ours.as_deref())
             .map(|names| format!("{names} of the network is missing"));
         let errors: Vec<String> = [missing, left_over].into_iter().flatten().collect();
         match errors.is_empty() {
@@ -319,6 +302,9 @@ impl Import {
                 config.layers = config.layers.max(layer + 1);
                 config.bidirectional |= reverse;
             }
+        }
+        if config.dense_size == 0 && self.tensor(Slot::Dense(Linear::Weight)).is_some() {
+            return Err(InteropError::Network("its dense layer has no units".into()));
         }
         for (slot, &tensor) in &self.places {
             let (tensor, expected) = (&self.tensors[tensor], shape(*slot, &config, self.framework));

@@ -7,7 +7,11 @@ use serde_json::Value;
 use super::error::InteropError;
 use super::export::Activation;
 use crate::config::NetworkConfig;
+use crate::error::MOST_LAYERS;
 use crate::weights::shown;
+
+/// Layers that are looked at: recurrent ones with a dropout above each, and what stands around them.
+const MOST_LISTED: usize = 2 * MOST_LAYERS + 16;
 
 /// A network that could be one of ours.
 #[derive(Debug, PartialEq)]
@@ -121,34 +125,40 @@ struct Object {
 /// If it is no such JSON, or describes a network that Gatefold has not: which layer, and what of it.
 pub(super) fn describe(json: &str) -> Result<Described, InteropError> {
     let network: Object = object(serde_json::from_str(json).map_err(not_json)?)?;
-    if !matches!(
-        &network.class_name[..],
-        "Sequential" | "Functional" | "Model"
-    ) {
+    let Object {
+        class_name,
+        mut config,
+        ..
+    } = network;
+    if !matches!(&class_name[..], "Sequential" | "Functional" | "Model") {
         return Err(InteropError::Network(format!(
             "its network is of the class {}: only Sequential and Functional ones say what they compute",
-            shown(&network.class_name)
+            shown(&class_name)
         )));
     }
     // Before Keras 2.2.3 a Sequential was its layers.
-    let layers = match &network.config {
-        Value::Array(layers) => layers,
-        config => config["layers"]
-            .as_array()
-            .ok_or_else(|| not_json("it has no layers"))?,
+    let layers = match &mut config {
+        Value::Array(layers) => std::mem::take(layers),
+        config => match config.get_mut("layers") {
+            Some(Value::Array(layers)) => std::mem::take(layers),
+            _ => return Err(not_json("it has no layers")),
+        },
     };
+    if layers.len() > MOST_LISTED {
+        return Err(InteropError::Network(format!(
+            "it has {} layers, more than any of Gatefold's networks",
+            layers.len()
+        )));
+    }
     let layers = layers
-        .iter()
-        .cloned()
+        .into_iter()
         .map(object)
         .collect::<Result<Vec<_>, _>>()?;
-    if network.class_name == "Sequential" {
+    if class_name == "Sequential" {
         return Builder::default().describe(&layers);
     }
-    let input = layers
-        .first()
-        .map(|layer| name_of(layer).to_owned())
-        .unwrap_or_default();
+    let input = layers.first().map(|layer| name_of(layer).to_owned());
+    let input = input.unwrap_or_default();
     let (masks, layers): (Vec<Object>, Vec<Object>) =
         layers.into_iter().partition(|layer| is_mask(layer, &input));
     let masks: Vec<&str> = masks.iter().map(name_of).collect();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gatefold_kernels::Cell;
 
-use super::error::InteropError;
+use super::error::{InteropError, few};
 use super::options::ImportOptions;
 use super::slots::{Linear, Slot};
 use super::table::{Framework, rows};
@@ -45,13 +45,7 @@ pub(super) fn under_key(
     let is_network =
         |(key, has): (&&str, &[bool; 2])| (*has == [true; 2]).then(|| (*key).to_owned());
     let networks: Vec<String> = keys.iter().filter_map(is_network).collect();
-    let list = || {
-        networks
-            .iter()
-            .map(|name| shown(name))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let list = || few(networks.iter().map(String::as_str));
     let key = match (key, &networks[..]) {
         (Some(key), _) => key.to_owned(),
         (None, []) => return Ok(tensors),
@@ -317,14 +311,14 @@ fn mapped(
             } else {
                 "linear"
             };
-            let known: Vec<String> = match layer {
-                Some(_) => recurrent.iter().map(|module| shown(module.name)).collect(),
-                None => matrices.iter().map(|module| shown(module.name)).collect(),
+            let known = match layer {
+                Some(_) => few(recurrent.iter().map(|module| module.name)),
+                None => few(matrices.iter().map(|module| module.name)),
             };
             return Err(InteropError::Network(format!(
                 "a map names {}, which is no {kind} module of it: those are {}",
                 shown(theirs),
-                known.join(", ")
+                known
             )));
         };
         maps.insert(ours, found);

@@ -13,8 +13,14 @@ use crate::weights::shown;
 const MOST_OPERATIONS: usize = 100_000;
 /// Dictionaries in dictionaries.
 const DEEPEST: usize = 16;
-/// Values that are looked at in them.
-const MOST_LOOKED_AT: usize = 100_000;
+/// Bytes of names and shapes that are taken out of them, and values that are looked at.
+const MOST_TAKEN: usize = 8 << 20;
+/// Entries of lists that become dictionaries.
+const MOST_COPIED: usize = 100_000;
+/// Axes of a tensor, as PyTorch has them.
+const MOST_AXES: usize = 64;
+/// Bytes of the name of a storage or of its kind.
+const LONGEST_KEY: usize = 256;
 
 /// A tensor, as far as a pickle describes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,7 +116,7 @@ pub(super) fn tensors(pickle: &[u8]) -> Result<Vec<Described>, InteropError> {
         root,
         String::new(),
         DEEPEST,
-        &mut MOST_LOOKED_AT.clone(),
+        &mut MOST_TAKEN.clone(),
         &mut found,
     )?;
     Ok(found)
@@ -122,6 +128,8 @@ struct Machine<'a> {
     values: Vec<Value>,
     stack: Vec<Place>,
     memo: HashMap<usize, Place>,
+    /// Entries of lists that became dictionaries.
+    copied: usize,
 }
 
 fn damaged(what: &str) -> InteropError {
@@ -409,8 +417,11 @@ impl Machine<'_> {
     }
 
     fn wholes(&self, tuple: Place) -> Result<Vec<usize>, InteropError> {
-        let items = self.items(tuple)?.iter();
-        items.map(|&item| self.whole(item)).collect()
+        let items = self.items(tuple)?;
+        if items.len() > MOST_AXES {
+            return Err(damaged("a tensor has more axes than any"));
+        }
+        items.iter().map(|&item| self.whole(item)).collect()
     }
 
     /// `("storage", torch.FloatStorage, key, location, count)`
@@ -418,6 +429,7 @@ impl Machine<'_> {
         if let &[_, kind, key, ..] = self.items(id)?
             && let (Value::Global(Global::Storage(kind)), Value::Text(key)) =
                 (&self.values[kind], &self.values[key])
+            && kind.len().max(key.len()) <= LONGEST_KEY
         {
             let (kind, key) = (kind.clone(), key.clone());
             return Ok(Value::Storage { kind, key });
@@ -430,11 +442,16 @@ impl Machine<'_> {
         let Value::Global(function) = &self.values[function] else {
             return Err(damaged("what is called is no function"));
         };
+        let mut copied = 0;
         let value = match (function, items) {
             (Global::OrderedDict, []) => Value::Dictionary(Vec::new()),
             (Global::OrderedDict, &[list]) => {
-                let entries = self.items(list)?.iter();
-                let entries = entries.map(|&entry| match self.items(entry)? {
+                let entries = self.items(list)?;
+                if self.copied + entries.len() > MOST_COPIED {
+                    return Err(damaged("its dictionaries have more entries than any"));
+                }
+                copied = entries.len();
+                let entries = entries.iter().map(|&entry| match self.items(entry)? {
                     &[key, value] => Ok((key, value)),
                     _ => Err(damaged("an entry is no pair")),
                 });
@@ -450,6 +467,7 @@ impl Machine<'_> {
             (Global::Parameter, &[tensor, ..]) => return Ok(tensor),
             _ => return Err(damaged("a call has other arguments than PyTorch gives it")),
         };
+        self.copied += copied;
         self.values.push(value);
         Ok(self.values.len() - 1)
     }
@@ -463,10 +481,8 @@ impl Machine<'_> {
         left: &mut usize,
         found: &mut Vec<Described>,
     ) -> Result<(), InteropError> {
-        *left = left.checked_sub(1).ok_or_else(|| {
-            InteropError::Refused(format!(
-                "its pickle holds more than {MOST_LOOKED_AT} values"
-            ))
+        *left = left.checked_sub(64 + name.len()).ok_or_else(|| {
+            InteropError::Refused("its pickle names the same things again and again".into())
         })?;
         let within = |key: &str| match &name[..] {
             "" => key.to_owned(),

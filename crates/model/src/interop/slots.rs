@@ -91,5 +91,5 @@ pub(crate) fn layer_input(config: &NetworkConfig, layer: usize) -> usize {
 
 /// G·H.
 pub(crate) fn gates_width(cell: Cell, hidden: usize) -> usize {
-    cell.gates() * hidden
+    cell.gates().saturating_mul(hidden)
 }
