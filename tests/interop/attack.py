@@ -74,8 +74,13 @@ def main():
         out = Path(tempfile.mkdtemp()) / "run"
         more = manifest["arguments"].get(name, [])
         length = [] if "--max-length" in more else ["--max-length", "6"]
-        arguments = [str(file), "--out", str(out), "--vocabulary", str(words), *length, *more, *extra]
+        # What weights alone don't say.
+        is_network = file.suffix == ".keras" or file.suffix == ".h5" and not file.name.endswith(".weights.h5")
+        mask = [] if is_network or {"--no-mask", "--mask"} & set(more) or "--padding" in more else ["--mask"]
+        arguments = [str(file), "--out", str(out), "--vocabulary", str(words), *length, *mask, *more, *extra]
         code, _, err, seconds, megabytes = run(program, arguments)
+        if "name the classes with --labels" in err:
+            code, _, err, seconds, megabytes = run(program, [*arguments, "--labels", "no,yes"])
         size = file.stat().st_size if file.is_file() else 0
         refused = problems(code, err, seconds, megabytes, min(size, 2**40), out.exists())
         read = too_much(seconds, megabytes, size) + ([] if code == 0 and out.exists() else [f"exit code {code}"])

@@ -87,10 +87,12 @@ def import_into(program, network, file, run_folder, folder):
     arguments = ["--max-length", LENGTH]
     # These two hold a description of the network.
     if file.suffix != ".keras" and file.name != "network.h5":
-        arguments += ["--no-mask"] if network.padding else []
+        arguments += ["--no-mask" if network.padding else "--mask"]
         arguments += ["--cell", "rnn"] if network.cell == "rnn" else []
     if network.padding:
         arguments += ["--padding", network.padding]
+    if network.outputs == 1:
+        arguments += ["--labels", "no,yes"]
     words, probe = folder / "words.txt", folder / "probe.npz"
     arguments += ["--vocabulary", words, "--verify", probe, "--format", "json"]
     verified = json.loads(run(program, "import", file, "--out", run_folder, *arguments))["verified"]

@@ -340,6 +340,10 @@ pub struct ImportArgs {
     /// Tokens that the network reads of a text: the last ones [default: as the file says]
     #[arg(long, value_name = "N", value_parser = parse_length)]
     pub max_length: Option<usize>,
+    /// The network leaves padding out, as with mask_zero=True in Keras or packed sequences in PyTorch [default: as the file
+    /// says]
+    #[arg(long, conflicts_with = "no_mask")]
+    pub mask: bool,
     /// The network reads padding as if it were text: what Keras does without mask_zero, PyTorch without packing
     #[arg(long)]
     pub no_mask: bool,
@@ -351,7 +355,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "FILE.npz")]
     pub verify: Option<PathBuf>,
     /// Say what is in the file and what becomes of it, and write nothing
-    #[arg(long, conflicts_with_all = ["out", "vocabulary", "verify", "labels", "tokenizer", "max_length", "no_mask", "padding"])]
+    #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
     pub format: FormatArgs,

@@ -11,7 +11,7 @@ use crate::files;
 use crate::run_folder::RunFolder;
 
 /// Bytes of a probe.
-const MOST_PROBE: u64 = 64 << 20;
+const MOST_PROBE: u64 = 8 << 20;
 
 /// What a network answered to a few sequences where it was trained.
 #[derive(Debug)]
@@ -69,6 +69,10 @@ impl Probe {
         let logits: Vec<Vec<f32>> = logits;
         ensure!(rows > 0, "it has no rows");
         ensure!(
+            logits.iter().flatten().all(|logit| logit.is_finite()),
+            "a logit in it is not finite"
+        );
+        ensure!(
             logits.len() == rows && lengths.as_ref().is_none_or(|lengths| lengths.len() == rows),
             "its arrays have different numbers of rows"
         );
@@ -77,6 +81,18 @@ impl Probe {
             lengths,
             logits,
         })
+    }
+
+    /// Whether its rows are padded, and all of them in front, or all behind; none if they are not, or their lengths are said.
+    pub fn is_padded_in_front(&self) -> Option<bool> {
+        let padded = |row: &Vec<u32>| match (row.first(), row.last()) {
+            (Some(0), Some(1..)) => Some(true),
+            (Some(1..), Some(0)) => Some(false),
+            _ => None,
+        };
+        let mut sides = self.ids.iter().filter_map(padded);
+        let side = sides.next().filter(|_| self.lengths.is_none())?;
+        sides.all(|other| other == side).then_some(side)
     }
 
     /// The rows as a network reads them: without what lies behind their lengths, if `mask` leaves padding out. Two ids may

@@ -472,7 +472,7 @@ fn ensure_empty(path: &Path) -> Result<()> {
         .any(|entry| !entry.is_ok_and(|entry| Lock::is_its_file(&entry.path())));
     ensure!(
         !occupied,
-        "{} is not empty; name another folder with --run, or remove it",
+        "{} is not empty; name another folder, or remove it",
         path.display()
     );
     Ok(())

@@ -122,7 +122,7 @@ impl Start {
                  less well"
             ),
             None => say!(
-                "warning: an earlier version trained {path} and kept nothing that tells on what: nobody knows whether \
+                "warning: an earlier version or another program trained {path} and kept nothing that tells on what: nobody knows whether \
                  it was trained on the {noun} to test"
             ),
         }

@@ -17,6 +17,8 @@ use crate::weights::shown;
 const MOST_ENTRIES: usize = 10_000;
 /// Bytes of what describes weights: a pickle, or JSON. In memory it takes many times that.
 pub(super) const MOST_DESCRIPTION: u64 = 1 << 20;
+/// Bytes of a pickle, which takes less room than JSON.
+pub(super) const MOST_PICKLE: u64 = 4 << 20;
 
 /// What begins an entry of an archive's directory.
 const DIRECTORY_ENTRY: &[u8] = b"PK\x01\x02";
@@ -37,7 +39,7 @@ pub(super) struct Place {
 
 impl<'a> Archive<'a> {
     /// # Errors
-    /// If it is damaged, has too many entries, or they are compressed or overlap.
+    /// If it is damaged, or has too many entries or one twice.
     pub fn open(bytes: &'a [u8]) -> Result<Self, InteropError> {
         // Before a directory of millions is read. However it is found, each of its entries begins so.
         let entries = bytes.windows(DIRECTORY_ENTRY.len());
@@ -54,15 +56,22 @@ impl<'a> Archive<'a> {
         let whole = Config {
             archive_offset: ArchiveOffset::Known(0),
         };
-        let mut archive = ZipArchive::with_config(whole, Cursor::new(bytes)).map_err(damaged)?;
-        if archive.len() < entries {
+        let archive = ZipArchive::with_config(whole, Cursor::new(bytes)).map_err(damaged)?;
+        if entries_named(bytes)?.is_some_and(|named| named != archive.len()) {
             return Err(InteropError::Refused(
                 "the archive names an entry twice".into(),
             ));
         }
+        let bytes = bytes.len() as u64;
+        Ok(Self { archive, bytes })
+    }
+
+    /// The same, if none of its entries is compressed or claims more than the file has.
+    pub fn stored(mut self) -> Result<Self, InteropError> {
+        let damaged = |error| file_error("the archive", error);
         let mut stored = 0_u64;
-        for index in 0..archive.len() {
-            let entry = archive.by_index_raw(index).map_err(damaged)?;
+        for index in 0..self.archive.len() {
+            let entry = self.archive.by_index_raw(index).map_err(damaged)?;
             let name = shown(&String::from_utf8_lossy(entry.name_raw()));
             if entry.compression() != CompressionMethod::Stored || entry.encrypted() {
                 return Err(InteropError::Refused(format!(
@@ -71,14 +80,13 @@ impl<'a> Archive<'a> {
                 )));
             }
             stored = stored.saturating_add(entry.size());
-            if entry.size() != entry.compressed_size() || stored > bytes.len() as u64 {
+            if entry.size() != entry.compressed_size() || stored > self.bytes {
                 return Err(InteropError::Refused(format!(
                     "its entry {name} claims more bytes than the file has"
                 )));
             }
         }
-        let bytes = bytes.len() as u64;
-        Ok(Self { archive, bytes })
+        Ok(self)
     }
 
     /// The entries' names; what is no UTF-8 has none.
@@ -127,6 +135,24 @@ impl<'a> Archive<'a> {
             .map_err(|error| file_error(&format!("the archive's {}", shown(name)), error))?;
         Ok(bytes)
     }
+}
+
+/// How many entries an archive says that it has, at its end; none where it says that there are many.
+///
+/// # Errors
+/// If it has two ends: readers differ in which one they take.
+fn entries_named(bytes: &[u8]) -> Result<Option<usize>, InteropError> {
+    const END: &[u8] = b"PK\x05\x06";
+    let last = &bytes[bytes.len().saturating_sub(22 + usize::from(u16::MAX))..];
+    let ends = last.windows(END.len()).enumerate();
+    let mut ends = ends.filter(|(_, window)| *window == END);
+    let end = ends.next();
+    if ends.next().is_some() {
+        return Err(InteropError::Refused("the archive has two ends".into()));
+    }
+    let count = end.and_then(|(end, _)| last.get(end + 10..end + 12)?.try_into().ok());
+    let count = count.map(|count| usize::from(u16::from_le_bytes(count)));
+    Ok(count.filter(|&count| count < usize::from(u16::MAX)))
 }
 
 pub(super) fn file_error(what: &str, error: impl std::fmt::Display) -> InteropError {

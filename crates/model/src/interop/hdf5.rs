@@ -29,13 +29,17 @@ pub(super) const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
 const DEEPEST: usize = 12;
 /// Groups and tensors.
 const MOST_NODES: usize = 10_000;
+/// Texts that are said about one of them; of a network's layers, or of one's weights.
+const MOST_TEXTS: usize = 500;
+/// Bytes that stand for a text: its length, and where it is.
+const REFERENCE: usize = 16;
 /// Bytes of what is said about one of them.
 const MOST_HEADER: usize = 1 << 20;
 /// In a symbol table, what is no object but the path of one.
 const SOFT_LINK: u32 = 2;
 
-/// Bytes that may be read of a file beside three times its own.
-const BESIDE: u64 = 1 << 20;
+/// Bytes that may be read again of a file: of its groups, some are.
+const BESIDE: u64 = 1 << 17;
 
 /// A file's bytes, of which no more are given than a file needs whose parts are each there for themselves. Parts that many
 /// others name are read, and kept, once for each of them.
@@ -51,7 +55,7 @@ impl Storage for Metered {
 
     fn read_range(&self, offset: u64, length: usize) -> Result<StorageBuffer, Error> {
         // What is looked up and found again costs something too.
-        let cost = length as u64 + 16;
+        let cost = (length as u64).saturating_add(16);
         let take = |left: u64| left.checked_sub(cost);
         match self
             .left
@@ -80,7 +84,7 @@ impl Hdf5 {
             .with_max_object_header_bytes(MOST_HEADER);
         let length = bytes.len() as u64;
         let storage = Arc::new(Metered {
-            left: AtomicU64::new(3 * length + BESIDE),
+            left: AtomicU64::new(length + BESIDE),
             bytes: BytesStorage::new(bytes),
         });
         let file = Hdf5File::from_storage_with_options(storage, options).map_err(damaged)?;
@@ -154,7 +158,7 @@ impl Hdf5 {
     fn attributes(&self, path: &str) -> Result<Vec<Attribute>, InteropError> {
         let group = self.file.group(path).map_err(damaged)?;
         // Before texts are copied: all of a group's are read at once.
-        let mut bytes = 0;
+        let (mut bytes, mut texts) = (0, 0);
         for raw in group.raw_attributes().map_err(damaged)? {
             let message = raw.message();
             let is_text = matches!(
@@ -166,15 +170,14 @@ impl Hdf5 {
                     }
             );
             let own = message.raw_data.len() as u64;
-            let texts = if is_text {
-                text_bytes(&message.raw_data)
-            } else {
-                0
-            };
-            bytes += own + texts;
-            if bytes > MOST_DESCRIPTION {
+            if is_text {
+                texts += message.raw_data.len() / REFERENCE;
+                bytes += text_bytes(&message.raw_data);
+            }
+            bytes += own;
+            if bytes > MOST_DESCRIPTION || texts > MOST_TEXTS {
                 return Err(InteropError::Refused(format!(
-                    "what is said of the group {}, such as {}, has more than the {MOST_DESCRIPTION} bytes that are read",
+                    "what is said of the group {}, such as {}, has more than {MOST_DESCRIPTION} bytes, or {MOST_TEXTS} texts",
                     shown(path),
                     shown(raw.name())
                 )));
@@ -230,7 +233,6 @@ impl Hdf5 {
 
 /// How many bytes the texts have that an attribute's data refer to: for each a length, and where it stands.
 fn text_bytes(data: &[u8]) -> u64 {
-    const REFERENCE: usize = 16;
     let (references, _) = data.as_chunks::<REFERENCE>();
     let length = |of: &[u8; REFERENCE]| u64::from(u32::from_le_bytes([of[0], of[1], of[2], of[3]]));
     references.iter().map(length).sum()

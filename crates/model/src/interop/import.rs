@@ -1,6 +1,6 @@
 //! Opening another framework's file, and taking its tensors for a network's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use gatefold_kernels::Cell;
@@ -48,6 +48,8 @@ pub struct Import {
     cell: Option<Cell>,
     described: Option<super::keras_config::Described>,
     ignored: Vec<String>,
+    /// The cell that was asked for.
+    wanted: Option<Cell>,
     /// Of the file.
     bytes: u64,
 }
@@ -93,6 +95,7 @@ impl Import {
                 cell,
                 described: None,
                 ignored: options.ignored.clone(),
+                wanted: options.cell,
                 bytes: size,
             })
         };
@@ -114,6 +117,7 @@ impl Import {
                 cell: found.cell,
                 described: found.described,
                 ignored: options.ignored.clone(),
+                wanted: options.cell,
                 bytes: size,
             })
         };
@@ -123,29 +127,42 @@ impl Import {
             Recognised::Keras(bytes) => of_keras(keras::read_archive(bytes)?),
             Recognised::Hdf5(bytes) => of_keras(keras::read_hdf5(bytes)?),
         }?;
-        import.ensure_cell(options.cell)?;
         Ok(import)
     }
 
     /// Whether the cell is settled, and the one that was asked for.
-    fn ensure_cell(&self, wanted: Option<Cell>) -> Result<(), InteropError> {
+    fn ensure_cell(&self) -> Result<(), InteropError> {
         let Some(cell) = self.cell else {
             return Err(InteropError::Network(format!(
                 "no recurrent layer (RNN, LSTM or GRU) is in it; its tensors: {}",
                 few(self.tensors.iter().map(|tensor| &tensor.name[..]))
             )));
         };
-        match wanted {
+        match self.wanted {
             Some(wanted) if wanted != cell => Err(InteropError::Network(format!(
                 "its recurrent layers are {}, not {}",
                 cell.title(),
                 wanted.title()
             ))),
             None if cell == Cell::Rnn && self.described.is_none() => Err(InteropError::Network(
-                "its simple RNN may be one with tanh or with ReLU, which the file doesn't say: give the cell rnn if it is \
+                "its simple RNN may be one with tanh or with ReLU, which the file doesn't say: say --cell rnn if it is \
                  tanh; Gatefold has no other"
                     .into(),
             )),
+            _ if cell == Cell::Gru && self.described.is_none() && self.framework == Framework::Keras => {
+                // Without biases both forms have the same shapes.
+                let has_bias = self.places.keys().any(|slot| {
+                    matches!(slot, Slot::Recurrent { part: Part::Biases, .. })
+                });
+                match has_bias {
+                    true => Ok(()),
+                    false => Err(InteropError::Network(
+                        "its GRU has no bias, and may be one with reset_after=False, which the file doesn't say: save the \
+                         network with `model.save(\"model.keras\")`"
+                            .into(),
+                    )),
+                }
+            }
             _ => Ok(()),
         }
     }
@@ -187,7 +204,8 @@ impl Import {
             ours: Some(slot.names().join(", ")),
             fate: Fate::Missing,
         }));
-        let is_taken = |tensor: usize| self.places.values().any(|&taken| taken == tensor);
+        let taken: HashSet<usize> = self.places.values().copied().collect();
+        let is_taken = |tensor: usize| taken.contains(&tensor);
         let others = (0..self.tensors.len()).filter(|&tensor| !is_taken(tensor));
         table.extend(others.map(|tensor| {
             let name = &self.tensors[tensor].name;
@@ -245,8 +263,10 @@ impl Import {
     /// Whether every tensor has its place, and every place its tensor.
     ///
     /// # Errors
-    /// [`InteropError::Tensors`] names those that are left over and those that are missing.
+    /// [`InteropError::Tensors`] names those that are left over and those that are missing; [`InteropError::Network`] if
+    /// there is no recurrent layer, or it is not known which one.
     pub fn check(&self) -> Result<(), InteropError> {
+        self.ensure_cell()?;
         let table = self.table();
         let names = |fate, name: fn(&TableRow) -> Option<&str>| {
             let names = table.iter().filter(|row| row.fate == fate);
@@ -254,7 +274,7 @@ impl Import {
             names.peek().is_some().then(|| few(names))
         };
         let left_over = names(Fate::LeftOver, |row| Some(&row.theirs.as_ref()?.0)).map(|names| {
-            format!("the network has no place for `{names}`, which may be ignored by name")
+            format!("the network has no place for `{names}`, and may go without it if it doesn't change what the network computes: --ignore")
         });
         let missing = names(Fate::Missing, |row| row.ours.as_deref())
             .map(|names| format!("{names} of the network is missing"));

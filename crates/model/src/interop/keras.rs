@@ -40,7 +40,7 @@ pub(super) struct Found {
 
 /// Reads a `.keras` archive.
 pub(super) fn read_archive(bytes: Vec<u8>) -> Result<Found, InteropError> {
-    let mut archive = Archive::open(&bytes)?;
+    let mut archive = Archive::open(&bytes)?.stored()?;
     let config = archive.entry("config.json", MOST_DESCRIPTION)?;
     let weights = archive.entry("model.weights.h5", ALL)?;
     drop(archive);
@@ -79,7 +79,7 @@ pub(super) fn read_hdf5(bytes: Vec<u8>) -> Result<Found, InteropError> {
         let weights = weights.iter().map(|weight| format!("{name}/{weight}"));
         names.push(weights.filter(|name| !is_state(name)).collect());
     }
-    Ok(Found::of_named(tensors, described, names))
+    Found::of_named(tensors, described, names)
 }
 
 /// The tensors of a file of Keras 3's format, or of late 2's.
@@ -224,22 +224,49 @@ impl Found {
         Self::new(tensors, &kinds, names, described)
     }
 
-    /// Of tensors that are listed for each layer, in order.
-    fn of_named(tensors: Vec<TheirTensor>, described: Described, names: Vec<Vec<String>>) -> Self {
+    /// Of tensors that are listed for each layer: `lstm/lstm_cell/kernel`, with `:0` behind it before Keras 3.
+    fn of_named(
+        tensors: Vec<TheirTensor>,
+        described: Described,
+        names: Vec<Vec<String>>,
+    ) -> Result<Self, InteropError> {
         let kinds = described.kinds();
-        let apart = |(kind, names): (&LayerKind, Vec<String>)| {
-            let directions = match kind {
-                LayerKind::Recurrent {
-                    bidirectional: true,
-                    ..
-                } => 2,
-                _ => 1,
+        let mut ordered = Vec::new();
+        for (kind, names) in kinds.iter().zip(names) {
+            let (parts, both): (&[&str], _) = match kind {
+                LayerKind::Embedding => (&["embeddings"], false),
+                LayerKind::Dense => (&["kernel", "bias"], false),
+                LayerKind::Recurrent { bidirectional, .. } => {
+                    (&["kernel", "recurrent_kernel", "bias"], *bidirectional)
+                }
             };
-            let each = names.len().div_ceil(directions).max(1);
-            names.chunks(each).map(<[String]>::to_vec).collect()
-        };
-        let names = kinds.iter().zip(names).map(apart).collect();
-        Self::new(tensors, &kinds, names, Some(described))
+            let directions: &[&str] = if both {
+                &["forward_", "backward_"]
+            } else {
+                &[""]
+            };
+            // What is not trained stands behind all that is, so that places say nothing.
+            let mut layer = vec![vec![String::new(); parts.len()]; directions.len()];
+            for name in names {
+                let part = name
+                    .rsplit('/')
+                    .next()
+                    .and_then(|part| part.split(':').next());
+                let part = parts.iter().position(|known| Some(*known) == part);
+                let is_its =
+                    |direction: &&str| name.split('/').any(|step| step.starts_with(*direction));
+                let direction = directions.iter().position(is_its);
+                let (Some(part), Some(direction)) = (part, direction) else {
+                    return Err(InteropError::Network(format!(
+                        "its weight {} is none that such a layer has",
+                        shown(&name)
+                    )));
+                };
+                layer[direction][part] = name;
+            }
+            ordered.push(layer);
+        }
+        Ok(Self::new(tensors, &kinds, ordered, Some(described)))
     }
 
     fn new(

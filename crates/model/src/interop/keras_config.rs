@@ -186,12 +186,29 @@ fn object(value: Value) -> Result<Object, InteropError> {
 /// Whether each layer reads the one before it, and a mask at most that of the ids that are 0.
 fn ensure_chain(layers: &[Object], masks: &[&str]) -> Result<(), InteropError> {
     for pair in layers.windows(2) {
-        let mut inputs = Vec::new();
-        collect_inputs(&pair[1].inbound_nodes, &mut inputs);
-        inputs.retain(|input| !masks.contains(input));
-        if inputs != [name_of(&pair[0])] {
+        let mut inputs = Inputs::default();
+        inputs.collect(&pair[1].inbound_nodes);
+        inputs.read.retain(|(name, ..)| !masks.contains(name));
+        let config = &pair[0].config;
+        // Of a layer that gives its last state, the state that it returns beside it is the same.
+        let is_walk = matches!(&pair[0].class_name[..], "SimpleRNN" | "LSTM" | "GRU");
+        let gives_last = is_walk && config["return_sequences"].as_bool() != Some(true);
+        let reads_output = match inputs.read[..] {
+            [(name, 0, output)] if name == name_of(&pair[0]) => {
+                output == 0 || output == 1 && gives_last
+            }
+            _ => false,
+        };
+        if !reads_output {
             return Err(InteropError::Network(format!(
-                "its layer {} reads something else than the layer before it alone: Gatefold's networks are one chain",
+                "its layer {} reads something else than the output of the layer before it alone: Gatefold's networks are one \
+                 chain",
+                shown(name_of(&pair[1]))
+            )));
+        }
+        if inputs.always_trains {
+            return Err(InteropError::Network(format!(
+                "its layer {} is called with training=True, so that it drops values in answers too",
                 shown(name_of(&pair[1]))
             )));
         }
@@ -201,26 +218,52 @@ fn ensure_chain(layers: &[Object], masks: &[&str]) -> Result<(), InteropError> {
 
 /// Whether a layer says which of the ids are not 0: what a Functional network has in the place of `mask_zero`'s mask.
 fn is_mask(layer: &Object, input: &str) -> bool {
-    let mut inputs = Vec::new();
-    collect_inputs(&layer.inbound_nodes, &mut inputs);
+    let mut inputs = Inputs::default();
+    inputs.collect(&layer.inbound_nodes);
     let arguments = &layer.inbound_nodes[0]["args"];
-    layer.class_name == "NotEqual" && inputs == [input] && arguments[1].as_f64() == Some(0.0)
+    layer.class_name == "NotEqual"
+        && inputs.read == [(input, 0, 0)]
+        && arguments[1].as_f64() == Some(0.0)
 }
 
-/// The layers that are read: `keras_history` in Keras 3, `[[["name", 0, 0, {}]]]` before.
-fn collect_inputs<'a>(nodes: &'a Value, inputs: &mut Vec<&'a str>) {
-    match nodes {
-        Value::Object(fields) => match fields.get("keras_history") {
-            Some(history) => inputs.extend(history[0].as_str()),
-            None => fields
-                .values()
-                .for_each(|node| collect_inputs(node, inputs)),
-        },
-        Value::Array(items) => match &items[..] {
-            [Value::String(name), Value::Number(_), Value::Number(_), ..] => inputs.push(name),
-            items => items.iter().for_each(|node| collect_inputs(node, inputs)),
-        },
-        _ => {}
+/// What a layer is called with.
+#[derive(Default)]
+struct Inputs<'a> {
+    /// Layers, each with its call's number and its output's: `keras_history` in Keras 3, `[[["name", 0, 0, {}]]]` before.
+    read: Vec<(&'a str, u64, u64)>,
+    /// Whether dropout drops whatever it is called for.
+    always_trains: bool,
+}
+
+impl<'a> Inputs<'a> {
+    fn collect(&mut self, nodes: &'a Value) {
+        let number = |value: &Value| value.as_u64().unwrap_or(u64::MAX);
+        match nodes {
+            Value::Object(fields) => {
+                self.always_trains |= fields.get("training").is_some_and(|given| *given == true);
+                match fields.get("keras_history") {
+                    Some(history) => {
+                        let name = history[0].as_str().unwrap_or_default();
+                        self.read
+                            .push((name, number(&history[1]), number(&history[2])));
+                    }
+                    None => fields.values().for_each(|node| self.collect(node)),
+                }
+            }
+            Value::Array(items) => match &items[..] {
+                [
+                    Value::String(name),
+                    call @ Value::Number(_),
+                    output @ Value::Number(_),
+                    rest @ ..,
+                ] => {
+                    self.read.push((name, number(call), number(output)));
+                    rest.iter().for_each(|argument| self.collect(argument));
+                }
+                items => items.iter().for_each(|node| self.collect(node)),
+            },
+            _ => {}
+        }
     }
 }
 
@@ -362,7 +405,7 @@ impl Builder {
             }
         }
         let units = config["units"].as_u64();
-        self.last_dense = Some(match config["activation"].as_str().unwrap_or("linear") {
+        self.last_dense = Some(match &function(config, "activation", "linear")[..] {
             "relu" if !self.has_dense => Dense::Relu,
             "linear" => Dense::Answers(Activation::None),
             "sigmoid" => Dense::Answers(Activation::Sigmoid),
@@ -376,6 +419,15 @@ impl Builder {
             }
         });
         Ok(())
+    }
+}
+
+/// The name of a layer's function; that of its class where it is an object, or of a function of somebody's own.
+fn function(config: &Value, key: &str, default: &str) -> String {
+    match &config[key] {
+        Value::Null => default.to_owned(),
+        Value::String(name) => name.clone(),
+        other => other["class_name"].as_str().unwrap_or("?").to_owned(),
     }
 }
 
@@ -419,19 +471,14 @@ fn walk(layer: &Object, reverse: bool) -> Result<Cell, String> {
     };
     let config = &layer.config;
     let is = |key: &str, default: bool| config[key].as_bool().unwrap_or(default);
-    let function = |key: &str, default: &str| match &config[key] {
-        Value::Null => default.to_owned(),
-        Value::String(name) => name.clone(),
-        other => other["class_name"].as_str().unwrap_or("?").to_owned(),
-    };
-    let activation = function("activation", "tanh");
+    let activation = function(config, "activation", "tanh");
     if activation != "tanh" {
         return Err(format!(
             "has the activation {:?} where Gatefold's is tanh",
             shown(&activation)
         ));
     }
-    let gates = function("recurrent_activation", "sigmoid");
+    let gates = function(config, "recurrent_activation", "sigmoid");
     if cell != Cell::Rnn && gates != "sigmoid" {
         return Err(format!(
             "has the recurrent_activation {:?} where Gatefold's is sigmoid",
@@ -451,5 +498,198 @@ fn walk(layer: &Object, reverse: bool) -> Result<Cell, String> {
     {
         Some(key) => Err(format!("has {key}=True, which Gatefold doesn't have")),
         None => Ok(cell),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn layer(class: &str, config: Value) -> Value {
+        json!({"class_name": class, "config": config})
+    }
+
+    fn cell(class: &str, changed: &[(&str, Value)]) -> Value {
+        let mut config = json!({
+            "name": "walk", "units": 4, "activation": "tanh", "recurrent_activation": "sigmoid", "return_sequences": false,
+            "go_backwards": false, "stateful": false, "reset_after": true,
+        });
+        for (key, value) in changed {
+            config[*key] = value.clone();
+        }
+        layer(class, config)
+    }
+
+    fn network(walk: Value, head: &[Value]) -> String {
+        let embedding = layer(
+            "Embedding",
+            json!({"input_dim": 9, "output_dim": 3, "mask_zero": true}),
+        );
+        let layers: Vec<Value> = [embedding, walk]
+            .into_iter()
+            .chain(head.iter().cloned())
+            .collect();
+        json!({"class_name": "Sequential", "config": {"layers": layers}}).to_string()
+    }
+
+    fn dense(units: u32, activation: Value) -> Value {
+        layer(
+            "Dense",
+            json!({"name": "dense", "units": units, "activation": activation}),
+        )
+    }
+
+    #[test]
+    fn a_network_of_ours_is_understood() {
+        let answers = dense(2, json!("softmax"));
+        for walk in [
+            cell("SimpleRNN", &[]),
+            cell("LSTM", &[("dropout", json!(0.5)), ("unroll", json!(true))]),
+            layer(
+                "Bidirectional",
+                json!({"merge_mode": "concat", "layer": cell("GRU", &[])}),
+            ),
+        ] {
+            let described = describe(&network(walk, std::slice::from_ref(&answers))).unwrap();
+            assert_eq!(
+                (described.mask, described.activation),
+                (true, Activation::Softmax)
+            );
+            assert_eq!(described.layers.len(), 3);
+        }
+    }
+
+    #[test]
+    fn what_computes_otherwise_is_refused_by_name() {
+        let yes = || vec![dense(1, json!("sigmoid"))];
+        let both = |mode: &str| {
+            layer(
+                "Bidirectional",
+                json!({"merge_mode": mode, "layer": cell("LSTM", &[])}),
+            )
+        };
+        for (walk, head, reason) in [
+            (
+                cell("GRU", &[("reset_after", json!(false))]),
+                yes(),
+                "reset_after=False",
+            ),
+            (
+                cell("LSTM", &[("recurrent_activation", json!("hard_sigmoid"))]),
+                yes(),
+                "recurrent_activation \"hard_sigmoid\"",
+            ),
+            (
+                cell("LSTM", &[("activation", json!("relu"))]),
+                yes(),
+                "activation \"relu\"",
+            ),
+            (
+                cell("LSTM", &[("go_backwards", json!(true))]),
+                yes(),
+                "go_backwards",
+            ),
+            (
+                cell("LSTM", &[("stateful", json!(true))]),
+                yes(),
+                "stateful=True",
+            ),
+            (
+                cell("LSTM", &[("time_major", json!(true))]),
+                yes(),
+                "time_major=True",
+            ),
+            (
+                cell("LSTM", &[("return_sequences", json!(true))]),
+                yes(),
+                "stands elsewhere",
+            ),
+            (both("sum"), yes(), "merge_mode=\"concat\""),
+            (
+                layer("GlobalMaxPooling1D", json!({})),
+                yes(),
+                "pools states",
+            ),
+            (layer("Lambda", json!({})), yes(), "none that Gatefold has"),
+            (cell("LSTM", &[]), vec![], "without a Dense layer"),
+            (
+                cell("LSTM", &[]),
+                vec![dense(1, json!("softmax"))],
+                "activation \"softmax\"",
+            ),
+            (
+                cell("LSTM", &[]),
+                vec![dense(1, json!({"class_name": "LeakyReLU", "config": {}}))],
+                "LeakyReLU",
+            ),
+            (
+                cell("LSTM", &[]),
+                vec![dense(
+                    1,
+                    json!({"class_name": "function", "config": "mine"}),
+                )],
+                "\"function\"",
+            ),
+            (
+                cell("LSTM", &[]),
+                vec![dense(4, json!("tanh")), dense(1, json!("sigmoid"))],
+                "activation \"tanh\"",
+            ),
+        ] {
+            let error = describe(&network(walk, &head)).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    /// A Functional network whose last layer reads what is given.
+    fn functional(history: Value, arguments: Value) -> String {
+        let name = |name: &str, mut layer: Value, from: Option<Value>| {
+            layer["config"]["name"] = json!(name);
+            let tensor = from.map(|history| json!({"args": [{"config": {"keras_history": history}}], "kwargs": arguments}));
+            layer["inbound_nodes"] = tensor.map_or(json!([]), |tensor| json!([tensor]));
+            layer
+        };
+        let layers = [
+            name(
+                "ids",
+                layer("InputLayer", json!({"batch_shape": [null, 7]})),
+                None,
+            ),
+            name(
+                "words",
+                layer("Embedding", json!({"input_dim": 9, "output_dim": 3})),
+                Some(json!(["ids", 0, 0])),
+            ),
+            name("walk", cell("LSTM", &[]), Some(json!(["words", 0, 0]))),
+            name("answer", dense(1, json!("sigmoid")), Some(history)),
+        ];
+        json!({"class_name": "Functional", "config": {"layers": layers}}).to_string()
+    }
+
+    #[test]
+    fn a_functional_network_is_one_chain_of_outputs() {
+        let usual = || json!({"training": false, "mask": null});
+        let described = describe(&functional(json!(["walk", 0, 0]), usual())).unwrap();
+        assert_eq!((described.mask, described.length), (false, Some(7)));
+        // Its hidden state is its output, its cell state is not.
+        describe(&functional(json!(["walk", 0, 1]), usual())).unwrap();
+        for history in [
+            json!(["walk", 0, 2]),
+            json!(["walk", 1, 0]),
+            json!(["words", 0, 0]),
+        ] {
+            let error = describe(&functional(history, usual()))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("answer reads something else"), "{error}");
+        }
+        let error = describe(&functional(
+            json!(["walk", 0, 0]),
+            json!({"training": true}),
+        ))
+        .unwrap_err();
+        assert!(error.to_string().contains("training=True"), "{error}");
     }
 }

@@ -9,6 +9,7 @@ use super::options::ImportOptions;
 use super::slots::{Linear, Slot};
 use super::table::{Framework, rows};
 use super::tensors::TheirTensor;
+use crate::error::MOST_LAYERS;
 use crate::weights::shown;
 
 /// Modules that are told apart by shapes; more are a network of another kind.
@@ -62,7 +63,7 @@ pub(super) fn under_key(
         }
         (None, _) => {
             return Err(InteropError::Network(format!(
-                "it holds several networks: name one of {} as the key",
+                "it holds several networks: name one of {} with --key",
                 list()
             )));
         }
@@ -177,6 +178,26 @@ pub(super) fn assign(
         )));
     }
     let choice = choose(&recurrent, &matrices, &maps)?;
+    let layers: usize = choice
+        .recurrent
+        .iter()
+        .map(|&module| recurrent[module].layers)
+        .sum();
+    if layers > MOST_LAYERS {
+        return Err(InteropError::Network(format!(
+            "it has {layers} recurrent layers, more than the {MOST_LAYERS} that a network may have"
+        )));
+    }
+    for ours in maps.keys() {
+        let layer = ours
+            .strip_prefix("recurrent.")
+            .and_then(|layer| layer.parse().ok());
+        if layer.is_some_and(|layer: usize| layer >= choice.recurrent.len()) {
+            return Err(InteropError::Network(format!(
+                "a map names {ours}, and there are fewer recurrent modules"
+            )));
+        }
+    }
     let mut places = BTreeMap::new();
     if let Some(embedding) = choice.embedding {
         places.insert(Slot::Embedding, matrices[embedding].weight);
@@ -220,7 +241,9 @@ fn recurrent_module<'a>(
         (shape("weight_ih_l0"), shape("weight_hh_l0"))
     else {
         return Err(refuse(
-            "has no weight_hh_l0, or its weights are no matrices".into(),
+            "has no weight_hh_l0, or its weights are no matrices; of one with weight norm, save it after \
+             remove_parametrizations or remove_weight_norm"
+                .into(),
         ));
     };
     let gates = outer
@@ -321,7 +344,12 @@ fn mapped(
                 known
             )));
         };
-        maps.insert(ours, found);
+        if maps.insert(ours.clone(), found).is_some() {
+            return Err(InteropError::Network(format!(
+                "two maps are for {}",
+                shown(&ours)
+            )));
+        }
     }
     Ok(maps)
 }
@@ -425,7 +453,7 @@ fn choose(
                     .join(" → ")
             };
             Err(InteropError::Network(format!(
-                "its shapes don't tell which module is which: {} fits, and so does {}; say it with maps, as output={}",
+                "its shapes don't tell which module is which: {} fits, and so does {}; say it with --map, as --map output={}",
                 name(one),
                 name(other),
                 one.head

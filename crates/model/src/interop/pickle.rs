@@ -10,7 +10,7 @@ use super::error::InteropError;
 use crate::weights::shown;
 
 /// Operations; a checkpoint of ours, with an optimizer's state, has a few thousand.
-const MOST_OPERATIONS: usize = 100_000;
+const MOST_OPERATIONS: usize = 250_000;
 /// Dictionaries in dictionaries.
 const DEEPEST: usize = 16;
 /// Bytes of names and shapes that are taken out of them, and values that are looked at.
@@ -52,18 +52,18 @@ enum Value {
     Dictionary(Vec<(Place, Place)>),
     /// A function or a class that is known.
     Global(Global),
-    Storage {
-        kind: String,
-        key: String,
-    },
-    Tensor {
-        storage: Place,
-        offset: usize,
-        shape: Vec<usize>,
-        strides: Vec<usize>,
-    },
+    Storage(Box<(String, String)>),
+    Tensor(Box<Tensor>),
     /// Something that no weight needs to be looked into.
     Other,
+}
+
+#[derive(Clone, Debug)]
+struct Tensor {
+    storage: Place,
+    offset: usize,
+    shape: Vec<usize>,
+    strides: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -432,7 +432,7 @@ impl Machine<'_> {
             && kind.len().max(key.len()) <= LONGEST_KEY
         {
             let (kind, key) = (kind.clone(), key.clone());
-            return Ok(Value::Storage { kind, key });
+            return Ok(Value::Storage(Box::new((kind, key))));
         }
         Err(damaged("a tensor's numbers are no storage"))
     }
@@ -457,12 +457,23 @@ impl Machine<'_> {
                 });
                 Value::Dictionary(entries.collect::<Result<_, _>>()?)
             }
-            (Global::Tensor, &[storage, offset, shape, strides, ..]) => Value::Tensor {
-                storage,
-                offset: self.whole(offset)?,
-                shape: self.wholes(shape)?,
-                strides: self.wholes(strides)?,
-            },
+            (Global::Tensor, &[storage, offset, shape, strides, ref rest @ ..]) => {
+                // Behind whether it is trained and its hooks: whether it is to be read with its signs turned, and the like.
+                if let Some(&about) = rest.get(2)
+                    && !matches!(&self.values[about], Value::Dictionary(entries) if entries.is_empty())
+                {
+                    return Err(InteropError::Refused(
+                        "a tensor of its pickle is a view that is read otherwise (negated or conjugate): save a copy of it"
+                            .into(),
+                    ));
+                }
+                Value::Tensor(Box::new(Tensor {
+                    storage,
+                    offset: self.whole(offset)?,
+                    shape: self.wholes(shape)?,
+                    strides: self.wholes(strides)?,
+                }))
+            }
             // The tensor that it holds.
             (Global::Parameter, &[tensor, ..]) => return Ok(tensor),
             _ => return Err(damaged("a call has other arguments than PyTorch gives it")),
@@ -491,26 +502,22 @@ impl Machine<'_> {
         let deepest =
             || InteropError::Refused(format!("its pickle nests more than {DEEPEST} levels"));
         match &self.values[place] {
-            Value::Tensor {
-                storage,
-                offset,
-                shape,
-                strides,
-            } => {
-                let Value::Storage { kind, key } = &self.values[*storage] else {
+            Value::Tensor(tensor) => {
+                let Value::Storage(storage) = &self.values[tensor.storage] else {
                     return Err(damaged("a tensor's numbers are no storage"));
                 };
                 found.push(Described {
                     name,
-                    shape: shape.clone(),
-                    strides: strides.clone(),
-                    offset: *offset,
-                    kind: kind.clone(),
-                    storage: key.clone(),
+                    shape: tensor.shape.clone(),
+                    strides: tensor.strides.clone(),
+                    offset: tensor.offset,
+                    kind: storage.0.clone(),
+                    storage: storage.1.clone(),
                 });
             }
             Value::Dictionary(entries) => {
                 let deeper = deeper.checked_sub(1).ok_or_else(deepest)?;
+                *left = left.saturating_sub(64 * entries.len());
                 for &(key, value) in entries {
                     let key = match &self.values[key] {
                         Value::Text(text) => text.clone(),

@@ -7,7 +7,7 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use super::error::InteropError;
 use super::export::Export;
-use super::guard::{Archive, MOST_DESCRIPTION, Place};
+use super::guard::{Archive, MOST_PICKLE, Place};
 use super::pickle::{self, Described};
 use super::slots::{Linear, Slot, walks};
 use super::table::{Framework, Matrix};
@@ -19,7 +19,7 @@ const ALIGNMENT: u16 = 64;
 
 /// The tensors of a file.
 pub(super) fn read(bytes: Vec<u8>) -> Result<Vec<TheirTensor>, InteropError> {
-    let mut archive = Archive::open(&bytes)?;
+    let mut archive = Archive::open(&bytes)?.stored()?;
     let pickle = archive
         .names()
         .find(|name| is_pickle(name))
@@ -32,7 +32,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Vec<TheirTensor>, InteropError> {
             "its numbers are not little endian, as Gatefold reads them".into(),
         ));
     }
-    let described = pickle::tensors(&archive.entry(&pickle, MOST_DESCRIPTION)?)?;
+    let described = pickle::tensors(&archive.entry(&pickle, MOST_PICKLE)?)?;
     let places = described.iter().map(|tensor| {
         let storage = format!("{root}data/{}", tensor.storage);
         archive.place(&storage)

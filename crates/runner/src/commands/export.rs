@@ -1,6 +1,6 @@
 //! `gatefold export`
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use gatefold::files;
 use gatefold::run_folder::RunFolder;
 use gatefold_data::Encoder;
@@ -12,6 +12,9 @@ use gatefold_training::{Objective, RunConfig};
 use crate::cli::ExportArgs;
 use crate::output::{self, End};
 
+/// Bytes that a protocol buffer may not reach.
+const MOST_ONNX: usize = 1 << 31;
+
 pub fn run(args: ExportArgs) -> Result<()> {
     let format = args.format;
     let ending = args.out.extension().unwrap_or_default();
@@ -22,6 +25,21 @@ pub fn run(args: ExportArgs) -> Result<()> {
         return Err(End::Misused(error).into());
     }
     let folder = RunFolder::open(&args.run)?;
+    let place = args
+        .out
+        .parent()
+        .and_then(|parent| parent.canonicalize().ok());
+    if place.is_some_and(|place| {
+        folder
+            .path()
+            .canonicalize()
+            .is_ok_and(|run| place.starts_with(run))
+    }) {
+        return Err(End::Misused(anyhow!(
+            "--out must lie outside the run: its own files are there"
+        ))
+        .into());
+    }
     let bundle = folder.bundle()?;
     let config = &bundle.config;
     let export = Export {
@@ -31,13 +49,22 @@ pub fn run(args: ExportArgs) -> Result<()> {
         fixed_length: (!config.input.mask).then_some(config.input.max_length),
         metadata: metadata(&bundle)?,
     };
+    if let Encoder::Text(vocabulary) = &bundle.encoder
+        && format == ExportFormat::Keras
+        && config.input.mask
+        && !vocabulary.has_padding()
+    {
+        bail!(
+            "the run can't be exported for Keras, which takes id 0 for padding: in its vocabulary that is something else"
+        );
+    }
     let bytes = export.write(format);
     let bytes =
         bytes.with_context(|| format!("the run {} can't be exported", args.run.display()))?;
     ensure!(
-        !args.out.is_dir(),
-        "{} is a folder: name a file in it",
-        args.out.display()
+        format != ExportFormat::Onnx || bytes.len() < MOST_ONNX,
+        "the network is too large for ONNX, whose files have less than 2 GiB: {} bytes",
+        bytes.len()
     );
     files::write_output(&args.out, &bytes)?;
     output::line(&format!(

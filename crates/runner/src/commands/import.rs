@@ -92,13 +92,18 @@ pub fn run(args: ImportArgs) -> Result<()> {
         );
     };
     let found = ForeignVocabulary::read(vocabulary, model.vocabulary_size, input.tokenizer)?;
+    // Keras leaves out id 0 itself, whatever it stands for.
+    let skips_0 = import.mask() == Some(true);
     ensure!(
-        input.mask || found.vocabulary.has_padding(),
-        "{} has no entry for padding, and the network reads padding: name it in the list, as <pad>",
+        (input.mask && !skips_0) || found.vocabulary.has_padding() && found.swapped.is_none(),
+        "id 0 is padding to the network, and in {} it is something else: that is another network's vocabulary, or one without \
+         an entry for padding, as <pad>",
         vocabulary.display()
     );
-    let labels = labels(&args, objective, model.output_size, &found)?;
+    let labels = labels(&args, &import, (objective, model.output_size), &found)?;
     let weights = quietly(|| import.weights()).with_context(|| format!("cannot import {file}"))?;
+    // The file is not needed any more.
+    drop(import);
     let weights = match found.swapped {
         Some(rows) => weights.with_rows_swapped("embedding.weight", rows),
         None => weights,
@@ -131,6 +136,16 @@ pub fn run(args: ImportArgs) -> Result<()> {
         .map(|probe| verify(&bundle, &probe, found.swapped))
         .transpose()?;
     write_run(out, &bundle)?;
+    if args.labels.is_empty()
+        && bundle
+            .labels
+            .as_ref()
+            .is_some_and(|labels| labels.name(0) == Some("0"))
+    {
+        say!(
+            "its classes have no names in the file: they are called by their numbers; --labels names them"
+        );
+    }
     let imported = Imported::of(&bundle, out, found.format.to_string(), verified);
     match args.format.format {
         Format::Json => output::json(&imported),
@@ -184,12 +199,26 @@ fn write_table(table: &[TableRow], format: Format) -> Result<()> {
 
 /// How texts become what the network reads.
 fn input(args: &ImportArgs, import: &Import) -> Result<InputConfig> {
-    if import.mask() == Some(true) && args.no_mask {
-        return Err(misused(
-            "--no-mask must be left out: the file says that the network leaves padding out (mask_zero=True)",
-        ));
-    }
-    let mask = import.mask().unwrap_or(!args.no_mask);
+    let mask = match (import.mask(), args.mask, args.no_mask) {
+        (Some(true), _, true) => {
+            return Err(misused(
+                "--no-mask must be left out: the file says that the network leaves padding out (mask_zero=True)",
+            ));
+        }
+        (Some(false), true, _) => {
+            return Err(misused(
+                "--mask must be left out: the file says that the network reads padding (mask_zero=False)",
+            ));
+        }
+        (Some(mask), ..) => mask,
+        (None, mask, no_mask) if mask != no_mask => mask,
+        // A probe tells.
+        (None, ..) if args.verify.is_some() => args.padding.is_none(),
+        (None, ..) => bail!(
+            "whether the network reads padding isn't in the file: say --mask if it leaves it out, as with mask_zero=True or \
+             packed sequences, or --no-mask if it reads padding as if it were text; or give its answers with --verify"
+        ),
+    };
     let padding = match (mask, args.padding) {
         (true, None) => PaddingSide::default(),
         (true, Some(_)) => {
@@ -199,8 +228,8 @@ fn input(args: &ImportArgs, import: &Import) -> Result<InputConfig> {
         }
         (false, Some(padding)) => padding,
         (false, None) => bail!(
-            "the network has no mask, so it reads the padding too, and where that stood isn't in the file: say --padding pre, \
-             the default of Keras's pad_sequences, or --padding post"
+            "the network reads padding, and where that stood isn't in the file: say --padding pre, the default of Keras's \
+             pad_sequences, or --padding post"
         ),
     };
     let max_length = match (args.max_length, import.max_length()) {
@@ -238,8 +267,8 @@ fn objective(import: &Import, outputs: usize) -> Result<Objective> {
 /// The classes' names, in their order.
 fn labels(
     args: &ImportArgs,
-    objective: Objective,
-    outputs: usize,
+    import: &Import,
+    (objective, outputs): (Objective, usize),
     vocabulary: &ForeignVocabulary,
 ) -> Result<Labels> {
     let classes = match objective {
@@ -258,9 +287,10 @@ fn labels(
     if vocabulary.is_imdb() && objective == Objective::Binary {
         return Ok(Labels::negative_positive());
     }
-    say!(
-        "its classes have no names in the file: they are called 0 to {}; --labels names them",
-        classes - 1
+    ensure!(
+        outputs > 1 || import.activation() == Some(Activation::Sigmoid),
+        "whether the network's single answer tells two classes apart, or is a number, isn't in the file: name the classes with \
+         --labels, first that of 0, then that of 1; networks that answer numbers aren't imported"
     );
     Ok(Labels::new(
         (0..classes).map(|class| class.to_string()).collect(),
@@ -271,6 +301,15 @@ fn labels(
 fn verify(bundle: &Bundle, probe: &Probe, swapped: Option<[u32; 2]>) -> Result<Verified> {
     let predictor = Predictor::new(bundle.clone(), &Device::flex())?;
     let config = &bundle.config;
+    if let Some(in_front) = probe.is_padded_in_front()
+        && !config.input.mask
+        && in_front != (config.input.padding == PaddingSide::Pre)
+    {
+        let side = if in_front { "pre" } else { "post" };
+        return Err(misused(format!(
+            "--padding must be {side}, as the probe's rows are padded"
+        )));
+    }
     let examples = probe.examples(config.input.mask, config.model.vocabulary_size, swapped)?;
     let (outputs, _) = predictor.evaluate(&examples, &mut |_, _| {})?;
     let mut largest = 0.0_f64;

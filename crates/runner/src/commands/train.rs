@@ -199,6 +199,11 @@ fn going_on(folder: &RunFolder, epochs: Option<usize>) -> Result<RunConfig> {
     let config = folder.config()?;
     let done = folder.metrics()?.len();
     let (run, program) = (word(folder.path()), program());
+    ensure!(
+        config.imported.is_none(),
+        "{run} was trained by another program, and has nothing to go on from; to begin with its weights: {program} train --from \
+         {run} --dataset FILE"
+    );
     let planned = config.training.epochs;
     let ended_early = folder.is_finished() && done < planned;
     let Some(epochs) = epochs else {

@@ -83,7 +83,7 @@ impl Score {
             );
             match (&self.seen, self.trained_on) {
                 (None, _) => say!(
-                    "warning: an earlier version trained the run and kept nothing that tells whether it was trained on \
+                    "warning: an earlier version or another program trained the run and kept nothing that tells whether it was trained on \
                      these"
                 ),
                 (Some(_), 0) => {}
