@@ -350,13 +350,17 @@ fn write(error: impl std::fmt::Display) -> WeightsError {
 /// The beginning of a text from a file, safe to print.
 pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 120;
-    let mut shown: String = text
-        .chars()
-        .take(MOST)
-        .flat_map(char::escape_debug)
-        .collect();
-    if text.chars().nth(MOST).is_some() {
-        shown.push('…');
+    let mut shown = String::new();
+    for character in text.chars() {
+        if shown.len() >= MOST {
+            shown.push('…');
+            break;
+        }
+        match character {
+            // They steer nothing.
+            '\'' | '"' => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
+        }
     }
     shown
 }

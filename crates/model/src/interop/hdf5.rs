@@ -13,7 +13,7 @@ use hdf5_reader::messages::link::LinkTarget;
 use hdf5_reader::symbol_table::SymbolTableNode;
 use hdf5_reader::{
     Attribute, BytesStorage, Dataset, Datatype, Hdf5File, OpenOptions, Storage, StorageBuffer,
-    StringSize,
+    StringSize, VarLenKind,
 };
 use hdf5_writer::{DatasetBuilder, Hdf5Builder, WriteOptions};
 
@@ -31,8 +31,6 @@ const DEEPEST: usize = 12;
 const MOST_NODES: usize = 10_000;
 /// Texts that are said about one of them; of a network's layers, or of one's weights.
 const MOST_TEXTS: usize = 500;
-/// Bytes that stand for a text: its length, and where it is.
-const REFERENCE: usize = 16;
 /// Bytes of what is said about one of them.
 const MOST_HEADER: usize = 1 << 20;
 /// In a symbol table, what is no object but the path of one.
@@ -129,61 +127,73 @@ impl Hdf5 {
 
     /// A text that is said about a group.
     pub fn text(&self, path: &str, name: &str) -> Result<Option<String>, InteropError> {
-        let attributes = self.attributes(path)?;
-        let found = attributes.iter().find(|attribute| attribute.name == name);
-        found
-            .map(|found| found.read_string().map_err(damaged))
-            .transpose()
+        let texts = self.attributes(path)?.remove(name);
+        Ok(texts.unwrap_or_default().into_iter().next())
     }
 
     /// A list of texts that is said about a group. One that is long stands in parts: `name0`, `name1`, …
     pub fn texts(&self, path: &str, name: &str) -> Result<Vec<String>, InteropError> {
-        let attributes: HashMap<String, Attribute> = self
-            .attributes(path)?
-            .into_iter()
-            .map(|attribute| (attribute.name.clone(), attribute))
-            .collect();
-        let whole = attributes.get(name).into_iter();
-        let parts = (0..).map_while(|part| attributes.get(&format!("{name}{part}")));
-        let mut texts = Vec::new();
-        for part in whole.chain(parts) {
-            // An empty list is one of numbers.
-            if part.num_elements().map_err(damaged)? > 0 {
-                texts.extend(part.read_strings().map_err(damaged)?);
-            }
-        }
+        let mut attributes = self.attributes(path)?;
+        let mut texts = attributes.remove(name).unwrap_or_default();
+        let parts = (0..).map_while(|part| attributes.remove(&format!("{name}{part}")));
+        texts.extend(parts.flatten());
         Ok(texts)
     }
 
-    fn attributes(&self, path: &str) -> Result<Vec<Attribute>, InteropError> {
+    /// The texts that are said about a group, by their names. The library would copy each as a whole, however long it is
+    /// said to be.
+    fn attributes(&self, path: &str) -> Result<HashMap<String, Vec<String>>, InteropError> {
         let group = self.file.group(path).map_err(damaged)?;
-        // Before texts are copied: all of a group's are read at once.
-        let (mut bytes, mut texts) = (0, 0);
+        // A length, a place in the file, and a place there.
+        let reference = 4 + usize::from(group.offset_size()) + 4;
+        let (mut bytes, mut count) = (0, 0);
+        let mut attributes = HashMap::new();
         for raw in group.raw_attributes().map_err(damaged)? {
             let message = raw.message();
-            let is_text = matches!(
-                message.datatype,
-                Datatype::VarLen { .. }
-                    | Datatype::String {
-                        size: StringSize::Variable,
-                        ..
-                    }
-            );
-            let own = message.raw_data.len() as u64;
-            if is_text {
-                texts += message.raw_data.len() / REFERENCE;
-                bytes += text_bytes(&message.raw_data);
+            let references = match &message.datatype {
+                Datatype::String {
+                    size: StringSize::Variable,
+                    ..
+                } => message.raw_data.chunks_exact(reference),
+                Datatype::VarLen {
+                    kind: VarLenKind::String,
+                    ..
+                } => message.raw_data.chunks_exact(reference),
+                Datatype::String { .. } => {
+                    let texts = Attribute::from_message(message.clone()).read_strings();
+                    attributes.insert(raw.name().to_owned(), texts.map_err(damaged)?);
+                    continue;
+                }
+                // An empty list is one of numbers.
+                _ => continue,
+            };
+            let mut texts = Vec::new();
+            for reference in references {
+                let length = reference
+                    .first_chunk()
+                    .map_or(0, |length| u32::from_le_bytes(*length));
+                bytes += u64::from(length);
+                count += 1;
+                if bytes > MOST_DESCRIPTION || count > MOST_TEXTS {
+                    return Err(InteropError::Refused(format!(
+                        "what is said of the group {}, such as {}, has more than {MOST_DESCRIPTION} bytes, or {MOST_TEXTS} texts",
+                        shown(path),
+                        shown(raw.name())
+                    )));
+                }
+                let text = group
+                    .resolve_vlen_reference_bytes(reference, 1)
+                    .map_err(damaged)?;
+                let text = String::from_utf8(text);
+                texts.push(
+                    text.map_err(|_| damaged("a text is no UTF-8"))?
+                        .trim_end_matches('\0')
+                        .to_owned(),
+                );
             }
-            bytes += own;
-            if bytes > MOST_DESCRIPTION || texts > MOST_TEXTS {
-                return Err(InteropError::Refused(format!(
-                    "what is said of the group {}, such as {}, has more than {MOST_DESCRIPTION} bytes, or {MOST_TEXTS} texts",
-                    shown(path),
-                    shown(raw.name())
-                )));
-            }
+            attributes.insert(raw.name().to_owned(), texts);
         }
-        group.attributes().map_err(damaged)
+        Ok(attributes)
     }
 
     fn refuse_links(&self, group: &Group) -> Result<(), InteropError> {
@@ -229,13 +239,6 @@ impl Hdf5 {
         }
         Ok(false)
     }
-}
-
-/// How many bytes the texts have that an attribute's data refer to: for each a length, and where it stands.
-fn text_bytes(data: &[u8]) -> u64 {
-    let (references, _) = data.as_chunks::<REFERENCE>();
-    let length = |of: &[u8; REFERENCE]| u64::from(u32::from_le_bytes([of[0], of[1], of[2], of[3]]));
-    references.iter().map(length).sum()
 }
 
 fn damaged(error: impl std::fmt::Display) -> InteropError {

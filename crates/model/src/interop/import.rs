@@ -274,7 +274,7 @@ impl Import {
             names.peek().is_some().then(|| few(names))
         };
         let left_over = names(Fate::LeftOver, |row| Some(&row.theirs.as_ref()?.0)).map(|names| {
-            format!("the network has no place for `{names}`, and may go without it if it doesn't change what the network computes: --ignore")
+            format!("the network has no place for {names}, and may go without it if it doesn't change what the network computes: --ignore")
         });
         let missing = names(Fate::Missing, |row| row.ours.as_deref())
             .map(|names| format!("{names} of the network is missing"));

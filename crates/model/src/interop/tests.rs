@@ -271,7 +271,7 @@ fn what_is_left_over_or_missing_is_named() {
         .config()
         .unwrap_err();
     assert!(
-        error.to_string().contains("no place for `norm.weight`"),
+        error.to_string().contains("no place for norm.weight"),
         "{error}"
     );
     let ignored = ImportOptions {
