@@ -122,8 +122,9 @@ impl Start {
                  less well"
             ),
             None => say!(
-                "warning: an earlier version or another program trained {path} and kept nothing that tells on what: nobody knows whether \
-                 it was trained on the {noun} to test"
+                "warning: {} trained {path} and kept nothing that tells on what: nobody knows whether it was trained on the {noun} \
+                 to test",
+                self.bundle.config.trainer()
             ),
         }
     }

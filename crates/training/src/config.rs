@@ -426,6 +426,14 @@ impl Default for TrainingConfig {
 }
 
 impl RunConfig {
+    /// Who trained a run that kept nothing of what it was trained on.
+    pub fn trainer(&self) -> &'static str {
+        match &self.imported {
+            Some(_) => "another program",
+            None => "an earlier version",
+        }
+    }
+
     /// How examples become batches.
     pub fn batching(&self) -> Batching {
         Batching {

@@ -199,10 +199,7 @@ impl TestedBefore {
     /// Looks at what is tested, and says what was trained on; none if the run kept nothing that tells it.
     fn of(run: &RunFolder, predictor: &Predictor, examples: &[Example]) -> Result<Option<Self>> {
         let Some(seen) = run.seen()? else {
-            let trainer = match &predictor.config().imported {
-                Some(_) => "another program",
-                None => "an earlier version",
-            };
+            let trainer = predictor.config().trainer();
             say!(
                 "warning: {trainer} trained the run{}",
                 match predictor.config().dataset.name.as_deref() {

@@ -199,6 +199,7 @@ impl Answering {
         self.score.column = rows.label_column().map(str::to_owned);
         if self.score.column.is_some() && names_one {
             self.score.seen = run.seen()?;
+            self.score.trainer = self.predictor.config().trainer();
         }
         self.write_header()?;
         let name = name.display().to_string();

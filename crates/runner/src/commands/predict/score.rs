@@ -10,6 +10,8 @@ pub struct Score {
     pub column: Option<String>,
     /// What the run was trained on, if it kept that.
     pub seen: Option<Seen>,
+    /// Who trained it, where that is nothing.
+    pub trainer: &'static str,
     /// Rows with classes that it was trained on.
     trained_on: usize,
     loss: f64,
@@ -26,6 +28,7 @@ impl Score {
         Self {
             column: None,
             seen: None,
+            trainer: "",
             trained_on: 0,
             loss: 0.0,
             right: 0.0,
@@ -83,8 +86,8 @@ impl Score {
             );
             match (&self.seen, self.trained_on) {
                 (None, _) => say!(
-                    "warning: an earlier version or another program trained the run and kept nothing that tells whether it was trained on \
-                     these"
+                    "warning: {} trained the run and kept nothing that tells whether it was trained on these",
+                    self.trainer
                 ),
                 (Some(_), 0) => {}
                 (Some(_), trained_on) => say!(
