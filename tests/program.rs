@@ -422,9 +422,9 @@ fn classes_weigh_what_they_are_given_and_as_many_as_there_are() {
 fn every_way_to_read_states_and_texts_trains() {
     let sandbox = Sandbox::new();
     for (i, more) in [
-        "--reading max",
-        "--reading mean --bidirectional",
-        "--reading max-and-mean --layers 2 --dense-size 0",
+        "--pooling max",
+        "--pooling mean --bidirectional",
+        "--pooling concat --layers 2 --dense-size 0",
         "--tokenizer characters --max-length 40",
     ]
     .iter()

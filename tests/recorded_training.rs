@@ -94,7 +94,7 @@ impl Training {
                 indices: (0..step.lengths.len()).collect(),
             };
             let answers = trainer.step(&batch, self.learning_rate).unwrap();
-            let loss = objective.loss(answers, batch.targets.as_ref().unwrap(), None);
+            let loss = objective.loss(answers, batch.targets.as_ref().unwrap(), Default::default());
             of_losses = of_losses.max((loss.into_scalar::<f64>() - step.loss).abs());
         }
         let found = trainer.network().weights().unwrap();

@@ -1,5 +1,10 @@
 //! From examples to the padded arrays that a network reads.
 
+use std::ops::Range;
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
 use crate::example::{Example, Target};
 use crate::random::{generator, shuffle};
 use crate::sequence::Sequence;
@@ -68,6 +73,29 @@ pub struct Batch {
     pub time: usize,
     /// The position of each row among the examples, `[size]`.
     pub indices: Vec<usize>,
+}
+
+impl Batch {
+    /// Reads each of the `words` as the `unknown` one with the probability `share`: word dropout (Iyyer et al. 2015). What
+    /// is no word, as padding and the start, stays.
+    pub fn drop_words(
+        &mut self,
+        share: f64,
+        words: Range<u32>,
+        unknown: u32,
+        generator: &mut ChaCha8Rng,
+    ) {
+        let BatchInput::Tokens(ids) = &mut self.input else {
+            return;
+        };
+        let first_kept = (share * 2f64.powi(32)) as u32;
+        for id in ids {
+            let is_word = u32::try_from(*id).is_ok_and(|id| words.contains(&id));
+            if is_word && generator.next_u32() < first_kept {
+                *id = unknown as i32;
+            }
+        }
+    }
 }
 
 /// How examples are cut into batches.
@@ -292,6 +320,32 @@ mod tests {
         assert_eq!(batch.lengths, [3, 2]);
         assert_eq!(batch.targets, Some(BatchTargets::Classes(vec![1, 0])));
         assert_eq!(batch.indices, [2, 1]);
+    }
+
+    #[test]
+    fn words_are_dropped_and_nothing_else_is() {
+        let batch = batching(2, Padding::Longest).batch(&examples(&[5000, 2000]), &[0, 1]);
+        let dropped = |share, stream| {
+            let mut batch = batch.clone();
+            batch.drop_words(
+                share,
+                3..4000,
+                2,
+                &mut generator(*b"tests\0\0\0", 1, stream),
+            );
+            ids(&batch).to_vec()
+        };
+        let found = dropped(0.25, 0);
+        let mut gone = 0;
+        for (found, id) in found.iter().zip(ids(&batch)) {
+            let stays = *id < 3 || *id >= 4000;
+            assert!(found == id || (!stays && *found == 2), "{id} is {found}");
+            gone += usize::from(found != id);
+        }
+        assert!((1300..1700).contains(&gone), "{gone} of 5994");
+        assert_eq!(found, dropped(0.25, 0));
+        assert_ne!(found, dropped(0.25, 1));
+        assert_eq!(ids(&batch), dropped(0.0, 0));
     }
 
     #[test]

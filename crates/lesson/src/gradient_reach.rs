@@ -18,8 +18,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Gradients, Tensor};
 use gatefold_data::{Batch, Batching, Example, Padding, Sequence};
 use gatefold_model::{Network, Reading, RecurrentCell, State};
-use gatefold_training::Objective;
 use gatefold_training::batch::network_input;
+use gatefold_training::{LossOptions, Objective};
 use itertools::Itertools;
 
 use crate::error::{LessonError, Result, unfit};
@@ -111,7 +111,7 @@ pub fn state_gradient_reach(
     let layer = measured_layer(&network).ok_or_else(|| {
         unfit(
             "how far the gradient reaches is measured in a network of one recurrent layer in one direction that \
-             answers from its last state: set layers = 1, bidirectional = false and reading = \"last\"",
+             answers from its last state: set layers = 1, bidirectional = false and pooling = \"last\"",
         )
     })?;
     let Some(targets) = batch.targets.as_ref().filter(|_| batch.time > 0) else {
@@ -137,7 +137,7 @@ pub fn state_gradient_reach(
 
     let last = as_leaf(&states.pop().expect("there is a timestep"));
     let answers = network.head.answers(last.hidden.clone());
-    let losses = objective.loss(answers, targets, None) * batch.size as f64;
+    let losses = objective.loss(answers, targets, LossOptions::default()) * batch.size as f64;
     let mut gradient = gradient_of(&last, &losses.backward());
     let mut reach = Norms::new(batch);
     reach.push(&mut gradient)?;
@@ -306,7 +306,7 @@ mod tests {
         }
         let answers = network.head.answers(state.unwrap().hidden);
         let targets = batch.targets.as_ref().unwrap();
-        let loss = Objective::Binary.loss(answers, targets, None);
+        let loss = Objective::Binary.loss(answers, targets, LossOptions::default());
         loss.into_scalar::<f64>() * batch.size as f64
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ConfigError, MOST_LAYERS, at_least_1, product_to_drop_from, share_below_1};
+use crate::error::{ConfigError, MOST_LAYERS, at_least_1, recurrent_dropouts, share_below_1};
 use crate::initializers::Initializers;
 use crate::layers::Cell;
 use crate::reading::Reading;
@@ -33,7 +33,19 @@ pub struct NetworkConfig {
     /// Share of a recurrent layer's hidden units that its recurrent products leave out in training, the
     /// same ones at every timestep of a step, in [0, 1).
     pub recurrent_dropout: f64,
+    /// Share of the recurrent weights' numbers zeroed in training, the same ones at every timestep of a step, in
+    /// [0, 1): DropConnect (Wan et al. 2013) on U (Merity, Keskar and Socher 2018).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub weight_dropout: f64,
+    /// Share of the tokens whose vectors are zeroed in training wherever they stand in a step's texts, in [0, 1) (Gal and
+    /// Ghahramani 2016, with one mask a batch).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub embedding_dropout: f64,
+    /// Share of what the head reads that is zeroed in training, in [0, 1), where it is another one than `dropout`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head_dropout: Option<f64>,
     /// What of the last recurrent layer's hidden states is answered from.
+    #[serde(rename = "pooling", alias = "reading")]
     pub reading: Reading,
     /// Size of the dense layer before the output; 0 leaves it out.
     pub dense_size: usize,
@@ -50,6 +62,10 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
 impl Default for NetworkConfig {
     fn default() -> Self {
         Self {
@@ -62,6 +78,9 @@ impl Default for NetworkConfig {
             bidirectional: false,
             dropout: 0.0,
             recurrent_dropout: 0.0,
+            weight_dropout: 0.0,
+            embedding_dropout: 0.0,
+            head_dropout: None,
             reading: Reading::Last,
             dense_size: 64,
             output_size: 1,
@@ -94,13 +113,22 @@ impl NetworkConfig {
             return Err(ConfigError::Layers(self.layers));
         }
         share_below_1(self.dropout, "dropout")?;
-        share_below_1(self.recurrent_dropout, "recurrent_dropout")?;
-        product_to_drop_from(self.cell, self.recurrent_dropout)?;
+        share_below_1(self.embedding_dropout, "embedding_dropout")?;
+        share_below_1(self.head_dropout(), "head_dropout")?;
+        recurrent_dropouts(self.cell, self.recurrent_dropout, self.weight_dropout)?;
+        if self.input_size.is_some() && self.embedding_dropout > 0.0 {
+            return Err(ConfigError::NoEmbedding);
+        }
         let parameters = self.parameters();
         if parameters > MOST_PARAMETERS {
             return Err(ConfigError::TooLarge(parameters));
         }
         Ok(())
+    }
+
+    /// Share of what the head reads that is zeroed in training.
+    pub fn head_dropout(&self) -> f64 {
+        self.head_dropout.unwrap_or(self.dropout)
     }
 
     /// The width of a layer's hidden states: H or, in both directions, 2H.

@@ -23,11 +23,11 @@ pub(crate) trait Masks {
         }
     }
 
-    /// A recurrent weight `[H, G·H]` without the rows of the hidden units that are dropped: their products
-    /// with a hidden state are what a state without those units would give.
+    /// A weight without the rows that are dropped: of a recurrent one `[H, G·H]` those of hidden units, whose products
+    /// with a hidden state are what a state without those units would give; of an embedding `[V, E]` those of tokens.
     fn drop_rows(&mut self, dropout: &Dropout, weight: Tensor<2>) -> Tensor<2> {
-        let [hidden, _] = weight.dims();
-        match self.mask(dropout, [hidden, 1], &weight.device()) {
+        let [rows, _] = weight.dims();
+        match self.mask(dropout, [rows, 1], &weight.device()) {
             Some(mask) => weight * mask,
             None => weight,
         }

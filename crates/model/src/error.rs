@@ -30,9 +30,17 @@ pub enum ConfigError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// Recurrent dropout of a cell that has no recurrent product.
-    #[error("recurrent_dropout must be 0 for the {0}, which has no recurrent product to drop from")]
-    NoProduct(&'static str),
+    /// Dropout in the recurrent products of a cell that has no recurrent product.
+    #[error("{setting} must be 0 for the {cell}, which has no recurrent product to drop from")]
+    NoProduct {
+        /// The setting.
+        setting: &'static str,
+        /// The cell.
+        cell: &'static str,
+    },
+    /// Dropout of tokens' vectors where numbers are read.
+    #[error("embedding_dropout must be 0 for numbers, which have no embedding to drop from")]
+    NoEmbedding,
     /// A share of dropped outputs outside [0, 1).
     #[error("{0} must be at least 0 and below 1, not {1}")]
     Dropout(&'static str, f64),
@@ -94,8 +102,21 @@ pub enum NetworkError {
     NoStream(&'static str),
 }
 
-pub(crate) fn product_to_drop_from(cell: Cell, share: f64) -> Result<(), ConfigError> {
-    let fits = share == 0.0 || cell.has_recurrent_weight();
-    fits.then_some(())
-        .ok_or(ConfigError::NoProduct(cell.title()))
+/// Whether a cell can drop these shares of its hidden units and of its recurrent weights.
+pub(crate) fn recurrent_dropouts(
+    cell: Cell,
+    recurrent_dropout: f64,
+    weight_dropout: f64,
+) -> Result<(), ConfigError> {
+    for (setting, share) in [
+        ("recurrent_dropout", recurrent_dropout),
+        ("weight_dropout", weight_dropout),
+    ] {
+        share_below_1(share, setting)?;
+        if share > 0.0 && !cell.has_recurrent_weight() {
+            let cell = cell.title();
+            return Err(ConfigError::NoProduct { setting, cell });
+        }
+    }
+    Ok(())
 }

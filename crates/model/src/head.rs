@@ -45,10 +45,14 @@ impl Head {
             }
             Reading::Max => largest(walked.hidden_states, lengths),
             Reading::Mean => mean(walked.hidden_states, lengths),
-            Reading::MaxAndMean => {
+            Reading::MaxMean | Reading::Concat => {
                 let states = walked.hidden_states;
                 let largest = largest(states.clone(), lengths.clone());
-                Tensor::cat(vec![largest, mean(states, lengths)], 1)
+                let mut read = vec![largest, mean(states, lengths)];
+                if self.reading == Reading::Concat {
+                    read.insert(0, walked.last);
+                }
+                Tensor::cat(read, 1)
             }
         };
         self.answer(read, masks)

@@ -1,7 +1,7 @@
 //! A network of sequences: an input, a stack of recurrent layers, a head.
 
 use burn::module::Module;
-use burn::nn::{DropoutConfig, Embedding};
+use burn::nn::{Dropout, DropoutConfig, Embedding};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use gatefold_kernels::{Tokens, embedding};
 use rand::Rng;
@@ -49,6 +49,8 @@ impl From<Tokens> for NetworkInput {
 #[derive(Module, Debug)]
 pub struct Input {
     pub(crate) embedding: Option<Embedding>,
+    /// Of tokens, all their vector's numbers at once.
+    dropout: Dropout,
     /// Numbers a timestep, E.
     width: usize,
 }
@@ -70,10 +72,22 @@ impl Input {
     /// # Errors
     /// [`NetworkError`] if this reads something else, or the tokens are of another vocabulary.
     pub fn vectors(&self, input: NetworkInput) -> Result<Tensor<3>, NetworkError> {
-        match (&self.embedding, input) {
-            (Some(words), NetworkInput::Tokens(tokens)) => {
-                Ok(embedding(words.weight.val(), tokens)?)
-            }
+        self.vectors_of(self.table(&mut OfDevice), input)
+    }
+
+    /// A vector a token, `[V, E]`, where tokens are read.
+    fn table(&self, masks: &mut impl Masks) -> Option<Tensor<2>> {
+        let weight = self.embedding.as_ref()?.weight.val();
+        Some(masks.drop_rows(&self.dropout, weight))
+    }
+
+    fn vectors_of(
+        &self,
+        table: Option<Tensor<2>>,
+        input: NetworkInput,
+    ) -> Result<Tensor<3>, NetworkError> {
+        match (table, input) {
+            (Some(table), NetworkInput::Tokens(tokens)) => Ok(embedding(table, tokens)?),
             (None, NetworkInput::Values { values, .. }) => {
                 let [_, _, given] = values.dims();
                 let reads = self.width;
@@ -92,20 +106,24 @@ impl Input {
         }
     }
 
-    fn for_stack(&self, input: NetworkInput) -> Result<StackInput, NetworkError> {
-        if let (Some(words), NetworkInput::Tokens(tokens)) = (&self.embedding, &input) {
-            let vectors = words.weight.val();
+    fn for_stack(
+        &self,
+        input: NetworkInput,
+        masks: &mut impl Masks,
+    ) -> Result<StackInput, NetworkError> {
+        let table = self.table(masks);
+        if let (Some(vectors), NetworkInput::Tokens(tokens)) = (&table, &input) {
             let [count, _] = vectors.dims();
             let [batch, time] = tokens.dims();
-            tokens.check_table(&vectors)?;
+            tokens.check_table(vectors)?;
             // A token's projection depends on its word alone: fewer products, forward and backward.
             if count < batch * time {
-                let tokens = tokens.clone();
+                let (vectors, tokens) = (vectors.clone(), tokens.clone());
                 return Ok(StackInput::Words { vectors, tokens });
             }
         }
         let lengths = input.lengths();
-        let vectors = self.vectors(input)?;
+        let vectors = self.vectors_of(table, input)?;
         Ok(StackInput::Vectors { vectors, lengths })
     }
 }
@@ -144,11 +162,8 @@ impl NetworkConfig {
 
     fn network(&self, weights: &mut FirstWeights, device: &Device) -> Result<Network, ConfigError> {
         self.validate()?;
-        let input = match self.input_size {
-            Some(width) => Input {
-                embedding: None,
-                width,
-            },
+        let (embedding, width) = match self.input_size {
+            Some(width) => (None, width),
             None => {
                 let shape = [self.vocabulary_size, self.embedding_size];
                 let weight = weights.embedding(shape, device);
@@ -156,17 +171,21 @@ impl NetworkConfig {
                     true => weight.set_require_grad(false),
                     false => weight,
                 };
-                Input {
-                    embedding: Some(Embedding { weight }),
-                    width: self.embedding_size,
-                }
+                (Some(Embedding { weight }), self.embedding_size)
             }
         };
-        let stack = StackConfig::new(self.cell, input.width, self.hidden_size)
+        let dropout = |share| DropoutConfig::new(share).init();
+        let input = Input {
+            embedding,
+            dropout: dropout(self.embedding_dropout),
+            width,
+        };
+        let stack = StackConfig::new(self.cell, width, self.hidden_size)
             .with_layers(self.layers)
             .with_bidirectional(self.bidirectional)
             .with_dropout(self.dropout)
             .with_recurrent_dropout(self.recurrent_dropout)
+            .with_weight_dropout(self.weight_dropout)
             .stack(weights, device);
         let mut width = self.width() * self.reading.widths();
         let dense = (self.dense_size > 0).then(|| {
@@ -175,7 +194,7 @@ impl NetworkConfig {
             dense
         });
         let head = Head {
-            dropout: DropoutConfig::new(self.dropout).init(),
+            dropout: dropout(self.head_dropout()),
             dense,
             output: weights.linear([width, self.output_size], device),
             reading: self.reading,
@@ -255,7 +274,7 @@ impl Network {
         states: Option<States>,
         masks: &mut impl Masks,
     ) -> Result<(Tensor<2>, States), NetworkError> {
-        let input = self.input.for_stack(input)?;
+        let input = self.input.for_stack(input, masks)?;
         let lengths = input.lengths();
         let walked = self.stack.walk(input, states, masks)?;
         let states = walked.states.clone();
@@ -426,31 +445,43 @@ mod tests {
     }
 
     #[test]
-    fn masks_are_the_rngs_and_both_dropouts_have_their_own() {
+    fn masks_are_the_rngs_and_every_dropout_has_its_own() {
         let device = Device::flex();
         let config = NetworkConfig {
             vocabulary_size: 10,
             layers: 2,
             ..Default::default()
         };
-        let logit = |dropout, recurrent_dropout, seed| {
-            let config = NetworkConfig {
-                dropout,
-                recurrent_dropout,
-                ..config.clone()
-            };
+        let logit = |change: fn(&mut NetworkConfig), seed| {
+            let mut config = config.clone();
+            change(&mut config);
             let network = config.init(1, &device).unwrap();
             let tokens = Tokens::sorted(&[1, 4, 5], &[3], 10, &device).unwrap();
             let logits = network.forward_training(tokens, &mut draw::generator(seed));
             logits.unwrap().into_scalar::<f32>()
         };
-        assert_eq!(logit(0.0, 0.0, 1), logit(0.0, 0.0, 2));
-        for (dropout, recurrent) in [(0.5, 0.0), (0.0, 0.5), (0.5, 0.5)] {
-            let first = logit(dropout, recurrent, 1);
-            assert_eq!(first, logit(dropout, recurrent, 1));
-            assert_ne!(first, logit(dropout, recurrent, 2));
-            assert_ne!(first, logit(0.0, 0.0, 1));
+        assert_eq!(logit(|_| (), 1), logit(|_| (), 2));
+        let changes: [fn(&mut NetworkConfig); 6] = [
+            |config| config.dropout = 0.5,
+            |config| config.recurrent_dropout = 0.5,
+            |config| config.weight_dropout = 0.5,
+            |config| config.embedding_dropout = 0.5,
+            |config| config.head_dropout = Some(0.5),
+            |config| (config.dropout, config.recurrent_dropout) = (0.5, 0.5),
+        ];
+        for change in changes {
+            let first = logit(change, 1);
+            assert_eq!(first, logit(change, 1));
+            assert_ne!(first, logit(change, 2));
+            assert_ne!(first, logit(|_| (), 1));
         }
+        let of_layers_alone = |config: &mut NetworkConfig| {
+            (config.dropout, config.head_dropout) = (0.5, Some(0.0));
+        };
+        assert_ne!(
+            logit(of_layers_alone, 1),
+            logit(|config| config.dropout = 0.5, 1)
+        );
     }
 
     #[test]
@@ -545,7 +576,8 @@ mod tests {
             (Reading::Last, 2, 2 * 5 + 2),
             (Reading::Max, 2, 2 * 5 + 2),
             (Reading::Mean, 2, 2 * 5 + 2),
-            (Reading::MaxAndMean, 2, 2 * 10 + 2),
+            (Reading::MaxMean, 2, 2 * 10 + 2),
+            (Reading::Concat, 2, 2 * 15 + 2),
             (Reading::EveryStep, 18, 2 * 5 + 2),
         ] {
             let config = values(NetworkConfig {

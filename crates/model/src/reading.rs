@@ -15,7 +15,10 @@ pub enum Reading {
     /// Each unit's mean over a row's timesteps: an answer a row.
     Mean,
     /// Both, side by side: an answer a row.
-    MaxAndMean,
+    #[serde(alias = "max-and-mean")]
+    MaxMean,
+    /// The last state, the largest values and the means, side by side (Howard and Ruder 2018): an answer a row.
+    Concat,
     /// Each timestep's states: an answer a timestep, T a row. Those past a row's length mean nothing.
     EveryStep,
 }
@@ -24,7 +27,8 @@ impl Reading {
     /// How many widths of the hidden states it takes.
     pub(crate) fn widths(self) -> usize {
         match self {
-            Self::MaxAndMean => 2,
+            Self::MaxMean => 2,
+            Self::Concat => 3,
             _ => 1,
         }
     }

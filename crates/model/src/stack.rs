@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dropout::{Masks, OfDevice};
 use crate::error::{
-    ConfigError, MOST_LAYERS, NetworkError, at_least_1, product_to_drop_from, share_below_1,
+    ConfigError, MOST_LAYERS, NetworkError, at_least_1, recurrent_dropouts, share_below_1,
 };
 use crate::initializers::{FirstWeights, Initializers, device_rng};
 use crate::layers::{Cell, LayerConfig, RecurrentCell, or_panic, setters, whole_time};
@@ -55,6 +55,9 @@ pub struct StackConfig {
     /// Share of the hidden units that the recurrent products leave out in training, in [0, 1); as in [`LayerConfig`].
     #[serde(default)]
     pub recurrent_dropout: f64,
+    /// Share of the recurrent weights' numbers that are zero in training, in [0, 1); as in [`LayerConfig`].
+    #[serde(default)]
+    pub weight_dropout: f64,
     /// Whose first weights.
     #[serde(default)]
     pub initializers: Initializers,
@@ -77,6 +80,7 @@ impl StackConfig {
             bidirectional: false,
             dropout: 0.0,
             recurrent_dropout: 0.0,
+            weight_dropout: 0.0,
             initializers: Initializers::default(),
         }
     }
@@ -90,6 +94,8 @@ impl StackConfig {
         with_dropout(dropout: f64);
         /// Share of the hidden units that the recurrent products leave out in training.
         with_recurrent_dropout(recurrent_dropout: f64);
+        /// Share of the recurrent weights' numbers that are zero in training.
+        with_weight_dropout(weight_dropout: f64);
         /// Whose first weights.
         with_initializers(initializers: Initializers);
     }
@@ -123,8 +129,7 @@ impl StackConfig {
             return Err(ConfigError::Layers(self.layers));
         }
         share_below_1(self.dropout, "dropout")?;
-        share_below_1(self.recurrent_dropout, "recurrent_dropout")?;
-        product_to_drop_from(self.cell, self.recurrent_dropout)
+        recurrent_dropouts(self.cell, self.recurrent_dropout, self.weight_dropout)
     }
 
     pub(crate) fn stack(&self, weights: &mut FirstWeights, device: &Device) -> Stack {
@@ -132,7 +137,8 @@ impl StackConfig {
         let mut direction = |width, reverse| {
             let config = LayerConfig::<RecurrentCell>::new(width, self.d_hidden)
                 .with_reverse(reverse)
-                .with_recurrent_dropout(self.recurrent_dropout);
+                .with_recurrent_dropout(self.recurrent_dropout)
+                .with_weight_dropout(self.weight_dropout);
             RecurrentCell::layer(self.cell, config, weights, device)
         };
         let layers = (0..self.layers)

@@ -53,7 +53,8 @@ impl Network {
         let pooled = match reading {
             Reading::Max => Some("largest"),
             Reading::Mean => Some("mean"),
-            Reading::MaxAndMean => Some("largest, mean"),
+            Reading::MaxMean => Some("largest, mean"),
+            Reading::Concat => Some("last, largest, mean"),
             Reading::Last | Reading::EveryStep => None,
         };
         if let Some(pooled) = pooled {

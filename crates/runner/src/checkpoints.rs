@@ -191,6 +191,8 @@ mod tests {
             },
             network: Arc::new(network.weights().unwrap()),
             best: None,
+            first: None,
+            average: BTreeMap::new(),
             moments: BTreeMap::new(),
         };
         checkpoint.to_bytes().unwrap()

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
@@ -17,7 +18,7 @@ use gatefold_model::{Cell, Initializers, NetworkConfig, Reading};
 use gatefold_training::config::{
     DatasetConfig, InputConfig, Keep, PaddingSide, Schedule, TrainingConfig,
 };
-use gatefold_training::{ClassWeights, RunConfig};
+use gatefold_training::{ClassWeights, Group, Groups, RunConfig};
 use itertools::{Itertools, iproduct};
 
 use crate::output::{AnswerFormat, End, Format};
@@ -675,8 +676,8 @@ pub struct ModelArgs {
     #[arg(long, value_name = "N")]
     pub embedding_size: Option<usize>,
     /// What of the last layer's states is answered from [default: last]
-    #[arg(long, value_parser = parse_reading, value_name = "last|max|mean|max-and-mean")]
-    pub reading: Option<Reading>,
+    #[arg(long, value_parser = parse_pooling, value_name = "last|max|mean|max-mean|concat")]
+    pub pooling: Option<Reading>,
     /// Size of the dense layer; 0 leaves it out [default: 64]
     #[arg(long, value_name = "N")]
     pub dense_size: Option<usize>,
@@ -693,6 +694,15 @@ pub struct ModelArgs {
     /// [default: 0]
     #[arg(long, value_name = "SHARE")]
     pub recurrent_dropout: Option<f64>,
+    /// Share of the recurrent weights' numbers that are zero in a training step [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    pub weight_dropout: Option<f64>,
+    /// Share of the tokens whose vectors are zero in a training step [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    pub embedding_dropout: Option<f64>,
+    /// Share of what the dense layer reads that is zeroed in training [default: that of --dropout]
+    #[arg(long, value_name = "SHARE")]
+    pub head_dropout: Option<f64>,
     /// Whose first weights [default: keras]
     #[arg(long, value_parser = parse_initializers, value_name = "keras|pytorch")]
     pub initializers: Option<Initializers>,
@@ -713,15 +723,19 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// How the learning rate goes after its warm-up [default: constant]
-    #[arg(long, value_parser = parse_schedule, value_name = "constant|cosine")]
+    #[arg(long, value_parser = parse_schedule, value_name = "constant|cosine|linear")]
     pub schedule: Option<Schedule>,
     /// Steps over which the learning rate grows to its full value [default: 0]
     #[arg(long, value_name = "STEPS")]
     pub warm_up: Option<usize>,
-    /// Keep the epoch that is best on the validation part by this: the lowest loss, the highest accuracy, or the
-    /// highest mean of the classes' F1, each class counted alike [default: loss]
-    #[arg(long, value_parser = parse_keep, value_name = "loss|accuracy|f1")]
+    /// Keep the epoch that is best on the validation part by this: the lowest loss (or `best`), the highest accuracy, or
+    /// the highest mean of the classes' F1, each class counted alike; or keep the last one [default: loss]
+    #[arg(long, value_parser = parse_keep, value_name = "loss|accuracy|f1|last")]
     pub keep: Option<Keep>,
+    /// Train again in the end, from the first weights on, on the training and the validation part together, for as many
+    /// epochs as led to the one that is kept
+    #[arg(long)]
+    pub refit: bool,
     /// Stop after this many epochs in a row that are no better by what an epoch is kept for [default: never]
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<usize>,
@@ -731,6 +745,21 @@ pub struct TrainingArgs {
     /// Decoupled weight decay [default: 0]
     #[arg(long, value_name = "RATE")]
     pub weight_decay: Option<f64>,
+    /// Share of a text's words that training reads as unknown, others in each epoch [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    pub word_dropout: Option<f64>,
+    /// Of a label's probability, the share that training spreads over all classes [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    pub label_smoothing: Option<f64>,
+    /// Answer with an exponential moving average of the weights that decays so, as 0.999 [default: none is made]
+    #[arg(long, value_name = "DECAY")]
+    pub ema_decay: Option<f64>,
+    /// What share of the learning rate a part of the network has: embedding, recurrent, head [default: 1]
+    #[arg(long, value_name = "PART=SHARE,…", value_delimiter = ',', value_parser = parse_part::<f64>)]
+    pub rates: Vec<(Part, f64)>,
+    /// For how many epochs, at the beginning, a part of the network stays as it is [default: 0]
+    #[arg(long, value_name = "PART=EPOCHS,…", value_delimiter = ',', value_parser = parse_part::<usize>)]
+    pub frozen_epochs: Vec<(Part, usize)>,
     /// The share of the training rows that is held out to choose the best epoch [default: 0.2]
     #[arg(long, value_name = "SHARE")]
     pub validation_fraction: Option<f64>,
@@ -738,6 +767,38 @@ pub struct TrainingArgs {
     /// balanced, so that every class counts alike [default: 1,1,…]
     #[arg(long, value_name = "balanced|FIRST,SECOND,…")]
     pub class_weights: Option<ClassWeights>,
+}
+
+/// A part of a network.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    Embedding,
+    Recurrent,
+    Head,
+}
+
+impl Part {
+    fn of(self, groups: &mut Groups) -> &mut Group {
+        match self {
+            Self::Embedding => &mut groups.embedding,
+            Self::Recurrent => &mut groups.recurrent,
+            Self::Head => &mut groups.head,
+        }
+    }
+}
+
+fn parse_part<T: FromStr>(text: &str) -> Result<(Part, T), String> {
+    let (part, value) = text
+        .split_once('=')
+        .ok_or("give PART=NUMBER, as embedding=0.1")?;
+    let part = match part {
+        "embedding" => Part::Embedding,
+        "recurrent" => Part::Recurrent,
+        "head" => Part::Head,
+        _ => return Err("the parts are embedding, recurrent and head".into()),
+    };
+    let value = value.parse();
+    Ok((part, value.map_err(|_| "behind = a number is wanted")?))
 }
 
 /// Puts a flag's value in a field if the flag was given.
@@ -911,11 +972,14 @@ impl ModelArgs {
         set(&mut config.layers, self.layers);
         set(&mut config.hidden_size, self.hidden_size);
         set(&mut config.embedding_size, self.embedding_size);
-        set(&mut config.reading, self.reading);
+        set(&mut config.reading, self.pooling);
         set(&mut config.dense_size, self.dense_size);
         set(&mut config.vocabulary_size, self.vocabulary_size);
         set(&mut config.dropout, self.dropout);
         set(&mut config.recurrent_dropout, self.recurrent_dropout);
+        set(&mut config.weight_dropout, self.weight_dropout);
+        set(&mut config.embedding_dropout, self.embedding_dropout);
+        config.head_dropout = self.head_dropout.or(config.head_dropout);
         set(&mut config.initializers, self.initializers);
         config.bidirectional |= self.bidirectional;
     }
@@ -932,6 +996,16 @@ impl TrainingArgs {
         set(&mut config.weight_decay, self.weight_decay);
         set(&mut config.validation_fraction, self.validation_fraction);
         set(&mut config.keep, self.keep);
+        set(&mut config.word_dropout, self.word_dropout);
+        set(&mut config.label_smoothing, self.label_smoothing);
+        config.refit |= self.refit;
+        config.ema_decay = self.ema_decay.or(config.ema_decay);
+        for (part, rate) in self.rates {
+            part.of(&mut config.groups).rate = rate;
+        }
+        for (part, epochs) in self.frozen_epochs {
+            part.of(&mut config.groups).frozen_epochs = epochs;
+        }
         config.patience = self.patience.or(config.patience);
         config.clip_norm = self.clip_norm.or(config.clip_norm);
         config.class_weights = self.class_weights.or(config.class_weights.take());
@@ -997,26 +1071,29 @@ fn parse_schedule(name: &str) -> Result<Schedule, String> {
     match name {
         "constant" => Ok(Schedule::Constant),
         "cosine" => Ok(Schedule::Cosine),
-        _ => Err("the schedules are constant and cosine".into()),
+        "linear" => Ok(Schedule::Linear),
+        _ => Err("the schedules are constant, cosine and linear".into()),
     }
 }
 
 fn parse_keep(name: &str) -> Result<Keep, String> {
     match name {
-        "loss" => Ok(Keep::Loss),
+        "loss" | "best" => Ok(Keep::Loss),
         "accuracy" => Ok(Keep::Accuracy),
         "f1" => Ok(Keep::F1),
-        _ => Err("an epoch is kept for its loss, accuracy or f1".into()),
+        "last" => Ok(Keep::Last),
+        _ => Err("an epoch is kept for its loss, accuracy or f1, or as the last".into()),
     }
 }
 
-fn parse_reading(name: &str) -> Result<Reading, String> {
+fn parse_pooling(name: &str) -> Result<Reading, String> {
     match name {
         "last" => Ok(Reading::Last),
         "max" => Ok(Reading::Max),
         "mean" => Ok(Reading::Mean),
-        "max-and-mean" => Ok(Reading::MaxAndMean),
-        _ => Err("the readings are last, max, mean and max-and-mean".into()),
+        "max-mean" => Ok(Reading::MaxMean),
+        "concat" => Ok(Reading::Concat),
+        _ => Err("the poolings are last, max, mean, max-mean and concat".into()),
     }
 }
 

@@ -6,6 +6,8 @@
 //! | --- | --- |
 //! | `network.NAME` | the weights, by their names |
 //! | `best.NAME` | the weights of the best epoch so far, if one is done |
+//! | `first.NAME` | the weights that the training began with, if it is to begin again |
+//! | `average.PATH` | the moving average of the weights `[N]`, by their parameters' paths, if it is made |
 //! | `adam.first.PATH`, `adam.second.PATH` | the optimizer's moments `[N]`, by their parameters' paths |
 //! | the metadata's `gatefold` | a [`Header`] as TOML |
 //!
@@ -49,6 +51,10 @@ pub struct Checkpoint {
     pub network: Arc<Weights>,
     /// The best epoch's weights.
     pub best: Option<Arc<Weights>>,
+    /// The weights that the training began with, if it is to begin again.
+    pub first: Option<Arc<Weights>>,
+    /// The moving average of the weights, by their parameters' paths, if it is made.
+    pub average: BTreeMap<String, Vec<f32>>,
     /// Adam's first and second moments, by their parameters' paths.
     pub moments: BTreeMap<String, [Vec<f32>; 2]>,
 }
@@ -115,28 +121,29 @@ impl Checkpoint {
         let written = |error: &dyn std::fmt::Display| {
             TrainingError::Checkpoint(format!("the checkpoint can't be written: {error}"))
         };
-        let moments: Vec<(String, Vec<u8>)> = self
-            .moments
-            .iter()
-            .flat_map(|(path, moments)| {
-                ["first", "second"]
-                    .into_iter()
-                    .zip(moments)
-                    .map(move |(name, values)| {
-                        let bytes = values.iter().flat_map(|value| value.to_le_bytes());
-                        (format!("adam.{name}.{path}"), bytes.collect())
-                    })
+        let moments = self.moments.iter().flat_map(|(path, moments)| {
+            let named = ["first", "second"].into_iter().zip(moments);
+            named.map(move |(name, values)| (format!("adam.{name}.{path}"), values))
+        });
+        let average = self.average.iter();
+        let average = average.map(|(path, values)| (format!("average.{path}"), values));
+        let flat: Vec<(String, Vec<u8>)> = moments
+            .chain(average)
+            .map(|(path, values)| {
+                let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+                (path, bytes.collect())
             })
             .collect();
         let mut views = Vec::new();
         for (part, weights) in [
             ("network", Some(&self.network)),
             ("best", self.best.as_ref()),
+            ("first", self.first.as_ref()),
         ] {
             let tensors = weights.into_iter().flat_map(|weights| weights.views());
             views.extend(tensors.map(|(name, view)| (format!("{part}.{name}"), view)));
         }
-        for (path, bytes) in &moments {
+        for (path, bytes) in &flat {
             let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes);
             views.push((path.clone(), view.map_err(|error| written(&error))?));
         }
@@ -161,23 +168,32 @@ impl Checkpoint {
             let weights = Weights::from_views(views).map_err(damaged)?;
             Ok(there.then(|| Arc::new(weights)))
         };
-        let mut moments = BTreeMap::<String, [Vec<f32>; 2]>::new();
-        for (path, view) in file.iter() {
-            for (i, prefix) in ["adam.first.", "adam.second."].into_iter().enumerate() {
-                if let Some(path) = path.strip_prefix(prefix) {
+        let flat = |prefix: &str| -> Result<BTreeMap<String, Vec<f32>>, Refused> {
+            let views = file.iter();
+            let views = views.filter_map(|(path, view)| Some((path.strip_prefix(prefix)?, view)));
+            views
+                .map(|(path, view)| {
                     if view.dtype() != Dtype::F32 {
-                        return Err(damaged("its moments are no 32-bit floats"));
+                        return Err(damaged(format!("{prefix}{path:.80} is no 32-bit floats")));
                     }
                     let (values, _) = view.data().as_chunks::<4>();
                     let values = values.iter().map(|&bytes| f32::from_le_bytes(bytes));
-                    moments.entry(path.to_owned()).or_default()[i] = values.collect();
-                }
+                    Ok((path.to_owned(), values.collect()))
+                })
+                .collect()
+        };
+        let mut moments = BTreeMap::<String, [Vec<f32>; 2]>::new();
+        for (i, prefix) in ["adam.first.", "adam.second."].into_iter().enumerate() {
+            for (path, values) in flat(prefix)? {
+                moments.entry(path).or_default()[i] = values;
             }
         }
         Ok(Self {
             header,
             network: part("network.")?.ok_or_else(|| damaged("it holds no weights"))?,
             best: part("best.")?,
+            first: part("first.")?,
+            average: flat("average.")?,
             moments,
         })
     }
@@ -225,6 +241,8 @@ mod tests {
             },
             network: Arc::new(network.weights().unwrap()),
             best: None,
+            first: None,
+            average: BTreeMap::new(),
             moments: BTreeMap::from([("dense.bias".into(), [vec![0.5; 64], vec![f32::MIN; 64]])]),
         }
     }
@@ -233,7 +251,8 @@ mod tests {
     fn a_checkpoint_survives_the_round_trip() {
         let mut first = checkpoint(3);
         for best in [None, Some(first.network.clone())] {
-            first.best = best;
+            (first.best, first.first) = (best.clone(), best);
+            first.average = BTreeMap::from([("dense.bias".into(), vec![0.25; 64])]);
             let read = Checkpoint::from_bytes(&first.to_bytes().unwrap()).unwrap();
             assert!(read == first);
         }

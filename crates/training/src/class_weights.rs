@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use gatefold_data::{EncodedDataset, Target};
+use gatefold_data::{EncodedDataset, Example, Labels, Target};
 use serde::{Deserialize, Serialize};
 
 /// What the loss of an example of each class counts: `"balanced"`, or a list in the classes' order.
@@ -34,14 +34,16 @@ impl ClassWeights {
 
     /// Each class's for the training part of `data`. A class without examples counts 1.
     pub fn of(&self, data: &EncodedDataset) -> Vec<f64> {
-        let weights = match self {
-            Self::Each(weights) => return weights.clone(),
-            Self::Rule(WeightRule::Balanced) => {
-                data.labels.as_ref().map_or(0, |labels| labels.len())
-            }
-        };
-        let mut counts = vec![0_usize; weights];
-        for example in &data.train {
+        self.of_examples(&data.train, data.labels.as_ref().map_or(0, Labels::len))
+    }
+
+    /// Each class's for training examples of so many classes.
+    pub(crate) fn of_examples(&self, examples: &[Example], classes: usize) -> Vec<f64> {
+        if let Self::Each(weights) = self {
+            return weights.clone();
+        }
+        let mut counts = vec![0_usize; classes];
+        for example in examples {
             let classes = match &example.target {
                 Some(Target::Class(class)) => std::slice::from_ref(class),
                 Some(Target::Classes(classes)) => classes,
@@ -78,7 +80,7 @@ impl FromStr for ClassWeights {
 
 #[cfg(test)]
 mod tests {
-    use gatefold_data::{Dataset, Labels, Record};
+    use gatefold_data::{Dataset, Record};
 
     use super::*;
     use crate::config::RunConfig;

@@ -17,6 +17,7 @@ use thiserror::Error;
 use toml::de::DeTable;
 
 use crate::class_weights::{ClassWeights, WeightRule};
+use crate::groups::{Group, Groups};
 use crate::objective::Objective;
 
 /// Timesteps in a padded batch; its hidden states alone would take gigabytes.
@@ -165,6 +166,10 @@ pub struct DatasetConfig {
 
 fn is_true(value: &bool) -> bool {
     *value
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// How a table's parts are drawn.
@@ -344,9 +349,13 @@ pub struct TrainingConfig {
     pub schedule: Schedule,
     /// Steps over which the learning rate grows from near 0 to `learning_rate`.
     pub warm_up: usize,
-    /// The epoch that is kept: the best by which measure on the validation part.
+    /// The epoch that is kept: the best by which measure on the validation part, or the last.
     #[serde(skip_serializing_if = "Keep::is_default")]
     pub keep: Keep,
+    /// Whether the network is trained again in the end, from its first weights on, on the training and the validation
+    /// part together, for as many epochs as led to the one that is kept.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub refit: bool,
     /// Training ends after this many epochs in a row that are no better by that measure.
     pub patience: Option<usize>,
     /// The gradient of all parameters together is scaled down to this norm (Pascanu et al. 2013).
@@ -354,6 +363,19 @@ pub struct TrainingConfig {
     /// Decoupled weight decay (Loshchilov and Hutter 2019): each step takes this times the learning rate
     /// off every parameter.
     pub weight_decay: f64,
+    /// Share of a text's words that are read as unknown in training, others in each epoch, in [0, 1).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub word_dropout: f64,
+    /// Of a label's probability, the share that training spreads over all classes, in [0, 1) (Szegedy et al. 2016).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub label_smoothing: f64,
+    /// Decay of the exponential moving average of the weights, in (0, 1), which answers in place of the last step's
+    /// (Polyak and Juditsky 1992); none is made without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema_decay: Option<f64>,
+    /// Parts of the network that learn at other rates, or later.
+    #[serde(skip_serializing_if = "Groups::are_default")]
+    pub groups: Groups,
     /// What the loss of an example of each class counts, in the classes' order, in training alone.
     pub class_weights: Option<ClassWeights>,
     /// A checkpoint is written after every epoch, and when the last one is this old.
@@ -372,6 +394,9 @@ pub enum Schedule {
     Constant,
     /// Half a cosine down to 0 at the last step of the last epoch (Loshchilov and Hutter 2017).
     Cosine,
+    /// A line down to 0 at the last step of the last epoch; with a warm-up the slanted triangle of Howard and Ruder
+    /// (2018).
+    Linear,
 }
 
 /// What an epoch is kept for.
@@ -380,11 +405,14 @@ pub enum Schedule {
 pub enum Keep {
     /// The lowest loss.
     #[default]
+    #[serde(alias = "best")]
     Loss,
     /// The highest share of right answers.
     Accuracy,
     /// The highest mean of the classes' F1, each class counted alike.
     F1,
+    /// Nothing: the last one is kept.
+    Last,
 }
 
 impl Keep {
@@ -398,6 +426,7 @@ impl Keep {
             Self::Loss => "the lowest validation loss",
             Self::Accuracy => "the highest validation accuracy",
             Self::F1 => "the highest macro F1 in validation",
+            Self::Last => "the last weights",
         }
     }
 }
@@ -415,9 +444,14 @@ impl Default for TrainingConfig {
             schedule: Schedule::Constant,
             warm_up: 0,
             keep: Keep::Loss,
+            refit: false,
             patience: None,
             clip_norm: None,
             weight_decay: 0.0,
+            word_dropout: 0.0,
+            label_smoothing: 0.0,
+            ema_decay: None,
+            groups: Groups::default(),
             class_weights: None,
             checkpoint_minutes: 10.0,
             kernels: Vec::new(),
@@ -518,13 +552,13 @@ impl RunConfig {
             ensure(
                 [default.reading, Reading::EveryStep].contains(&model.reading),
                 || {
-                    "the data has a target a timestep, which reading = \"every-step\" alone answers: leave it out".into()
+                    "the data has a target a timestep, which pooling = \"every-step\" alone answers: leave it out".into()
                 },
             )?;
             model.reading = Reading::EveryStep;
         } else {
             ensure(model.reading != Reading::EveryStep, || {
-                "reading = \"every-step\" is for data with a target a timestep: leave it out".into()
+                "pooling = \"every-step\" is for data with a target a timestep: leave it out".into()
             })?;
         }
         ensure(
@@ -552,8 +586,27 @@ impl RunConfig {
             }?;
         }
         ensure(
-            objective.has_accuracy() || self.training.keep == Keep::Loss,
-            || "numbers as targets have no accuracy and no F1: keep must be \"loss\"".into(),
+            objective.has_accuracy() || matches!(self.training.keep, Keep::Loss | Keep::Last),
+            || {
+                "numbers as targets have no accuracy and no F1: keep must be \"loss\" or \"last\""
+                    .into()
+            },
+        )?;
+        ensure(
+            objective.has_accuracy() || self.training.label_smoothing == 0.0,
+            || "numbers as targets have no label_smoothing: leave it out".into(),
+        )?;
+        let unknown = data.encoder.vocabulary().map(|words| words.ids().unknown);
+        ensure(
+            self.training.word_dropout == 0.0 || matches!(unknown, Some(Some(_))),
+            || {
+                match unknown {
+                None => "numbers have no words: leave word_dropout out".into(),
+                Some(_) => {
+                    "word_dropout reads words as unknown, which this vocabulary has no id for: leave it out".into()
+                }
+            }
+            },
         )?;
         self.training.objective = Some(objective);
         Ok(())
@@ -655,6 +708,40 @@ impl RunConfig {
                     "weight_decay must be at least 0 and, times learning_rate, below 1, not {}",
                     training.weight_decay
                 )
+            },
+        )?;
+        for (name, share) in [
+            ("word_dropout", training.word_dropout),
+            ("label_smoothing", training.label_smoothing),
+        ] {
+            ensure((0.0..1.0).contains(&share), || {
+                format!("{name} must be at least 0 and below 1, not {share}")
+            })?;
+        }
+        if let Some(decay) = training.ema_decay {
+            ensure(decay > 0.0 && decay < 1.0, || {
+                format!("ema_decay must lie between 0 and 1, not {decay}")
+            })?;
+        }
+        for (name, group) in training.groups.named() {
+            let (rate, frozen) = (group.rate, group.frozen_epochs);
+            ensure(rate >= 0.0 && rate.is_finite(), || {
+                format!("rate must be at least 0, not {rate} of {name}")
+            })?;
+            ensure(frozen <= MOST_COUNTED, || {
+                format!("frozen_epochs may be at most {MOST_COUNTED}, not {frozen} of {name}")
+            })?;
+        }
+        let groups = training.groups.named();
+        let trained =
+            |(_, group): &(_, Group)| group.rate > 0.0 && group.frozen_epochs < training.epochs;
+        ensure(groups.iter().any(trained), || {
+            "no group of parameters is ever trained: their rate is 0, or they are frozen in all epochs".into()
+        })?;
+        ensure(
+            training.keep != Keep::Last || training.patience.is_none(),
+            || {
+                "patience waits for a better epoch, and keep = \"last\" keeps none for being better: leave one out".into()
             },
         )?;
         let weights = training.class_weights.as_ref().and_then(ClassWeights::each);

@@ -59,6 +59,7 @@
 //! # }
 //! ```
 
+mod average;
 pub mod baseline;
 pub mod batch;
 pub mod bundle;
@@ -70,6 +71,7 @@ pub mod config;
 pub mod error;
 pub mod evaluation;
 pub mod forecast;
+mod groups;
 mod hash;
 pub mod metrics;
 pub mod objective;
@@ -94,9 +96,10 @@ pub use config::{ConfigError, RunConfig};
 pub use error::{Result, TrainingError};
 pub use evaluation::{evaluate, evaluate_async, score, score_async, test, test_async};
 pub use forecast::ForecastScores;
+pub use groups::{Group, Groups};
 pub use hash::hash;
-pub use metrics::{EpochMetrics, Evaluation, Progress, RunSummary};
-pub use objective::Objective;
+pub use metrics::{EpochMetrics, Evaluation, Progress, Refit, RunSummary};
+pub use objective::{LossOptions, Objective};
 pub use optimizer::Adam;
 pub use predictor::{Answer, Predictor, Stream};
 pub use schedule::learning_rate;

@@ -61,9 +61,12 @@ pub struct EpochMetrics {
 }
 
 impl EpochMetrics {
-    /// The epoch that is kept: the best on the validation part by a measure, the first one of equals.
+    /// The epoch that is kept: the best on the validation part by a measure, the first one of equals, or the last.
     pub fn best_of(epochs: &[Self], keep: Keep) -> Option<&Self> {
-        epochs.iter().min_by(|a, b| a.by(keep, b))
+        match keep {
+            Keep::Last => epochs.last(),
+            _ => epochs.iter().min_by(|a, b| a.by(keep, b)),
+        }
     }
 
     /// Less than another epoch where it is better by a measure.
@@ -134,6 +137,18 @@ pub struct Progress {
     pub seconds: f64,
     /// The epochs that are done.
     pub epochs: Vec<EpochMetrics>,
+    /// Where the training on both parts stands, once it has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refit: Option<Refit>,
+}
+
+/// A training from the first weights on, on the training and the validation part together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refit {
+    /// Epochs that it has in all: as many as led to the one that is kept.
+    pub epochs: usize,
+    /// Epochs that are done.
+    pub done: usize,
 }
 
 impl Progress {
@@ -164,7 +179,13 @@ mod tests {
             epoch(3, 0.6, 0.9, 0.3),
             epoch(4, 0.4, 0.9, 0.4),
         ];
-        for (keep, expected) in [(Keep::Loss, 2), (Keep::Accuracy, 3), (Keep::F1, 2)] {
+        let all = [
+            (Keep::Loss, 2),
+            (Keep::Accuracy, 3),
+            (Keep::F1, 2),
+            (Keep::Last, 4),
+        ];
+        for (keep, expected) in all {
             let best = EpochMetrics::best_of(&epochs, keep).unwrap();
             assert_eq!(best.epoch, expected, "{keep:?}");
         }

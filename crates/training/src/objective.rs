@@ -36,6 +36,16 @@ impl fmt::Display for Objective {
     }
 }
 
+/// What a loss counts, and how sure it wants answers to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LossOptions<'a> {
+    /// What the loss of an example of each class counts, in the classes' order; 1 each without any.
+    pub class_weights: Option<&'a [f64]>,
+    /// Of a target's probability 1, the share ε that is spread over all C classes, in [0, 1): 1 - ε + ε/C for the right
+    /// one, ε/C for each other one (Szegedy et al. 2016); of a class that is there or not, C = 2. Of numbers nothing.
+    pub label_smoothing: f64,
+}
+
 /// How good one row's answer is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowScore {
@@ -61,7 +71,8 @@ impl Objective {
     }
 
     /// The loss that is minimised, `[1]`: the mean over the rows that have a target, each counted as much as the
-    /// weight of its class, if there are any; of several classes at once, each one's loss counts its weight.
+    /// weight of its class, if there are any; of several classes at once, each one's loss counts its weight. Labels are
+    /// smoothed as `options` says.
     ///
     /// Summed along a dimension, because Burn's sum over everything adds in no fixed order on a GPU.
     ///
@@ -71,17 +82,17 @@ impl Objective {
         self,
         answers: Tensor<2>,
         targets: &BatchTargets,
-        class_weights: Option<&[f64]>,
+        options: LossOptions,
     ) -> Tensor<1> {
         let device = answers.device();
         let answers = with_targets_alone(answers, targets);
         let mut losses = match targets {
             BatchTargets::ClassSets(sets) if self == Self::MultiLabel => {
-                set_losses(answers, sets, class_weights)
+                set_losses(answers, sets, options)
             }
-            _ => self.losses(answers, targets),
+            _ => self.losses(answers, targets, options.label_smoothing),
         };
-        if let Some(weights) = row_weights(targets, class_weights) {
+        if let Some(weights) = row_weights(targets, options.class_weights) {
             losses = losses * Tensor::from_data(&weights[..], &device);
         }
         let count = losses.dims()[0];
@@ -97,15 +108,19 @@ impl Objective {
         self,
         answers: Tensor<2>,
         targets: &BatchTargets,
-        class_weights: Option<&[f64]>,
+        options: LossOptions,
     ) -> Tensor<2> {
         let [rows, width] = answers.dims();
+        let LossOptions {
+            class_weights,
+            label_smoothing,
+        } = options;
         let device = answers.device();
         let answers = with_targets_alone(answers, targets);
         let share = 1.0 / rows as f64;
         let errors = match (self, targets) {
             (Self::Binary, BatchTargets::Classes(classes)) => {
-                let labels: Vec<f32> = classes.iter().map(|&class| class as f32).collect();
+                let labels = binary_labels(classes, label_smoothing);
                 let labels = TensorData::new(labels, [rows, 1]);
                 (sigmoid(answers) - Tensor::from_data(labels, &device)) * share
             }
@@ -115,10 +130,12 @@ impl Objective {
                 let chosen = Tensor::<2, Int>::from_data(classes, &device).expand([rows, width]);
                 let every = Tensor::<1, Int>::arange(0..width as i64, &device);
                 let every = every.unsqueeze::<2>().expand([rows, width]);
-                (softmax(answers, 1) - every.equal(chosen).float()) * share
+                let labels = smoothed(every.equal(chosen).float(), label_smoothing, width);
+                (softmax(answers, 1) - labels) * share
             }
             (Self::MultiLabel, BatchTargets::ClassSets(sets)) => {
                 let labels = labels_of(sets, [rows, width], &device);
+                let labels = smoothed(labels, label_smoothing, 2);
                 let errors = (sigmoid(answers) - labels) * (share / width as f64);
                 weighted(errors, class_weights)
             }
@@ -139,12 +156,12 @@ impl Objective {
     }
 
     /// Each row's loss, `[rows]`; without meaning where a row has no target.
-    fn losses(self, answers: Tensor<2>, targets: &BatchTargets) -> Tensor<1> {
+    fn losses(self, answers: Tensor<2>, targets: &BatchTargets, smoothing: f64) -> Tensor<1> {
         let [rows, width] = answers.dims();
         let device = answers.device();
         match (self, targets) {
             (Self::Binary, BatchTargets::Classes(classes)) => {
-                let labels: Vec<f32> = classes.iter().map(|&class| class as f32).collect();
+                let labels = binary_labels(classes, smoothing);
                 let labels = Tensor::<1>::from_data(&labels[..], &device);
                 let logits: Tensor<1> = answers.reshape([rows]);
                 (labels.neg() + 1.0) * logits.clone() - log_sigmoid(logits)
@@ -153,8 +170,13 @@ impl Objective {
                 let classes: Vec<i32> = classes.iter().map(|&class| class.max(0)).collect();
                 let classes = TensorData::new(classes, [rows, 1]);
                 let classes = Tensor::<2, Int>::from_data(classes, &device);
-                let chosen = log_softmax(answers, 1).gather(1, classes);
-                chosen.neg().reshape([rows])
+                let logs = log_softmax(answers, 1);
+                let chosen = logs.clone().gather(1, classes);
+                let likely = match smoothing > 0.0 {
+                    true => chosen * (1.0 - smoothing) + logs.mean_dim(1) * smoothing,
+                    false => chosen,
+                };
+                likely.neg().reshape([rows])
             }
             (Self::Values, BatchTargets::Values { values, .. }) => {
                 let targets = TensorData::new(values.clone(), [rows, width]);
@@ -257,16 +279,27 @@ impl Objective {
     }
 }
 
+/// The labels of classes 0 and 1, smoothed.
+fn binary_labels(classes: &[i32], smoothing: f64) -> Vec<f32> {
+    let label = |&class: &i32| (f64::from(class) * (1.0 - smoothing) + smoothing / 2.0) as f32;
+    classes.iter().map(label).collect()
+}
+
+/// Labels of 0 and 1 of which a share is spread over `classes`.
+fn smoothed(labels: Tensor<2>, smoothing: f64, classes: usize) -> Tensor<2> {
+    match smoothing > 0.0 {
+        true => labels * (1.0 - smoothing) + smoothing / classes as f64,
+        false => labels,
+    }
+}
+
 /// Each row's mean binary cross-entropy over its classes, `[rows]`, each class counted as much as its weight.
-fn set_losses(
-    answers: Tensor<2>,
-    sets: &[Option<Vec<u32>>],
-    class_weights: Option<&[f64]>,
-) -> Tensor<1> {
+fn set_losses(answers: Tensor<2>, sets: &[Option<Vec<u32>>], options: LossOptions) -> Tensor<1> {
     let [rows, width] = answers.dims();
     let labels = labels_of(sets, [rows, width], &answers.device());
+    let labels = smoothed(labels, options.label_smoothing, 2);
     let losses = (labels.neg() + 1.0) * answers.clone() - log_sigmoid(answers);
-    let losses = weighted(losses, class_weights);
+    let losses = weighted(losses, options.class_weights);
     losses.mean_dim(1).reshape([rows])
 }
 
@@ -401,15 +434,54 @@ mod tests {
         let device = Device::flex().autodiff();
         let rows = answers.len() / width;
         let answers = TensorData::new(answers.to_vec(), [rows, width]);
-        let answers = Tensor::<2>::from_data(answers, &device).require_grad();
-        let loss = objective.loss(answers.clone(), targets, weights);
-        let gradient = answers.grad(&loss.backward()).unwrap();
-        let gradient: Vec<f32> = gradient.into_data().iter().collect();
-        let known = objective.gradient(answers.inner(), targets, weights);
-        for (known, found) in known.into_data().iter::<f32>().zip(&gradient) {
-            assert!((known - found).abs() < 1e-6, "{known} is not {found}");
-        }
-        (loss.into_scalar(), gradient)
+        let answers = Tensor::<2>::from_data(answers, &device);
+        let [_, found] = [0.1, 0.0].map(|label_smoothing| {
+            let options = LossOptions {
+                class_weights: weights,
+                label_smoothing,
+            };
+            let answers = answers.clone().require_grad();
+            let loss = objective.loss(answers.clone(), targets, options);
+            let gradient = answers.grad(&loss.backward()).unwrap();
+            let gradient: Vec<f32> = gradient.into_data().iter().collect();
+            let known = objective.gradient(answers.inner(), targets, options);
+            for (known, found) in known.into_data().iter::<f32>().zip(&gradient) {
+                assert!((known - found).abs() < 1e-6, "{known} is not {found}");
+            }
+            (loss.into_scalar(), gradient)
+        });
+        found
+    }
+
+    #[test]
+    fn a_smoothed_label_wants_no_answer_to_be_certain() {
+        let device = Device::flex();
+        let options = LossOptions {
+            label_smoothing: 0.2,
+            ..LossOptions::default()
+        };
+        let gradient = |objective: Objective, answers: Tensor<2>, targets| -> Vec<f32> {
+            let gradient = objective.gradient(answers, &targets, options);
+            gradient.into_data().iter().collect()
+        };
+        // Nothing is left to gain where the answer has the label's probability.
+        let of = |probability: f32| (probability / (1.0 - probability)).ln();
+        let logits = Tensor::from_data([[of(0.9)], [of(0.1)]], &device);
+        let classes = BatchTargets::Classes(vec![1, 0]);
+        let binary = gradient(Objective::Binary, logits, classes);
+        let likely = 0.8 + 0.2 / 4.0_f32;
+        let logits = [[likely.ln(), 0.05_f32.ln(), 0.05_f32.ln(), 0.05_f32.ln()]];
+        let classes = BatchTargets::Classes(vec![0]);
+        let several = gradient(
+            Objective::Classes,
+            Tensor::from_data(logits, &device),
+            classes,
+        );
+        let sets = BatchTargets::ClassSets(vec![Some(vec![1])]);
+        let logits = Tensor::from_data([[of(0.1), of(0.9)]], &device);
+        let set = gradient(Objective::MultiLabel, logits, sets);
+        let all = [binary, several, set].concat();
+        assert!(all.iter().all(|error| error.abs() < 1e-6), "{all:?}");
     }
 
     #[test]

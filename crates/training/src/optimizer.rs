@@ -6,6 +6,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use gatefold_model::{AdamParameter, AdamStep, Moments, adam};
+use itertools::Itertools;
 
 use crate::error::{Result, TrainingError};
 
@@ -76,16 +77,17 @@ impl Adam {
     }
 
     /// The network after a step. It should be held by nobody else: then it is changed in place.
-    /// Every gradient is multiplied with `scale` `[1]` first, if there is one.
+    /// Every gradient is multiplied with `scale` `[1]` first, if there is one. The learning rate is a parameter's, by
+    /// its path.
     pub fn step<N: Module>(
         &mut self,
         network: N,
         gradients: GradientsParams,
         scale: Option<Tensor<1>>,
-        learning_rate: f64,
+        learning_rate: &dyn Fn(&str) -> f64,
     ) -> N {
         self.steps += 1;
-        let step = AdamStep {
+        let step = |learning_rate| AdamStep {
             learning_rate,
             beta_1: BETA_1,
             beta_2: BETA_2,
@@ -103,7 +105,12 @@ impl Adam {
         };
         let network = network.map(&mut take);
         let Take { taken, paths, .. } = take;
-        let (values, moments): (Vec<_>, Vec<_>) = adam(taken, step).into_iter().unzip();
+        let rates = paths.iter().map(|(_, path)| learning_rate(path));
+        let groups = rates.zip(taken).chunk_by(|(rate, _)| *rate);
+        let stepped = (&groups).into_iter().flat_map(|(rate, group)| {
+            adam(group.map(|(_, parameter)| parameter).collect(), step(rate))
+        });
+        let (values, moments): (Vec<_>, Vec<_>) = stepped.unzip();
         let ids = paths.iter().map(|(id, _)| *id);
         let values = ids.zip(values).collect();
         self.moments
@@ -274,7 +281,7 @@ mod tests {
         let loss = network.forward(tokens).unwrap();
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         let mut adam = Adam::new(0.0);
-        adam.step(network, gradients, None, 1e-3);
+        adam.step(network, gradients, None, &|_| 1e-3);
         let host = |tensor: &Tensor<1>| tensor.clone().into_data().iter().collect();
         let moments = adam.moments().iter();
         let moments = moments.map(|(path, of)| (path.clone(), [host(&of.first), host(&of.second)]));

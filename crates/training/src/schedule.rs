@@ -7,20 +7,20 @@ use crate::config::{Schedule, TrainingConfig};
 /// The learning rate of the step that has `step` steps before it, of `steps` in the whole run.
 ///
 /// It grows linearly over the warm-up; after it, a cosine falls to 0 at the end:
-/// η/2 (1 + cos(π (step - warm_up) / (steps - warm_up))).
+/// η/2 (1 + cos(π (step - warm_up) / (steps - warm_up))), or a line: η (1 - (step - warm_up) / (steps - warm_up)).
 pub fn learning_rate(config: &TrainingConfig, step: usize, steps: usize) -> f64 {
     let full = config.learning_rate;
     if step < config.warm_up {
         // As floats: a warm-up may be any number of steps.
         return full * (step as f64 + 1.0) / (config.warm_up as f64 + 1.0);
     }
+    let behind = step - config.warm_up;
+    let share = behind as f64 / steps.saturating_sub(config.warm_up).max(1) as f64;
+    let share = share.min(1.0);
     match config.schedule {
         Schedule::Constant => full,
-        Schedule::Cosine => {
-            let behind = step - config.warm_up;
-            let share = behind as f64 / steps.saturating_sub(config.warm_up).max(1) as f64;
-            full / 2.0 * (1.0 + (PI * share.min(1.0)).cos())
-        }
+        Schedule::Cosine => full / 2.0 * (1.0 + (PI * share).cos()),
+        Schedule::Linear => full * (1.0 - share),
     }
 }
 
@@ -44,10 +44,15 @@ mod tests {
     }
 
     #[test]
-    fn a_cosine_warms_up_and_falls_to_nothing() {
-        let config = config(Schedule::Cosine, 4);
+    fn a_cosine_and_a_line_warm_up_and_fall_to_nothing() {
+        for schedule in [Schedule::Cosine, Schedule::Linear] {
+            falls(&config(schedule, 4));
+        }
+    }
+
+    fn falls(config: &TrainingConfig) {
         let rates: Vec<f64> = (0..=24)
-            .map(|step| learning_rate(&config, step, 24))
+            .map(|step| learning_rate(config, step, 24))
             .collect();
         assert!(rates[..=4].is_sorted() && rates[0] > 0.0);
         assert_eq!(rates[4], 0.1);
@@ -58,7 +63,7 @@ mod tests {
 
     #[test]
     fn no_count_of_steps_takes_the_rate_out_of_its_range() {
-        for schedule in [Schedule::Constant, Schedule::Cosine] {
+        for schedule in [Schedule::Constant, Schedule::Cosine, Schedule::Linear] {
             for warm_up in [0, 1, usize::MAX - 1, usize::MAX] {
                 for step in [0, 1, usize::MAX - 1, usize::MAX] {
                     for steps in [0, 1, usize::MAX] {

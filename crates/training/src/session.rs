@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use burn::tensor::{Device, Tensor};
 use futures_lite::future::block_on;
-use gatefold_data::EncodedDataset;
+use gatefold_data::random::generator;
+use gatefold_data::{Batch, EncodedDataset, Example, Labels};
 use gatefold_model::Weights;
 use web_time::Instant;
 
@@ -19,7 +20,7 @@ use crate::config::{Keep, RunConfig};
 use crate::error::{OtherError, Result, TrainingError};
 use crate::evaluation::{Reads, Tally, read, score_async, test_async};
 use crate::hash::Hasher;
-use crate::metrics::{EpochMetrics, Evaluation, Progress};
+use crate::metrics::{EpochMetrics, Evaluation, Progress, Refit};
 use crate::schedule::learning_rate;
 use crate::trainer::{Alone, Exchange, Trainer};
 
@@ -55,6 +56,25 @@ pub enum Event {
         metrics: EpochMetrics,
         /// Whether its weights are the best so far, and so the ones kept.
         best: bool,
+    },
+    /// The network is trained again, from its first weights on, on the training and the validation part together; or
+    /// goes on with that.
+    Refitting {
+        /// Examples of both parts.
+        examples: usize,
+        /// Epochs of this.
+        epochs: usize,
+        /// Those that are done.
+        done: usize,
+    },
+    /// An epoch of that is done.
+    Refitted {
+        /// From 1.
+        epoch: usize,
+        /// As [`EpochMetrics::train_loss`].
+        train_loss: f64,
+        /// As [`EpochMetrics::train_accuracy`].
+        train_accuracy: Option<f64>,
     },
     /// The run goes on after an interruption; whoever [restores](Session::restore) a session tells it.
     Resumed {
@@ -128,15 +148,16 @@ impl Store for () {
     }
 }
 
-/// A trainer as `config` says, with the class weights that `data` settles.
+/// A trainer as `config` says, with the class weights that the examples of `classes` classes settle.
 fn trainer<N: Answers>(
     network: N,
     config: &RunConfig,
-    data: &EncodedDataset,
+    (examples, classes): (&[Example], usize),
     device: &Device,
 ) -> Trainer<N> {
     let mut training = config.training.clone();
-    let weights = training.class_weights.map(|weights| weights.of(data));
+    let weights = training.class_weights;
+    let weights = weights.map(|weights| weights.of_examples(examples, classes));
     training.class_weights = weights.map(ClassWeights::Each);
     Trainer::new(network, config.objective(), &training, device)
 }
@@ -147,10 +168,12 @@ pub struct Session<'a, N> {
     data: &'a EncodedDataset,
     /// Only checkpoints need it.
     data_hash: OnceCell<String>,
-    /// An epoch's.
-    steps: usize,
+    /// The training and the validation part together, where both are trained on.
+    both: OnceCell<Vec<Example>>,
     device: Device,
     trainer: Trainer<N>,
+    /// The weights that it began with, if it is to begin again.
+    first: Option<N>,
     exchange: Box<dyn Exchange + 'a>,
     progress: Progress,
     /// The network's, where they were read after its last step.
@@ -176,12 +199,15 @@ impl<'a, N: Answers> Session<'a, N> {
         config.validate()?;
         config.check(data)?;
         let device = device.clone().inner();
+        let classes = data.labels.as_ref().map_or(0, Labels::len);
+        let examples = (&data.train[..], classes);
         Ok(Self {
             config,
             data,
             data_hash: OnceCell::new(),
-            steps: data.train.len().div_ceil(config.training.batch_size),
-            trainer: trainer(network, config, data, &device),
+            both: OnceCell::new(),
+            first: config.training.refit.then(|| network.clone()),
+            trainer: trainer(network, config, examples, &device),
             device,
             exchange: Box::new(Alone),
             progress: Progress::default(),
@@ -203,17 +229,63 @@ impl<'a, N: Answers> Session<'a, N> {
         &self.progress
     }
 
-    /// The best epoch's weights, if one is done.
+    /// The weights that are kept: the best epoch's, if one is done, or those trained on both parts once that is done.
     pub fn best_weights(&self) -> Option<&Arc<Weights>> {
         self.best.as_ref()
     }
 
     /// Steps behind, of all epochs.
     pub fn steps_behind(&self) -> usize {
-        self.progress.epochs.len() * self.steps + self.progress.step
+        self.steps_before() + self.epochs_done() * self.steps() + self.progress.step
     }
 
-    /// The best epoch's network, as it answers outside training; before the first epoch's end, as it is.
+    /// Whether the network is trained on both parts.
+    fn refits(&self) -> bool {
+        self.progress.refit.is_some()
+    }
+
+    /// What is trained on.
+    fn examples(&self) -> &[Example] {
+        match self.refits() {
+            true => self.both.get_or_init(|| {
+                let EncodedDataset {
+                    train, validation, ..
+                } = self.data;
+                train.iter().chain(validation).cloned().collect()
+            }),
+            false => &self.data.train,
+        }
+    }
+
+    /// An epoch's.
+    fn steps(&self) -> usize {
+        let batch_size = self.config.training.batch_size;
+        self.examples().len().div_ceil(batch_size)
+    }
+
+    /// Those of the training on the training part alone, where that on both parts has begun.
+    fn steps_before(&self) -> usize {
+        let steps = self
+            .data
+            .train
+            .len()
+            .div_ceil(self.config.training.batch_size);
+        match self.refits() {
+            true => self.progress.epochs.len() * steps,
+            false => 0,
+        }
+    }
+
+    /// Of the training under way.
+    fn epochs_done(&self) -> usize {
+        match self.progress.refit {
+            Some(refit) => refit.done,
+            None => self.progress.epochs.len(),
+        }
+    }
+
+    /// The network that is kept, as it answers outside training: the best epoch's, or that which was trained on both
+    /// parts once that is done; before the first epoch's end, as it is.
     ///
     /// # Errors
     /// If the device fails.
@@ -240,24 +312,54 @@ impl<'a, N: Answers> Session<'a, N> {
     /// [`Refused`] says whether the checkpoint is damaged, or of something else.
     pub fn restore(&mut self, checkpoint: Checkpoint) -> Result<(), Refused> {
         checkpoint.check(self.config, self.data_hash())?;
-        let Header {
-            optimizer_steps,
-            progress,
-            ..
-        } = checkpoint.header;
+        let progress = checkpoint.header.progress.clone();
+        let optimizer_steps = checkpoint.header.optimizer_steps;
         let (done, epochs) = (progress.epochs.len(), self.config.training.epochs);
         if done > epochs {
             return Err(Refused::Other(format!(
                 "{done} epochs are done, more than the {epochs} that the run is to have"
             )));
         }
-        let is_within = progress.step <= self.steps;
-        let behind = || progress.epochs.len() as u64 * self.steps as u64 + progress.step as u64;
-        if !is_within || optimizer_steps != behind() {
+        if let Some(refit) = progress.refit {
+            let refits = self.config.training.refit && refit.done <= refit.epochs;
+            if !refits || refit.epochs > done {
+                return Err(damaged(format!(
+                    "{} of {} epochs on both parts are done",
+                    refit.done, refit.epochs
+                )));
+            }
+            if done < epochs && self.config.training.patience.is_none() {
+                return Err(Refused::Other(format!(
+                    "after {done} epochs the network was trained again on both parts, from its first weights on: it \
+                     can't be lengthened to {epochs}"
+                )));
+            }
+        }
+        // The length of an epoch is that of the training under way.
+        let before = std::mem::replace(&mut self.progress, progress);
+        let (epochs_done, steps) = (self.epochs_done() as u64, self.steps() as u64);
+        let fault = self.restore_at(checkpoint, optimizer_steps, epochs_done * steps);
+        if fault.is_err() {
+            self.progress = before;
+        }
+        fault
+    }
+
+    /// Stands where `checkpoint` was written, after `behind` steps of whole epochs; as before, but for the progress, if
+    /// that can't be.
+    fn restore_at(
+        &mut self,
+        checkpoint: Checkpoint,
+        optimizer_steps: u64,
+        behind: u64,
+    ) -> Result<(), Refused> {
+        let progress = &self.progress;
+        let is_within = progress.step <= self.steps();
+        if !is_within || optimizer_steps != behind + progress.step as u64 {
             return Err(damaged(format!(
                 "{optimizer_steps} steps of the optimizer don't lead to step {} after {} epochs",
                 progress.step,
-                progress.epochs.len()
+                self.epochs_done()
             )));
         }
         if checkpoint.best.is_some() == progress.epochs.is_empty() {
@@ -265,19 +367,39 @@ impl<'a, N: Answers> Session<'a, N> {
                 "it holds a best epoch's weights and no epoch, or the other way round",
             ));
         }
-        let blank = self.trainer.network();
+        let blank = self.trainer.trained();
         if let Some(best) = &checkpoint.best {
             best.check(&blank, N::weight_name).map_err(damaged)?;
         }
+        let first = match (&checkpoint.first, self.first.is_some() && !self.refits()) {
+            (Some(first), true) => Some(first.load_into(blank.clone(), N::weight_name)),
+            (None, false) => None,
+            _ => {
+                return Err(damaged(
+                    "it holds first weights and needs none, or the other way round",
+                ));
+            }
+        };
+        let first = first.transpose().map_err(damaged)?;
         let network = checkpoint.network.load_into(blank, N::weight_name);
-        let network = network.map_err(damaged)?;
-        let mut trainer = trainer(network, self.config, self.data, &self.device);
+        let mut trainer = self.trainer_of(network.map_err(damaged)?);
         trainer
-            .restore(checkpoint.moments, optimizer_steps)
+            .restore(checkpoint.moments, checkpoint.average, optimizer_steps)
             .map_err(damaged)?;
-        (self.trainer, self.best, self.progress) = (trainer, checkpoint.best, progress);
+        (self.trainer, self.best, self.first) = (trainer, checkpoint.best, first);
         (self.weights, self.gradient_norm) = (None, None);
         Ok(())
+    }
+
+    /// Trains `network` on the examples of the training under way.
+    fn trainer_of(&self, network: N) -> Trainer<N> {
+        let classes = self.data.labels.as_ref().map_or(0, Labels::len);
+        trainer(
+            network,
+            self.config,
+            (self.examples(), classes),
+            &self.device,
+        )
     }
 
     /// Runs the epochs that are left. [`ControlFlow::Break`] if it was asked to stop before they were done.
@@ -289,7 +411,7 @@ impl<'a, N: Answers> Session<'a, N> {
         store: &mut dyn Store,
         on_event: OnEvent<'_>,
     ) -> Result<ControlFlow<()>> {
-        while !self.is_done() {
+        while !self.is_fitted() {
             if self.train_epoch(store, on_event).await?.is_break() {
                 self.write_checkpoint(store).await?;
                 return Ok(ControlFlow::Break(()));
@@ -298,6 +420,59 @@ impl<'a, N: Answers> Session<'a, N> {
             self.write_checkpoint(store).await?;
             let flow = self.keep_epoch(metrics, store, on_event)?;
             if flow.is_break() && !self.is_done() {
+                return Ok(flow);
+            }
+        }
+        if self.is_done() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        self.refit(store, on_event).await
+    }
+
+    /// Trains on both parts, from the first weights on, or goes on with that.
+    async fn refit(
+        &mut self,
+        store: &mut dyn Store,
+        on_event: OnEvent<'_>,
+    ) -> Result<ControlFlow<()>> {
+        if let Some(first) = self.first.take() {
+            let kept = self.progress.best(self.config.training.keep);
+            let epochs = kept.expect("an epoch is done").epoch;
+            self.progress.refit = Some(Refit { epochs, done: 0 });
+            self.trainer = self.trainer_of(first);
+            (self.weights, self.gradient_norm) = (None, None);
+        }
+        let mut refit = self.progress.refit.expect("it has begun");
+        let _ = on_event(Event::Refitting {
+            examples: self.examples().len(),
+            epochs: refit.epochs,
+            done: refit.done,
+        });
+        while refit.done < refit.epochs {
+            if self.train_epoch(store, on_event).await?.is_break() {
+                self.write_checkpoint(store).await?;
+                return Ok(ControlFlow::Break(()));
+            }
+            let has_accuracy = self.config.objective().has_accuracy();
+            let trained = self.progress.totals.evaluation(has_accuracy);
+            (self.progress.step, self.progress.epoch_seconds) = (0, 0.0);
+            self.progress.totals = Default::default();
+            refit.done += 1;
+            self.progress.refit = Some(refit);
+            let is_last = refit.done == refit.epochs;
+            if is_last {
+                self.best = Some(self.read_answering(&self.trainer.network()).await?);
+            }
+            self.write_checkpoint(store).await?;
+            if let Some(weights) = self.best.as_ref().filter(|_| is_last) {
+                store.weights(weights).map_err(TrainingError::Store)?;
+            }
+            let flow = on_event(Event::Refitted {
+                epoch: refit.done,
+                train_loss: trained.loss,
+                train_accuracy: trained.accuracy,
+            });
+            if flow.is_break() && !is_last {
                 return Ok(flow);
             }
         }
@@ -312,8 +487,16 @@ impl<'a, N: Answers> Session<'a, N> {
         block_on(self.run_async(store, on_event))
     }
 
-    /// Whether all epochs are done, or patience has run out.
+    /// Whether nothing is left to train.
     pub fn is_done(&self) -> bool {
+        match self.progress.refit {
+            Some(refit) => refit.done == refit.epochs,
+            None => !self.config.training.refit && self.is_fitted(),
+        }
+    }
+
+    /// Whether all epochs are done, or patience has run out.
+    fn is_fitted(&self) -> bool {
         let done = self.progress.epochs.len();
         let best = self
             .progress
@@ -326,7 +509,7 @@ impl<'a, N: Answers> Session<'a, N> {
 
     /// The epoch under way, from 1.
     fn epoch(&self) -> usize {
-        self.progress.epochs.len() + 1
+        self.epochs_done() + 1
     }
 
     async fn train_epoch(
@@ -334,10 +517,11 @@ impl<'a, N: Answers> Session<'a, N> {
         store: &mut dyn Store,
         on_event: OnEvent<'_>,
     ) -> Result<ControlFlow<()>> {
-        let (data, epoch) = (self.data, self.epoch());
+        let epoch = self.epoch();
+        self.trainer.epoch = epoch;
         let batching = self.config.batching();
         let seed = self.config.training.seed;
-        let plan = batching.training_plan(&data.train, seed, epoch as u64);
+        let plan = batching.training_plan(self.examples(), seed, epoch as u64);
         let mut reads = Reads::new();
         let mut tally = Tally::new(self.config.objective(), self.progress.totals);
         let first = self.progress.step;
@@ -346,7 +530,8 @@ impl<'a, N: Answers> Session<'a, N> {
             let rate = self.learning_rate(epoch, step + 1);
             let due = reads.are_due();
             self.trainer.measure_norm = due;
-            let batch = batching.batch(&data.train, indices);
+            let mut batch = batching.batch(self.examples(), indices);
+            self.drop_words(&mut batch);
             let examples = batch.size;
             let (answers, gradients) = self.trainer.gradients(&batch)?;
             let gradients = self.exchange.mean(gradients);
@@ -389,6 +574,19 @@ impl<'a, N: Answers> Session<'a, N> {
         Ok(ControlFlow::Continue(()))
     }
 
+    /// Makes words of a batch unknown, as the seed and the steps behind say.
+    fn drop_words(&self, batch: &mut Batch) {
+        let share = self.config.training.word_dropout;
+        let Some(vocabulary) = self.data.encoder.vocabulary().filter(|_| share > 0.0) else {
+            return;
+        };
+        if let Some(unknown) = vocabulary.ids().unknown {
+            let steps = self.trainer.optimizer().steps();
+            let draws = &mut generator(*b"words\0\0\0", self.config.training.seed, steps);
+            batch.drop_words(share, vocabulary.word_ids(), unknown, draws);
+        }
+    }
+
     /// Reads the norm of the gradient of a step, counted from 1, and keeps it with what is known beside it.
     async fn measure(
         &mut self,
@@ -412,7 +610,7 @@ impl<'a, N: Answers> Session<'a, N> {
         if let Some(accuracy) = so_far.accuracy {
             values.insert(1, ("accuracy/train so far", accuracy));
         }
-        let behind = (epoch - 1) * self.steps + step;
+        let behind = self.steps_before() + (epoch - 1) * self.steps() + step;
         store
             .scalars(behind as u64, &values)
             .map_err(TrainingError::Store)
@@ -463,7 +661,10 @@ impl<'a, N: Answers> Session<'a, N> {
         (self.progress.step, self.progress.epoch_seconds) = (0, 0.0);
         self.progress.totals = Default::default();
         if self.is_best(epoch) {
-            self.best = Some(self.read_weights().await?);
+            self.best = Some(match self.trainer.average() {
+                Some(_) => self.read_answering(&network).await?,
+                None => self.read_weights().await?,
+            });
         }
         let mut values = vec![
             ("loss/train", metrics.train_loss),
@@ -478,7 +679,7 @@ impl<'a, N: Answers> Session<'a, N> {
         }
         values.extend(validation_f1.map(|f1| ("f1/validation", f1)));
         store
-            .scalars((epoch * self.steps) as u64, &values)
+            .scalars((epoch * self.steps()) as u64, &values)
             .map_err(TrainingError::Store)?;
         Ok(metrics)
     }
@@ -508,10 +709,17 @@ impl<'a, N: Answers> Session<'a, N> {
         best.is_some_and(|best| best.epoch == epoch)
     }
 
-    /// The network's weights, read once after a step.
+    /// The weights of a network that answers.
+    async fn read_answering(&self, network: &N) -> Result<Arc<Weights>> {
+        Ok(Arc::new(
+            Weights::read_async(network, N::weight_name).await?,
+        ))
+    }
+
+    /// The trained network's weights, read once after a step.
     async fn read_weights(&mut self) -> Result<Arc<Weights>> {
         if self.weights.is_none() {
-            let weights = Weights::read_async(&self.trainer.network(), N::weight_name).await?;
+            let weights = Weights::read_async(&self.trainer.trained(), N::weight_name).await?;
             self.weights = Some(Arc::new(weights));
         }
         Ok(self.weights.clone().expect("they were read"))
@@ -537,10 +745,11 @@ impl<'a, N: Answers> Session<'a, N> {
     /// The rate of a step, both counted from 1.
     fn learning_rate(&self, epoch: usize, step: usize) -> f64 {
         let config = &self.config.training;
+        let steps = self.steps();
         let behind = (epoch - 1)
-            .saturating_mul(self.steps)
+            .saturating_mul(steps)
             .saturating_add(step.saturating_sub(1));
-        learning_rate(config, behind, config.epochs.saturating_mul(self.steps))
+        learning_rate(config, behind, config.epochs.saturating_mul(steps))
     }
 
     /// The loss is no longer finite.
@@ -585,6 +794,14 @@ impl<'a, N: Answers> Session<'a, N> {
         if !moments.values().flatten().flatten().all(|m| m.is_finite()) {
             return Err(TrainingError::Moments { steps });
         }
+        let mut average = BTreeMap::new();
+        for (path, of) in self.trainer.average().iter().flat_map(|of| of.values()) {
+            average.insert(path.clone(), host(of).await?);
+        }
+        let first = match &self.first {
+            Some(first) => Some(self.read_answering(first).await?),
+            None => None,
+        };
         let checkpoint = Checkpoint {
             header: Header {
                 version: env!("CARGO_PKG_VERSION").into(),
@@ -595,6 +812,8 @@ impl<'a, N: Answers> Session<'a, N> {
             },
             network: self.read_weights().await?,
             best: self.best.clone(),
+            first,
+            average,
             moments,
         };
         store

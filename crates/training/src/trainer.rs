@@ -8,12 +8,14 @@ use gatefold_data::Batch;
 use gatefold_data::random::generator;
 use gatefold_model::{Heartbeat, backpropagated};
 
+use crate::average::Average;
 use crate::batch::Answers;
 use crate::clipping;
 use crate::config::TrainingConfig;
-use crate::error::{OtherError, Result};
+use crate::error::{OtherError, Result, TrainingError};
 use crate::evaluation::check_answers;
-use crate::objective::Objective;
+use crate::groups::Groups;
+use crate::objective::{LossOptions, Objective};
 use crate::optimizer::Adam;
 
 /// Agrees on gradients with others, who train the same network on other examples at the same step.
@@ -50,6 +52,12 @@ pub struct Trainer<N> {
     objective: Objective,
     clip_norm: Option<f64>,
     class_weights: Option<Vec<f64>>,
+    label_smoothing: f64,
+    groups: Groups,
+    /// Which groups are frozen, from 1.
+    pub(crate) epoch: usize,
+    /// The weights' moving average, if there is one.
+    average: Option<Average>,
     /// Settles dropout, together with the number of steps behind.
     seed: u64,
     /// Whether steps measure the gradient's norm even where nothing is clipped.
@@ -62,13 +70,14 @@ pub struct Trainer<N> {
 
 impl<N: Answers> Trainer<N> {
     /// Trains `network`, anyone's, on `device` for `objective`, as `config` says of clipping, weight decay, class
-    /// weights and the seed of dropout.
+    /// weights, label smoothing, groups of parameters (none of them frozen), averaging and the seed of dropout.
     ///
     /// # Panics
     /// If class weights are still a rule: [`ClassWeights::of`](crate::ClassWeights::of) settles it.
     pub fn new(network: N, objective: Objective, config: &TrainingConfig, device: &Device) -> Self {
         let device = device.clone().autodiff();
         Self {
+            average: config.ema_decay.map(|decay| Average::of(&network, decay)),
             network: Some(network.train()),
             optimizer: Adam::new(config.weight_decay),
             objective,
@@ -77,6 +86,9 @@ impl<N: Answers> Trainer<N> {
                 let weights = weights.each();
                 weights.expect("class weights are settled").to_vec()
             }),
+            label_smoothing: config.label_smoothing,
+            groups: config.groups,
+            epoch: usize::MAX,
             seed: config.seed,
             measure_norm: false,
             gradient_norm: None,
@@ -85,9 +97,23 @@ impl<N: Answers> Trainer<N> {
         }
     }
 
-    /// The network as it answers outside training.
+    /// The network as it answers outside training: with the average of its weights, if that is made.
     pub fn network(&self) -> N {
+        let network = self.trained();
+        match &self.average {
+            Some(average) => average.network(network),
+            None => network,
+        }
+    }
+
+    /// The network with the weights that are trained.
+    pub(crate) fn trained(&self) -> N {
         self.current().valid()
+    }
+
+    /// The weights' moving average, if there is one.
+    pub(crate) fn average(&self) -> Option<&Average> {
+        self.average.as_ref()
     }
 
     pub(crate) fn current(&self) -> &N {
@@ -98,15 +124,25 @@ impl<N: Answers> Trainer<N> {
         &self.optimizer
     }
 
-    /// Puts the optimizer's state after `steps` steps back.
+    /// Puts the optimizer's state after `steps` steps back, and the average of the weights.
     ///
     /// # Errors
-    /// As [`Adam::restore`].
+    /// As [`Adam::restore`]; and if there is an average where none is made, or none where one is, or another
+    /// network's.
     pub(crate) fn restore(
         &mut self,
         moments: BTreeMap<String, [Vec<f32>; 2]>,
+        average: BTreeMap<String, Vec<f32>>,
         steps: u64,
     ) -> Result<()> {
+        match &mut self.average {
+            Some(kept) => kept.restore(average)?,
+            None if average.is_empty() => {}
+            None => {
+                let fault = "it holds averages of weights, which this training makes none of";
+                return Err(TrainingError::Checkpoint(fault.into()));
+            }
+        }
         let network = self.network.as_ref().expect("it is there between steps");
         self.optimizer.restore(network, moments, steps)
     }
@@ -131,8 +167,11 @@ impl<N: Answers> Trainer<N> {
         let answers = tracked.clone().inner();
         check_answers(answers.dims(), batch, self.objective)?;
         let targets = batch.targets.as_ref().expect("there is something to learn");
-        let weights = self.class_weights.as_deref();
-        let gradient = self.objective.gradient(answers.clone(), targets, weights);
+        let options = LossOptions {
+            class_weights: self.class_weights.as_deref(),
+            label_smoothing: self.label_smoothing,
+        };
+        let gradient = self.objective.gradient(answers.clone(), targets, options);
         let loss = backpropagated(tracked, Tensor::from_inner(gradient));
         let gradients = GradientsParams::from_grads(loss.backward(), self.current());
         Ok((answers, gradients))
@@ -147,9 +186,12 @@ impl<N: Answers> Trainer<N> {
             .zip(self.gradient_norm.clone())
             .map(|(most, norm)| clipping::scale(norm, most));
         let network = self.network.take().expect("it is there between steps");
-        let network = self
-            .optimizer
-            .step(network, gradients, scale, learning_rate);
+        let (groups, epoch) = (self.groups, self.epoch);
+        let rate = |path: &str| learning_rate * groups.rate(path, epoch);
+        let network = self.optimizer.step(network, gradients, scale, &rate);
+        if let Some(average) = &mut self.average {
+            average.update(&network, self.optimizer.steps());
+        }
         self.network = Some(network);
         if let Some(updated) = self.optimizer.moments().values().next_back() {
             self.heartbeat.beat(updated.first.clone());

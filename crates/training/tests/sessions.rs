@@ -187,6 +187,167 @@ fn anyones_network_is_trained_kept_and_gone_on_with() {
     }
 }
 
+/// Texts of two classes, of which a word tells.
+fn texts(count: usize) -> Vec<Record> {
+    let text = |i: usize| {
+        let word = ["good", "bad"][i % 2];
+        let filler = "scene after scene ".repeat(i % 5);
+        Record::text(
+            format!("a {word} film of {filler} number {}", i % 23),
+            (i % 2) as u32,
+        )
+    };
+    (0..count).map(text).collect()
+}
+
+fn of_texts() -> Dataset {
+    let mut train = texts(250);
+    let test = train.split_off(200);
+    Dataset {
+        labels: Some(Labels::negative_positive()),
+        train,
+        test,
+        ..Dataset::default()
+    }
+}
+
+/// Settings with all that regularises.
+fn regularised(config: &mut RunConfig) {
+    config.model.vocabulary_size = 40;
+    config.model.embedding_dropout = 0.1;
+    config.model.weight_dropout = 0.1;
+    config.model.head_dropout = Some(0.2);
+    config.model.reading = Reading::Concat;
+    config.training.word_dropout = 0.1;
+    config.training.label_smoothing = 0.1;
+    config.training.ema_decay = Some(0.9);
+    config.training.keep = Keep::Last;
+}
+
+/// Trains, stops after `steps` steps if so many are given, goes on in another session, and gives the weights that are
+/// kept in the end.
+fn kept_weights(config: &RunConfig, data: &EncodedDataset, steps: Option<i32>) -> Weights {
+    let device = Device::flex();
+    let network = || config.model.init(config.training.seed, &device).unwrap();
+    let mut kept = Kept::default();
+    let mut session = Session::new(network(), data, config, &device).unwrap();
+    if let Some(mut left) = steps {
+        let stop = &mut |event| {
+            left -= i32::from(matches!(event, Event::Step { .. }));
+            match left {
+                0 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        };
+        assert!(session.run(&mut kept, stop).unwrap().is_break());
+        let checkpoint = Checkpoint::from_bytes(kept.checkpoints.last().unwrap()).unwrap();
+        let blank = config.model.blank(&device).unwrap();
+        session = Session::new(blank, data, config, &device).unwrap();
+        session.restore(checkpoint).unwrap();
+    }
+    assert!(session.run(&mut kept, &mut go_on).unwrap().is_continue());
+    assert!(session.is_done());
+    let weights = kept.weights.unwrap();
+    assert_eq!(&weights, &**session.best_weights().unwrap());
+    weights
+}
+
+#[test]
+fn a_network_that_is_trained_again_is_what_it_would_be_without_a_validation_part() {
+    let (mut config, data) = settled(&of_texts(), regularised);
+    let alone = kept_weights(&config, &data, None);
+    config.training.refit = true;
+    let refitted = kept_weights(&config, &data, None);
+    assert_ne!(refitted, alone);
+    let mut both = data.clone();
+    both.train.extend(both.validation.iter().cloned());
+    config.training.refit = false;
+    assert_eq!(refitted, kept_weights(&config, &both, None));
+    // 10 steps an epoch, and 13 of both parts: in the first training, on its last step, and in the second.
+    config.training.refit = true;
+    for steps in [7, 30, 36, 68] {
+        assert_eq!(
+            refitted,
+            kept_weights(&config, &data, Some(steps)),
+            "{steps}"
+        );
+    }
+}
+
+#[test]
+fn a_network_that_was_trained_again_is_not_lengthened() {
+    let (mut config, data) = settled(&of_texts(), regularised);
+    config.training.refit = true;
+    let device = Device::flex();
+    let network = config.model.init(1, &device).unwrap();
+    let mut kept = Kept::default();
+    let mut session = Session::new(network.clone(), &data, &config, &device).unwrap();
+    assert!(session.run(&mut kept, &mut go_on).unwrap().is_continue());
+    let checkpoint = Checkpoint::from_bytes(kept.checkpoints.last().unwrap()).unwrap();
+    let mut longer = config.clone();
+    longer.training.epochs += 1;
+    let mut session = Session::new(network, &data, &longer, &device).unwrap();
+    let error = session.restore(checkpoint).unwrap_err().to_string();
+    assert!(error.contains("can't be lengthened to 4"), "{error}");
+    assert_eq!(session.progress().epochs.len(), 0);
+}
+
+#[test]
+fn what_answers_is_the_average_of_the_weights() {
+    let device = Device::flex();
+    let (config, data) = settled(&of_texts(), regularised);
+    let network = config.model.init(1, &device).unwrap();
+    let (network, history) = fit(network, &data, &config, &device, &mut go_on).unwrap();
+    let (objective, batching) = (config.objective(), config.batching());
+    let done = &mut |_, _| {};
+    let found = evaluate(
+        &network,
+        objective,
+        &data.validation,
+        &batching,
+        &device,
+        done,
+    );
+    let last = history.last().unwrap();
+    assert_eq!(found.unwrap().1.loss, last.validation_loss);
+}
+
+#[test]
+fn parts_of_a_network_stay_while_they_are_frozen_and_learn_at_their_own_rates() {
+    let device = Device::flex();
+    let trained = |change: fn(&mut RunConfig)| {
+        let (config, data) = settled(&of_texts(), |config| {
+            config.model.vocabulary_size = 40;
+            config.training.epochs = 2;
+            change(config);
+        });
+        let network = config.model.init(1, &device).unwrap();
+        let first = network.weights().unwrap();
+        let (network, _) = fit(network, &data, &config, &device, &mut go_on).unwrap();
+        let last = network.weights().unwrap();
+        let changed = |part: &str| {
+            let of = |weights: &Weights| -> Vec<Vec<u8>> {
+                let views = weights.views();
+                let views = views.filter(|(name, _)| name.starts_with(part));
+                views.map(|(_, view)| view.data().to_vec()).collect()
+            };
+            of(&first) != of(&last)
+        };
+        (["embedding", "recurrent", "output"].map(changed), last)
+    };
+    let (changed, plain) = trained(|_| ());
+    assert_eq!(changed, [true; 3]);
+    let (changed, frozen) = trained(|config| config.training.groups.embedding.frozen_epochs = 2);
+    assert_eq!(changed, [false, true, true]);
+    assert_ne!(frozen, plain);
+    let (changed, _) = trained(|config| config.training.groups.recurrent.rate = 0.0);
+    assert_eq!(changed, [true, false, true]);
+    let (_, slower) = trained(|config| config.training.groups.head.rate = 0.5);
+    assert_ne!(slower, plain);
+    let (_, thawed) = trained(|config| config.training.groups.embedding.frozen_epochs = 1);
+    assert!(thawed != plain && thawed != frozen);
+}
+
 #[test]
 fn a_configuration_that_is_not_settled_for_the_data_is_refused() {
     let device = Device::flex();

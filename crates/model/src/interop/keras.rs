@@ -312,9 +312,9 @@ pub(super) fn write(export: &Export) -> Result<Vec<u8>, InteropError> {
                 "Keras's GlobalMaxPooling1D reads padding, which this network leaves out".into(),
             ));
         }
-        (Reading::MaxAndMean, _) => {
+        (Reading::MaxMean | Reading::Concat, _) => {
             return Err(InteropError::Export(
-                "a Sequential network of Keras can't put the largest and the mean state side by side".into(),
+                "a Sequential network of Keras can't put several readings of the states side by side".into(),
             ));
         }
     };

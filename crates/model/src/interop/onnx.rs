@@ -265,9 +265,12 @@ fn stack(
 
 /// What is answered from: `[batch, N]`, or `[batch, time, N]` of every step.
 fn read(graph: &mut Graph, reading: Reading, walked: &Walked, lengths: Option<&str>) -> String {
-    if reading == Reading::Last {
+    let last = |graph: &mut Graph| {
         let last = graph.transpose(&walked.last, &[1, 0, 2]);
-        return graph.reshape(&last, &[0, -1]);
+        graph.reshape(&last, &[0, -1])
+    };
+    if reading == Reading::Last {
+        return last(graph);
     }
     let all = graph.transpose(&walked.all, &[2, 0, 1, 3]);
     let all = graph.reshape(&all, &[0, 0, -1]);
@@ -323,9 +326,10 @@ fn read(graph: &mut Graph, reading: Reading, walked: &Walked, lengths: Option<&s
         Reading::Max => largest(graph),
         Reading::Mean => mean(graph),
         _ => {
-            let both = [largest(graph), mean(graph)];
-            let both = both.each_ref().map(String::as_str);
-            graph.node("Concat", &both, &[("axis", Attribute::Int(1))])
+            let last = (reading == Reading::Concat).then(|| last(graph));
+            let pooled = [largest(graph), mean(graph)];
+            let all: Vec<&str> = last.iter().chain(&pooled).map(String::as_str).collect();
+            graph.node("Concat", &all, &[("axis", Attribute::Int(1))])
         }
     }
 }

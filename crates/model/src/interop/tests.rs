@@ -118,7 +118,8 @@ fn onnx_is_written_for_every_network_it_has_operators_for() {
         Reading::Last,
         Reading::Max,
         Reading::Mean,
-        Reading::MaxAndMean,
+        Reading::MaxMean,
+        Reading::Concat,
         Reading::EveryStep,
     ];
     for (reading, fixed_length) in readings
@@ -152,7 +153,8 @@ fn what_a_format_cannot_say_is_refused_with_the_reason() {
     }
     for (reading, reason) in [
         (Reading::Max, "reads padding"),
-        (Reading::MaxAndMean, "side by side"),
+        (Reading::MaxMean, "side by side"),
+        (Reading::Concat, "side by side"),
     ] {
         let config = NetworkConfig {
             reading,

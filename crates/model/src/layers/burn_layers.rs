@@ -134,6 +134,7 @@ impl TryFrom<&nn::Lstm> for Lstm {
             reverse: theirs.reverse,
             batch_first: theirs.batch_first,
             recurrent_dropout: DropoutConfig::new(0.0).init(),
+            weight_dropout: DropoutConfig::new(0.0).init(),
         })
     }
 }
@@ -156,6 +157,7 @@ impl TryFrom<&nn::Gru> for Gru {
             reverse: false,
             batch_first: true,
             recurrent_dropout: DropoutConfig::new(0.0).init(),
+            weight_dropout: DropoutConfig::new(0.0).init(),
         })
     }
 }
@@ -176,6 +178,7 @@ impl TryFrom<&nn::Rnn> for SimpleRnn {
             reverse: theirs.reverse,
             batch_first: theirs.batch_first,
             recurrent_dropout: DropoutConfig::new(0.0).init(),
+            weight_dropout: DropoutConfig::new(0.0).init(),
         })
     }
 }

@@ -59,6 +59,10 @@ pub struct LayerConfig<L> {
     /// mask a batch).
     #[serde(default)]
     pub recurrent_dropout: f64,
+    /// Share of the recurrent weights' numbers that are zero in training, in [0, 1): others at every call, the same
+    /// ones at every timestep and for every row (Merity, Keskar and Socher 2018).
+    #[serde(default)]
+    pub weight_dropout: f64,
     /// Whose first weights.
     #[serde(default)]
     pub initializers: Initializers,
@@ -88,6 +92,7 @@ impl<L> LayerConfig<L> {
             batch_first: true,
             reverse: false,
             recurrent_dropout: 0.0,
+            weight_dropout: 0.0,
             initializers: Initializers::default(),
             layer: PhantomData,
         }
@@ -102,6 +107,8 @@ impl<L> LayerConfig<L> {
         with_reverse(reverse: bool);
         /// Share of the hidden units that the recurrent products leave out in training.
         with_recurrent_dropout(recurrent_dropout: f64);
+        /// Share of the recurrent weights' numbers that are zero in training.
+        with_weight_dropout(weight_dropout: f64);
         /// Whose first weights.
         with_initializers(initializers: Initializers);
     }
@@ -113,16 +120,17 @@ impl<L> LayerConfig<L> {
     pub fn validate(&self) -> Result<(), ConfigError> {
         at_least_1(self.d_input, "d_input")?;
         at_least_1(self.d_hidden, "d_hidden")?;
-        share_below_1(self.recurrent_dropout, "recurrent_dropout")
+        share_below_1(self.recurrent_dropout, "recurrent_dropout")?;
+        share_below_1(self.weight_dropout, "weight_dropout")
     }
 
-    /// The recurrent dropout of a valid layer.
+    /// The dropouts of a valid layer's hidden units and recurrent weights.
     ///
     /// # Panics
     /// Where [`validate`](Self::validate) is an error.
-    pub(crate) fn recurrent_dropout(&self) -> Dropout {
+    pub(crate) fn dropouts(&self) -> [Dropout; 2] {
         or_panic(self.validate());
-        DropoutConfig::new(self.recurrent_dropout).init()
+        [self.recurrent_dropout, self.weight_dropout].map(|share| DropoutConfig::new(share).init())
     }
 
     /// The bias that `draw` makes, if there are any.
@@ -147,6 +155,7 @@ impl<L> LayerConfig<L> {
             batch_first: self.batch_first,
             reverse: self.reverse,
             recurrent_dropout: self.recurrent_dropout,
+            weight_dropout: self.weight_dropout,
             initializers: self.initializers,
             layer: PhantomData,
         }

@@ -31,13 +31,15 @@ pub struct Gru {
     pub batch_first: bool,
     /// Of the hidden units, in the recurrent products.
     pub recurrent_dropout: Dropout,
+    /// Of the recurrent weights' numbers.
+    pub weight_dropout: Dropout,
 }
 
 layer!(Gru, GruOutput, Tensor<2>);
 
 impl GruConfig {
     pub(crate) fn layer(&self, weights: &mut FirstWeights, device: &Device) -> Gru {
-        let recurrent_dropout = self.recurrent_dropout();
+        let [recurrent_dropout, weight_dropout] = self.dropouts();
         let (hidden, width) = (self.d_hidden, Cell::Gru.gates() * self.d_hidden);
         Gru {
             input_weight: weights.input_weight([self.d_input, width], hidden, device),
@@ -48,6 +50,7 @@ impl GruConfig {
             reverse: self.reverse,
             batch_first: self.batch_first,
             recurrent_dropout,
+            weight_dropout,
         }
     }
 }
@@ -62,7 +65,7 @@ impl Gru {
             bias: &self.bias,
             recurrent_weight: Some(&self.recurrent_weight),
             recurrent_bias: Some(&self.recurrent_bias),
-            recurrent_dropout: Some(&self.recurrent_dropout),
+            dropouts: Some([&self.recurrent_dropout, &self.weight_dropout]),
             reverse: self.reverse,
             batch_first: self.batch_first,
         }

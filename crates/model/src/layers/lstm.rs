@@ -29,13 +29,15 @@ pub struct Lstm {
     pub batch_first: bool,
     /// Of the hidden units, in the recurrent products.
     pub recurrent_dropout: Dropout,
+    /// Of the recurrent weights' numbers.
+    pub weight_dropout: Dropout,
 }
 
 layer!(Lstm, LstmOutput, LstmState);
 
 impl LstmConfig {
     pub(crate) fn layer(&self, weights: &mut FirstWeights, device: &Device) -> Lstm {
-        let recurrent_dropout = self.recurrent_dropout();
+        let [recurrent_dropout, weight_dropout] = self.dropouts();
         let (hidden, width) = (self.d_hidden, Cell::Lstm.gates() * self.d_hidden);
         Lstm {
             input_weight: weights.input_weight([self.d_input, width], hidden, device),
@@ -46,6 +48,7 @@ impl LstmConfig {
             reverse: self.reverse,
             batch_first: self.batch_first,
             recurrent_dropout,
+            weight_dropout,
         }
     }
 }
@@ -60,7 +63,7 @@ impl Lstm {
             bias: &self.bias,
             recurrent_weight: Some(&self.recurrent_weight),
             recurrent_bias: None,
-            recurrent_dropout: Some(&self.recurrent_dropout),
+            dropouts: Some([&self.recurrent_dropout, &self.weight_dropout]),
             reverse: self.reverse,
             batch_first: self.batch_first,
         }

@@ -6,7 +6,7 @@ use gatefold_kernels::Cell;
 
 use super::layer::layer;
 use super::{LayerConfig, Parameters, or_panic};
-use crate::error::product_to_drop_from;
+use crate::error::recurrent_dropouts;
 use crate::initializers::FirstWeights;
 
 /// Configuration of a [`MinGru`].
@@ -31,10 +31,8 @@ layer!(MinGru, MinGruOutput, Tensor<2>);
 
 impl MinGruConfig {
     pub(crate) fn layer(&self, weights: &mut FirstWeights, device: &Device) -> MinGru {
-        or_panic(product_to_drop_from(
-            Cell::MinGru,
-            self.recurrent_dropout().prob,
-        ));
+        let [of_units, of_weights] = self.dropouts().map(|dropout| dropout.prob);
+        or_panic(recurrent_dropouts(Cell::MinGru, of_units, of_weights));
         // W is a linear layer of its own: PyTorch's limit is that of the input.
         let (input, width) = (self.d_input, Cell::MinGru.gates() * self.d_hidden);
         MinGru {
@@ -58,7 +56,7 @@ impl MinGru {
             bias: &self.bias,
             recurrent_weight: None,
             recurrent_bias: None,
-            recurrent_dropout: None,
+            dropouts: None,
             reverse: self.reverse,
             batch_first: self.batch_first,
         }

@@ -26,7 +26,8 @@ pub(crate) struct Parameters<'a> {
     pub recurrent_weight: Option<&'a Param<Tensor<2>>>,
     /// b_r, `[G·H]`.
     pub recurrent_bias: Option<&'a Param<Tensor<1>>>,
-    pub recurrent_dropout: Option<&'a Dropout>,
+    /// Of the hidden units in the recurrent products, and of U's numbers.
+    pub dropouts: Option<[&'a Dropout; 2]>,
     pub reverse: bool,
     pub batch_first: bool,
 }
@@ -108,8 +109,11 @@ impl Parameters<'_> {
         let lengths =
             lengths.unwrap_or_else(|| whole_time(projections.dims(), &projections.device()));
         let weight = self.recurrent_weight.map(Param::val);
-        let weight = match (weight, self.recurrent_dropout) {
-            (Some(weight), Some(dropout)) => Some(masks.drop_rows(dropout, weight)),
+        let weight = match (weight, self.dropouts) {
+            (Some(weight), Some([of_units, of_weights])) => {
+                let weight = masks.drop_rows(of_units, weight);
+                Some(masks.drop_values(of_weights, weight))
+            }
             (weight, _) => weight,
         };
         let recurrent = RecurrentWeights {

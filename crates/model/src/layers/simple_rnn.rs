@@ -28,13 +28,15 @@ pub struct SimpleRnn {
     pub batch_first: bool,
     /// Of the hidden units, in the recurrent products.
     pub recurrent_dropout: Dropout,
+    /// Of the recurrent weights' numbers.
+    pub weight_dropout: Dropout,
 }
 
 layer!(SimpleRnn, SimpleRnnOutput, Tensor<2>);
 
 impl SimpleRnnConfig {
     pub(crate) fn layer(&self, weights: &mut FirstWeights, device: &Device) -> SimpleRnn {
-        let recurrent_dropout = self.recurrent_dropout();
+        let [recurrent_dropout, weight_dropout] = self.dropouts();
         let hidden = self.d_hidden;
         SimpleRnn {
             input_weight: weights.input_weight([self.d_input, hidden], hidden, device),
@@ -45,6 +47,7 @@ impl SimpleRnnConfig {
             reverse: self.reverse,
             batch_first: self.batch_first,
             recurrent_dropout,
+            weight_dropout,
         }
     }
 }
@@ -59,7 +62,7 @@ impl SimpleRnn {
             bias: &self.bias,
             recurrent_weight: Some(&self.recurrent_weight),
             recurrent_bias: None,
-            recurrent_dropout: Some(&self.recurrent_dropout),
+            dropouts: Some([&self.recurrent_dropout, &self.weight_dropout]),
             reverse: self.reverse,
             batch_first: self.batch_first,
         }

@@ -157,7 +157,7 @@ fn check(config: &RunConfig) -> Result<()> {
             && !config.model.bidirectional
             && config.model.reading == Reading::Last,
         "compare measures how far the gradient reaches, in networks of one layer in one direction that answer from \
-         their last state: leave layers, bidirectional and reading out"
+         their last state: leave layers, bidirectional and pooling out"
     );
     Ok(())
 }

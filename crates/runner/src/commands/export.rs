@@ -174,7 +174,7 @@ fn torch_network(config: &RunConfig) -> String {
         Reading::Last => String::new(),
         other => {
             let name = serde_json::to_value(other).expect("a name is JSON");
-            format!(", reading={name}")
+            format!(", pooling={name}")
         }
     };
     let bidirectional = if model.bidirectional { "True" } else { "False" };

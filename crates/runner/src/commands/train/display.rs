@@ -171,8 +171,11 @@ fn show_on(dashboard: &mut Dashboard<Console>, event: Event) {
         Event::Resumed {
             epochs, seconds, ..
         } => dashboard.resume_from(&epochs, seconds),
-        Event::Message(text) => dashboard.message(&text),
-        _ => {}
+        other => {
+            if let Some(line) = line(&other, 0) {
+                dashboard.message(&line);
+            }
+        }
     }
 }
 
@@ -219,6 +222,26 @@ fn line(event: &Event, epochs: usize) -> Option<String> {
             epochs.len() + 1
         )),
         Event::Message(text) => Some(text.clone()),
+        Event::Refitting {
+            examples,
+            epochs,
+            done,
+        } => Some(format!(
+            "training again on all {examples} examples, from the first weights on: {} epochs{}",
+            epochs,
+            match done {
+                0 => String::new(),
+                done => format!(", of which {done} are done"),
+            }
+        )),
+        Event::Refitted {
+            epoch,
+            train_loss,
+            train_accuracy,
+        } => Some(format!(
+            "epoch {epoch} on all: loss {train_loss:.4}{}",
+            accuracy(*train_accuracy)
+        )),
         _ => None,
     }
 }
