@@ -74,19 +74,18 @@ fn append(sequence: &mut Sequence, next: &Sequence) {
     }
 }
 
-/// The recurrent layer of which the reach can be measured: one alone that walks forward alone, and whose last
-/// state is answered from.
+/// The recurrent layer of which the reach can be measured: one alone that walks forward alone, of whose states one
+/// answer a sequence is made.
 pub fn measured_layer(network: &Network) -> Option<&RecurrentCell> {
     let layer = network.stack.single_layer();
-    layer.filter(|_| network.head.reading() == Reading::Last)
+    layer.filter(|_| network.head.reading() != Reading::EveryStep)
 }
 
 /// ‖dLoss/dh_t‖₂ for every timestep of a batch of equally long sequences, the mean over its rows; Loss is
 /// each row's own.
 ///
 /// # Errors
-/// If the network is not of one layer that walks forward alone and answers from the last state, if the sequences
-/// are not equally long, if the network can't read them, or if a gradient is not finite.
+/// If the network is not of one layer that walks forward alone and answers once a sequence, if the sequences are not equally long, if the network can't read them, or if a gradient is not finite.
 pub fn gradient_reach(
     network: &Network,
     objective: Objective,
@@ -111,7 +110,7 @@ pub fn state_gradient_reach(
     let layer = measured_layer(&network).ok_or_else(|| {
         unfit(
             "how far the gradient reaches is measured in a network of one recurrent layer in one direction that \
-             answers from its last state: set layers = 1, bidirectional = false and pooling = \"last\"",
+             answers once a sequence: set layers = 1 and bidirectional = false",
         )
     })?;
     let Some(targets) = batch.targets.as_ref().filter(|_| batch.time > 0) else {
@@ -135,17 +134,30 @@ pub fn state_gradient_reach(
         states.push(after(layer, projection(time), states.last().cloned()));
     }
 
+    let all = states.iter().map(|state| state.hidden.clone().unsqueeze_dim(1));
+    let all = Tensor::<3>::cat(all.collect(), 1).autodiff().require_grad();
     let last = as_leaf(&states.pop().expect("there is a timestep"));
-    let answers = network.head.answers(last.hidden.clone());
+    let lengths = Tensor::from_data(&batch.lengths[..], &device);
+    let read = network.head.read(all.clone(), last.hidden.clone(), lengths);
+    let answers = network.head.answers(read);
     let losses = objective.loss(answers, targets, LossOptions::default()) * batch.size as f64;
-    let mut gradient = gradient_of(&last, &losses.backward());
+    let gradients = losses.backward();
+    // What the head reads of each state by itself, beside the last one.
+    let of_read = all.grad(&gradients);
+    let of_step = |time| {
+        let all = of_read.clone()?;
+        Some(all.slice_dim(1, time..time + 1).squeeze_dim::<2>(1))
+    };
+    let mut gradient = gradient_of(&last, &gradients);
     let mut reach = Norms::new(batch);
+    reach.add(&mut gradient, of_step(batch.time - 1));
     reach.push(&mut gradient)?;
     // The state before timestep `time` is the one that timestep `time` - 1 handed on.
     for (time, before) in states.into_iter().enumerate().rev() {
         let before = as_leaf(&before);
         let after = after(layer, projection(time + 1), Some(before.clone()));
         gradient = gradient_of(&before, &dot(after, gradient).backward());
+        reach.add(&mut gradient, of_step(time));
         reach.push(&mut gradient)?;
     }
     Ok(reach.finish())
@@ -199,6 +211,18 @@ impl Norms {
                 state: Vec::with_capacity(batch.time),
             },
         }
+    }
+
+    /// Adds to `gradient`, which came through later timesteps, what the head reads of the hidden state itself, `[B, H]`.
+    fn add(&mut self, gradient: &mut State, of_read: Option<Tensor<2>>) {
+        let Some(of_read) = of_read else {
+            return;
+        };
+        let scales: Vec<f32> = self.scales.iter().map(|&scale| scale as f32).collect();
+        let scales = Tensor::<1>::from_data(&scales[..], &of_read.device()).unsqueeze_dim::<2>(1);
+        *gradient = gradient.map(|tensor| tensor * scales.clone());
+        gradient.hidden = gradient.hidden.clone() + of_read;
+        self.scales.fill(1.0);
     }
 
     /// Notes the norms of `gradient` and brings its rows to norm 1; a row of zeros stays.
@@ -293,7 +317,7 @@ mod tests {
             }
             tensor + Tensor::<1>::from_data(&nudges[..], &device).reshape([rows, units])
         };
-        let mut state = None;
+        let (mut state, mut all) = (None, Vec::new());
         for t in 0..batch.time {
             let projection = projections.clone().slice_dim(1, t..t + 1);
             let mut after = super::after(layer, projection, state);
@@ -302,9 +326,13 @@ mod tests {
                 after.hidden = add(after.hidden, 0);
                 after.cell = after.cell.map(|cell| add(cell, units));
             }
+            all.push(after.hidden.clone().unsqueeze_dim(1));
             state = Some(after);
         }
-        let answers = network.head.answers(state.unwrap().hidden);
+        let lengths = Tensor::from_data(&batch.lengths[..], &device);
+        let last = state.unwrap().hidden;
+        let read = network.head.read(Tensor::cat(all, 1), last, lengths);
+        let answers = network.head.answers(read);
         let targets = batch.targets.as_ref().unwrap();
         let loss = Objective::Binary.loss(answers, targets, LossOptions::default());
         loss.into_scalar::<f64>() * batch.size as f64
@@ -313,8 +341,14 @@ mod tests {
     #[test]
     fn the_reach_is_what_the_loss_does_when_a_state_is_nudged() {
         let batch = batch(2, 6);
-        for cell in Cell::ALL {
-            let network = config(cell).init(3, &Device::flex()).unwrap();
+        let pooled = [(Cell::Lstm, Reading::Mean), (Cell::Gru, Reading::Concat)];
+        let all = Cell::ALL.map(|cell| (cell, Reading::Last));
+        for (cell, reading) in all.into_iter().chain(pooled) {
+            let config = NetworkConfig {
+                reading,
+                ..config(cell)
+            };
+            let network = config.init(3, &Device::flex()).unwrap();
             let found =
                 state_gradient_reach(&network, Objective::Binary, &batch, &Device::flex()).unwrap();
             let units = if cell == Cell::Lstm { 6 } else { 3 };
@@ -333,7 +367,7 @@ mod tests {
                     let expected = (norm(0, units) + norm(1, units)) / 2.0;
                     assert!(
                         (found - expected).abs() < 0.01 * expected + 2e-5,
-                        "{cell:?}, timestep {time}: {found}, expected {expected}"
+                        "{cell:?} {reading:?}, timestep {time}: {found}, expected {expected}"
                     );
                 }
             }

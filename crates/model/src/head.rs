@@ -30,31 +30,41 @@ impl Head {
         self.answer(read, &mut OfDevice)
     }
 
-    /// Answers `[rows, C]` of a walk over rows of these lengths `[B]`: B rows or, of every step, B·T.
+    /// What is read of hidden states `[B, T, N]`, zero past these lengths `[B]`, of which the last ones are `last` `[B, N]`:
+    /// B rows or, of every step, B·T.
+    pub fn read(
+        &self,
+        hidden_states: Tensor<3>,
+        last: Tensor<2>,
+        lengths: Tensor<1, Int>,
+    ) -> Tensor<2> {
+        match self.reading {
+            Reading::Last => last,
+            Reading::EveryStep => {
+                let [batch, time, width] = hidden_states.dims();
+                hidden_states.reshape([batch * time, width])
+            }
+            Reading::Max => largest(hidden_states, lengths),
+            Reading::Mean => mean(hidden_states, lengths),
+            Reading::MaxMean | Reading::Concat => {
+                let largest = largest(hidden_states.clone(), lengths.clone());
+                let mut read = vec![largest, mean(hidden_states, lengths)];
+                if self.reading == Reading::Concat {
+                    read.insert(0, last);
+                }
+                Tensor::cat(read, 1)
+            }
+        }
+    }
+
+    /// Answers `[rows, C]` of a walk over rows of these lengths `[B]`.
     pub(crate) fn forward(
         &self,
         walked: StackOutput,
         lengths: Tensor<1, Int>,
         masks: &mut impl Masks,
     ) -> Tensor<2> {
-        let read = match self.reading {
-            Reading::Last => walked.last,
-            Reading::EveryStep => {
-                let [batch, time, width] = walked.hidden_states.dims();
-                walked.hidden_states.reshape([batch * time, width])
-            }
-            Reading::Max => largest(walked.hidden_states, lengths),
-            Reading::Mean => mean(walked.hidden_states, lengths),
-            Reading::MaxMean | Reading::Concat => {
-                let states = walked.hidden_states;
-                let largest = largest(states.clone(), lengths.clone());
-                let mut read = vec![largest, mean(states, lengths)];
-                if self.reading == Reading::Concat {
-                    read.insert(0, walked.last);
-                }
-                Tensor::cat(read, 1)
-            }
-        };
+        let read = self.read(walked.hidden_states, walked.last, lengths);
         self.answer(read, masks)
     }
 

@@ -12,6 +12,7 @@ use gatefold::bench::{Implementation, Workload};
 use gatefold::device::DeviceChoice;
 use gatefold::files;
 use gatefold::kernels::Kernels;
+use gatefold::presets::{self, PRESETS};
 use gatefold_data::{LabelChoice, Missing, Quoting, SeriesTask, Tokenizer, encoding_name};
 use gatefold_model::interop::ExportFormat;
 use gatefold_model::{Cell, Initializers, NetworkConfig, Reading};
@@ -56,6 +57,8 @@ pub enum Command {
     Dataset(DatasetCommandArgs),
     /// List what this machine can compute on, and what `auto` takes
     Devices(DevicesArgs),
+    /// List settings that go together with what was measured with them, or print one's
+    Presets(PresetsArgs),
     /// Show a network's layers, output shapes and parameter counts
     Summary(SummaryArgs),
     /// Measure how fast the lesson's network runs, beside the same network of Burn's own layers
@@ -154,6 +157,9 @@ impl SeedsArgs {
 /// What a run's configuration holds.
 #[derive(Debug, Args)]
 pub struct SettingsArgs {
+    /// Train with settings that go together; --config and flags decide over them. `gatefold presets` says what each gives
+    #[arg(long, value_parser = PossibleValuesParser::new(PRESETS.iter().map(|preset| preset.name)))]
+    pub preset: Option<String>,
     /// Read a run's settings from a TOML file; flags decide over it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -447,6 +453,15 @@ pub enum DatasetCommand {
 
 #[derive(Debug, Args)]
 pub struct DevicesArgs {
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct PresetsArgs {
+    /// Whose settings to print, as a configuration file has them
+    #[arg(value_parser = PossibleValuesParser::new(PRESETS.iter().map(|preset| preset.name)))]
+    pub name: Option<String>,
     #[command(flatten)]
     pub format: FormatArgs,
 }
@@ -820,6 +835,7 @@ impl Command {
             Self::Bench(args) => args.device.as_ref().unwrap_or(&DeviceChoice::Auto),
             Self::Devices(_) => &DeviceChoice::Auto,
             Self::Runs(_)
+            | Self::Presets(_)
             | Self::Import(_)
             | Self::Export(_)
             | Self::Dataset(_)
@@ -851,9 +867,17 @@ pub fn with_flags<T: Clone>(
 /// Bytes of a configuration file; a whole one has a kilobyte.
 const MOST_BYTES: u64 = 1 << 20;
 
-fn read_config(path: &Path) -> Result<RunConfig> {
-    let text = files::read_text(path, MOST_BYTES)?;
-    Ok(RunConfig::from_toml(&text, &path.display().to_string())?)
+/// A configuration file's settings over a preset's, or the lesson's.
+fn read_settings(preset: Option<&str>, path: Option<&Path>) -> Result<RunConfig> {
+    let text = path.map(|path| files::read_text(path, MOST_BYTES));
+    let text = text.transpose()?;
+    let name = path.map(|path| path.display().to_string());
+    let file = text.as_deref().zip(name.as_deref());
+    match (preset.and_then(presets::find), file) {
+        (Some(preset), file) => preset.with_file(file),
+        (None, Some((text, name))) => Ok(RunConfig::from_toml(text, name)?),
+        (None, None) => Ok(RunConfig::default()),
+    }
 }
 
 /// Whether a run can follow the settings.
@@ -865,10 +889,7 @@ impl SettingsArgs {
     /// The file's settings, or the lesson's, with the flags over them, in which `check` finds nothing wrong.
     pub fn into_config(self, check: impl Fn(&RunConfig) -> Result<()>) -> Result<RunConfig> {
         let path = self.config;
-        let settings = match &path {
-            Some(path) => read_config(path)?,
-            None => RunConfig::default(),
-        };
+        let settings = read_settings(self.preset.as_deref(), path.as_deref())?;
         let apply = |config: &mut RunConfig| {
             let other = self.dataset.dataset.as_ref();
             if other.is_some_and(|other| config.dataset.name.as_ref() != Some(other)) {

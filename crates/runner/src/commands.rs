@@ -11,6 +11,7 @@ pub mod export;
 pub mod import;
 pub mod predict;
 pub mod predict_series;
+pub mod presets;
 pub mod runs;
 pub mod summary;
 pub mod train;

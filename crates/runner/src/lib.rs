@@ -43,6 +43,7 @@ pub mod imported;
 pub mod interrupt;
 pub mod kernels;
 pub mod memory;
+pub mod presets;
 pub mod progress;
 pub mod run;
 pub mod run_folder;

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Export(args) => commands::export::run(args),
         Command::Dataset(args) => commands::dataset::run(args),
         Command::Devices(args) => commands::devices::run(args),
+        Command::Presets(args) => commands::presets::run(args),
         Command::Summary(args) => commands::summary::run(args),
         Command::Bench(args) => commands::bench::run(args),
         Command::Completions(args) => commands::completions::run(args),

@@ -23,11 +23,14 @@ pub struct Start {
 }
 
 /// Settings of a network that shape no weight: they may be others than those of the run that it begins from.
-const FREE: [&str; 8] = [
+const FREE: [&str; 11] = [
     "max_length",
     "embeddings",
     "dropout",
     "recurrent_dropout",
+    "weight_dropout",
+    "embedding_dropout",
+    "head_dropout",
     "initializers",
     "freeze_embeddings",
     "input_size",

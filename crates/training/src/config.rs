@@ -58,6 +58,9 @@ fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<(), ConfigErr
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunConfig {
+    /// The preset that the settings began from, for people: they are all here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
     /// The data.
     pub dataset: DatasetConfig,
     /// How it becomes sequences.

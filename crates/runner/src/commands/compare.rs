@@ -19,7 +19,7 @@ use gatefold_data::{EncodedDataset, MemoryTask};
 use gatefold_lesson::comparison::{SeedGroup, by_network, differences, verdicts};
 use gatefold_lesson::memory_tasks::{self, LENGTHS, TaskConfig, TaskResult};
 use gatefold_lesson::report::{self, RunSection, TaskRow};
-use gatefold_model::{Cell, Reading};
+use gatefold_model::Cell;
 use gatefold_training::{RunConfig, Spread};
 use itertools::{Itertools, iproduct};
 use serde::Serialize;
@@ -153,11 +153,9 @@ fn check(config: &RunConfig) -> Result<()> {
         "compare begins each cell with weights of its own: leave from and embeddings out"
     );
     ensure!(
-        config.model.layers == 1
-            && !config.model.bidirectional
-            && config.model.reading == Reading::Last,
-        "compare measures how far the gradient reaches, in networks of one layer in one direction that answer from \
-         their last state: leave layers, bidirectional and pooling out"
+        config.model.layers == 1 && !config.model.bidirectional,
+        "compare measures how far the gradient reaches, in networks of one layer in one direction: leave layers and \
+         bidirectional out"
     );
     Ok(())
 }

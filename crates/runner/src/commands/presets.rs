@@ -1,0 +1,55 @@
+//! `gatefold presets`
+
+use anyhow::Result;
+use gatefold::presets::{self, PRESETS};
+use serde::Serialize;
+
+use crate::cli::PresetsArgs;
+use crate::output::{self, Format};
+
+/// One line of the answer.
+#[derive(Serialize)]
+struct Line {
+    name: &'static str,
+    about: &'static str,
+    minutes: f64,
+    accuracy: f64,
+    deviation: Option<f64>,
+    seeds: usize,
+}
+
+pub fn run(args: PresetsArgs) -> Result<()> {
+    if let Some(name) = &args.name {
+        let preset = presets::find(name).expect("it is one of the names");
+        return output::line(preset.text.trim_end());
+    }
+    let lines = PRESETS.iter().map(|preset| Line {
+        name: preset.name,
+        about: preset.about,
+        minutes: preset.measured.minutes,
+        accuracy: preset.measured.mean(),
+        deviation: preset.measured.deviation(),
+        seeds: preset.measured.accuracies.len(),
+    });
+    if args.format.format == Format::Json {
+        let mut lines = lines;
+        return lines.try_for_each(|line| output::json(&line));
+    }
+    let rows = lines.map(|line: Line| {
+        let accuracy = match line.deviation {
+            Some(deviation) => format!("{:.4} ± {deviation:.4} ({} seeds)", line.accuracy, line.seeds),
+            None => format!("{:.4} (1 seed)", line.accuracy),
+        };
+        vec![
+            line.name.to_owned(),
+            format!("{:.1}", line.minutes),
+            accuracy,
+            line.about.to_owned(),
+        ]
+    });
+    let header = ["preset", "minutes", "test accuracy", ""];
+    output::fitting_table(&header, rows.collect(), 4, &[3])?;
+    output::line(
+        "on the IMDB reviews, minutes on two cores of a CPU; `gatefold presets NAME` prints the settings",
+    )
+}
