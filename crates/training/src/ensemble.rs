@@ -117,10 +117,6 @@ impl<'a> Question<'a> {
             let width = self.config.model.output_size.to_string();
             all.push(("answers as many numbers as", width));
         }
-        if self.every_step() {
-            let length = self.config.input.max_length.to_string();
-            all.push(("answers as many timesteps as", length));
-        }
         all
     }
 
@@ -294,8 +290,10 @@ impl<'a> Ensemble<'a> {
         ensure_finite(&outputs)?;
         let lengths = |outputs: &[Vec<f32>]| outputs.iter().map(Vec::len).collect::<Vec<_>>();
         if lengths(&outputs) != lengths(&self.outputs) {
-            let why = "they do not answer the same examples and timesteps";
-            return Err(TrainingError::Unlike(why.into()));
+            let [ours, theirs] = [self.first, run].map(|run| run.config().input.max_length);
+            return Err(TrainingError::Unlike(format!(
+                "they do not answer the same timesteps; the first reads up to {ours}, the second {theirs}"
+            )));
         }
         self.runs += 1;
         let count = self.runs as f64;
@@ -372,5 +370,314 @@ impl<'a> Ensemble<'a> {
     /// How good outputs in the first run's form are.
     fn score(&self, outputs: &[Vec<f32>]) -> Evaluation {
         score_outputs(self.first.config(), self.examples, outputs, &mut |_| {})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use gatefold_data::{Sequence, Target};
+
+    use super::*;
+    use crate::bundle::Bundle;
+    use crate::config::PaddingSide;
+
+    fn labels(names: &str) -> Option<Labels> {
+        let names: Vec<_> = names.split_whitespace().map(String::from).collect();
+        (!names.is_empty()).then(|| Labels::new(names).unwrap())
+    }
+
+    /// A network of numbers that is not trained, with weights that `seed` draws.
+    fn run(seed: u64, objective: Objective, names: &str) -> Bundle {
+        let labels = labels(names);
+        let mut config = RunConfig::default();
+        config.training.objective = Some(objective);
+        config.training.batch_size = 3;
+        config.model.input_size = Some(1);
+        config.model.hidden_size = 4;
+        config.model.output_size = match objective {
+            Objective::Binary => 1,
+            Objective::Values => 2,
+            _ => labels.as_ref().map_or(0, Labels::len),
+        };
+        bundle(config, seed, labels)
+    }
+
+    fn bundle(config: RunConfig, seed: u64, labels: Option<Labels>) -> Bundle {
+        let network = config.model.init(seed, &Device::flex()).unwrap();
+        Bundle {
+            encoder: Encoder::Values {
+                width: 1,
+                scaler: None,
+                targets: None,
+            },
+            labels,
+            weights: network.weights().unwrap(),
+            config,
+        }
+    }
+
+    fn ask(bundle: &Bundle) -> Predictor {
+        Predictor::new(bundle.clone(), &Device::flex()).unwrap()
+    }
+
+    fn sequences() -> Vec<Example> {
+        let sequence = |length: usize| {
+            let values = (0..length).map(|t| ((7 * t + length) % 5) as f32 - 2.0);
+            let values = values.collect();
+            Example::from(Sequence::Values { width: 1, values })
+        };
+        [3, 1, 4, 2, 9, 5, 2].map(sequence).to_vec()
+    }
+
+    fn with_targets(objective: Objective, classes: u32) -> Vec<Example> {
+        let mut examples = sequences();
+        for (place, example) in (0..).zip(&mut examples) {
+            example.target = Some(match objective {
+                Objective::MultiLabel => Target::ClassSet(vec![place % classes]),
+                Objective::Values => Target::Values(vec![place as f32, 1.0]),
+                _ => Target::Class(place % classes),
+            });
+        }
+        examples
+    }
+
+    fn outputs(run: &Predictor) -> Vec<Vec<f32>> {
+        run.evaluate(&sequences(), &mut |_, _| {}).unwrap().0
+    }
+
+    /// The first run's classes each by its place in the second.
+    fn mean(first: &Bundle, second: &Bundle) -> Vec<Vec<f32>> {
+        let (first, second, examples) = (ask(first), ask(second), sequences());
+        let mut mean = Ensemble::new(&first, &examples, &mut |_, _| {}).unwrap();
+        mean.add(&second, &examples, &mut |_, _| {}).unwrap();
+        mean.outputs
+    }
+
+    fn assert_close(found: &[f32], expected: impl Iterator<Item = f32>) {
+        let expected: Vec<f32> = expected.collect();
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_run_alone_and_with_itself_is_tested_as_it_tests_itself() {
+        for (objective, names) in [
+            (Objective::Binary, "no yes"),
+            (Objective::Classes, "a b c"),
+            (Objective::MultiLabel, "a b c"),
+            (Objective::Values, ""),
+        ] {
+            let bundle = run(1, objective, names);
+            let (run, again) = (ask(&bundle), ask(&bundle));
+            let examples = with_targets(objective, names.split(' ').count() as u32);
+            let expected = run.test(&examples, &mut |_, _| {}).unwrap();
+            let mut mean = Ensemble::new(&run, &examples, &mut |_, _| {}).unwrap();
+            assert_eq!(mean.test(), expected);
+            let alone = mean
+                .add(&again, &sequences(), &mut |_, _| {})
+                .and_then(|_| mean.add(&again, &sequences(), &mut |_, _| {}));
+            assert_eq!(alone.unwrap(), expected.evaluation);
+            assert_eq!((mean.runs(), mean.test()), (3, expected));
+            let answers = run.answer_examples(&examples).unwrap().0;
+            assert_eq!(mean.answers(), answers);
+            let some = mean.evaluation_of(|place| place % 2 == 1);
+            let odd: Vec<_> = examples.iter().skip(1).step_by(2).cloned().collect();
+            assert_eq!(some, run.answer_examples(&odd).unwrap().1);
+        }
+    }
+
+    #[test]
+    fn a_test_of_every_timestep_leaves_padding_out_wherever_it_stands() {
+        for (mask, padding) in [
+            (true, PaddingSide::Post),
+            (false, PaddingSide::Post),
+            (false, PaddingSide::Pre),
+        ] {
+            let mut config = run(1, Objective::Classes, "a b c").config;
+            config.model.reading = Reading::EveryStep;
+            (config.input.mask, config.input.padding) = (mask, padding);
+            config.input.max_length = 9;
+            let of = |seed| ask(&bundle(config.clone(), seed, labels("a b c")));
+            let (first, second) = (of(1), of(2));
+            let mut examples = sequences();
+            for example in &mut examples {
+                let classes = (0..example.input.len() as u32).map(|step| step % 3);
+                example.target = Some(Target::Classes(classes.collect()));
+            }
+            let mut mean = Ensemble::new(&first, &examples, &mut |_, _| {}).unwrap();
+            let expected = first.test(&examples, &mut |_, _| {}).unwrap();
+            assert_eq!(mean.test(), expected);
+            mean.add(&second, &sequences(), &mut |_, _| {}).unwrap();
+            let found = mean.test();
+            assert_eq!(found.evaluation.examples, 26);
+            assert_ne!(found, expected);
+        }
+    }
+
+    #[test]
+    fn of_several_classes_logits_are_averaged_in_the_first_ones_order() {
+        let (first, second) = (
+            run(1, Objective::Classes, "a b c"),
+            run(2, Objective::Classes, "c a b"),
+        );
+        let [ours, theirs] = [&first, &second].map(|bundle| outputs(&ask(bundle)));
+        for (found, (ours, theirs)) in mean(&first, &second).iter().zip(ours.iter().zip(&theirs)) {
+            let theirs = [theirs[1], theirs[2], theirs[0]];
+            assert_close(found, ours.iter().zip(theirs).map(|(a, b)| (a + b) / 2.0));
+        }
+    }
+
+    #[test]
+    fn of_two_classes_the_logit_is_averaged_however_it_is_put_out() {
+        let ours = run(1, Objective::Binary, "no yes");
+        let turned = Bundle {
+            labels: labels("yes no"),
+            ..ours.clone()
+        };
+        for output in mean(&ours, &turned) {
+            assert_eq!(output, [0.0]);
+        }
+        let of_both = run(2, Objective::Classes, "yes no");
+        let [one, two] = [&ours, &of_both].map(|bundle| outputs(&ask(bundle)));
+        let logits = one
+            .iter()
+            .zip(&two)
+            .map(|(one, two)| (one[0] + two[0] - two[1]) / 2.0);
+        let logits: Vec<f32> = logits.collect();
+        let found: Vec<f32> = mean(&ours, &of_both).into_iter().flatten().collect();
+        assert_close(&found, logits.iter().copied());
+        let found: Vec<f32> = mean(&of_both, &ours)
+            .into_iter()
+            .map(|both| both[0] - both[1])
+            .collect();
+        assert_close(&found, logits.into_iter());
+    }
+
+    #[test]
+    fn numbers_are_averaged_in_their_own_unit() {
+        let scaled = |seed, mean: f32, deviation: f32| {
+            let mut bundle = run(seed, Objective::Values, "");
+            let json = format!(r#"{{"mean": [{mean}, 0], "deviation": [{deviation}, 1]}}"#);
+            let scaler = Scaler::from_json(&json, "target_scaler.json".as_ref()).unwrap();
+            bundle.encoder = Encoder::Values {
+                width: 1,
+                scaler: None,
+                targets: Some(scaler),
+            };
+            bundle
+        };
+        let (first, second) = (scaled(1, 100.0, 10.0), scaled(2, 200.0, 40.0));
+        let plain = run(3, Objective::Values, "");
+        let [a, b, c] = [&first, &second, &plain].map(|bundle| outputs(&ask(bundle)));
+        let examples = sequences();
+        let [first, second, plain] = [&first, &second, &plain].map(ask);
+        let mut mean = Ensemble::new(&first, &examples, &mut |_, _| {}).unwrap();
+        mean.add(&second, &examples, &mut |_, _| {}).unwrap();
+        mean.add(&plain, &examples, &mut |_, _| {}).unwrap();
+        for (place, answer) in mean.answers().into_iter().enumerate() {
+            let Answer::Values(found) = answer else {
+                panic!("numbers are answered");
+            };
+            let number = |output: &[Vec<f32>], mean: f64, deviation: f64| {
+                mean + deviation * f64::from(output[place][0])
+            };
+            let all = [
+                number(&a, 100.0, 10.0),
+                number(&b, 200.0, 40.0),
+                number(&c, 0.0, 1.0),
+            ];
+            let expected = all.iter().sum::<f64>() / 3.0;
+            assert!((found[0] - expected).abs() < 1e-3, "{found:?} {expected}");
+        }
+    }
+
+    #[test]
+    fn different_questions_have_no_mean() {
+        let ours = run(1, Objective::Classes, "a b c");
+        let forecast = |column: &str, horizon| {
+            let mut bundle = run(1, Objective::Values, "");
+            bundle.config.dataset.task = Some(SeriesTask::Forecast);
+            bundle.config.dataset.target_columns = vec![column.into()];
+            bundle.config.dataset.horizon = Some(horizon);
+            bundle
+        };
+        let mut tagger = ours.config.clone();
+        tagger.model.reading = Reading::EveryStep;
+        let mut wide = ours.clone();
+        wide.encoder = Encoder::Values {
+            width: 2,
+            scaler: None,
+            targets: None,
+        };
+        let mut larger = run(1, Objective::Values, "").config;
+        larger.model.output_size = 3;
+        for (first, second, reason) in [
+            (
+                &ours,
+                &run(1, Objective::MultiLabel, "a b c"),
+                "any number of classes",
+            ),
+            (&ours, &run(1, Objective::Values, ""), "numbers"),
+            (
+                &ours,
+                &run(1, Objective::Classes, "a b d"),
+                "the second has no label `c`",
+            ),
+            (
+                &run(1, Objective::Classes, "a b"),
+                &ours,
+                "the first has no label `c`",
+            ),
+            (
+                &ours,
+                &run(1, Objective::Binary, "a b"),
+                "the second has no label `c`",
+            ),
+            (
+                &ours,
+                &bundle(tagger, 1, labels("a b c")),
+                "a class a timestep",
+            ),
+            (&ours, &wide, "reads 1 numbers a timestep, the second 2"),
+            (
+                &forecast("load", 1),
+                &forecast("rain", 1),
+                "columns load, the second rain",
+            ),
+            (
+                &forecast("load", 1),
+                &forecast("load", 2),
+                "as 1, the second 2",
+            ),
+            (
+                &run(1, Objective::Values, ""),
+                &bundle(larger, 1, None),
+                "as many numbers as 2, the second 3",
+            ),
+        ] {
+            let [first, second] = [first, second].map(|bundle| Question {
+                config: &bundle.config,
+                encoder: &bundle.encoder,
+                labels: bundle.labels.as_ref(),
+            });
+            let error = first.ensure_alike(second).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+            first.ensure_alike(first).unwrap();
+        }
+    }
+
+    #[test]
+    fn other_examples_have_no_mean() {
+        let bundle = run(1, Objective::Binary, "no yes");
+        let (first, second, examples) = (ask(&bundle), ask(&bundle), sequences());
+        let mut mean = Ensemble::new(&first, &examples, &mut |_, _| {}).unwrap();
+        let error = mean
+            .add(&second, &examples[1..], &mut |_, _| {})
+            .unwrap_err();
+        assert!(matches!(error, TrainingError::Unlike(_)), "{error}");
+        assert_eq!(mean.runs(), 1);
     }
 }
