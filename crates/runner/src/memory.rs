@@ -267,6 +267,17 @@ mod tests {
     }
 
     #[test]
+    fn more_answers_than_there_is_memory_are_refused() {
+        let sequences = [3, 7].map(|length| Sequence::Tokens(vec![1; length]));
+        let mut config = RunConfig::default();
+        ensure_outputs_fit(&config, &sequences).unwrap();
+        config.model.output_size = 1 << 60;
+        let error = ensure_outputs_fit(&config, &sequences).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("all answers to these reviews"), "{error}");
+    }
+
+    #[test]
     fn a_batch_has_no_more_rows_than_there_are_and_their_longest_text() {
         let sequences = [3, 7, 5].map(|length| Sequence::Tokens(vec![1; length]));
         let mut config = RunConfig::default();

@@ -485,7 +485,13 @@ mod tests {
             assert_eq!(mean.answers(), answers);
             let some = mean.evaluation_of(|place| place % 2 == 1);
             let odd: Vec<_> = examples.iter().skip(1).step_by(2).cloned().collect();
-            assert_eq!(some, run.answer_examples(&odd).unwrap().1);
+            let expected = run.answer_examples(&odd).unwrap().1;
+            assert_eq!(
+                (some.accuracy, some.examples),
+                (expected.accuracy, expected.examples)
+            );
+            // In other batches the last bits may be others.
+            assert!((some.loss - expected.loss).abs() < 1e-5);
         }
     }
 
