@@ -116,13 +116,20 @@ impl Scaler {
         f64::from(score) * f64::from(self.deviation[place]) + f64::from(self.mean[place])
     }
 
+    /// The standard score of a number at `place` of a timestep.
+    ///
+    /// # Panics
+    /// If there is no such place.
+    pub fn score(&self, number: f64, place: usize) -> f32 {
+        ((number - f64::from(self.mean[place])) / f64::from(self.deviation[place])) as f32
+    }
+
     /// Puts standard scores in the place of `numbers`, one timestep's.
     pub(crate) fn apply_to(&self, numbers: &mut [f32]) {
-        let of_training = self.mean.iter().zip(&self.deviation);
-        for (value, (mean, deviation)) in numbers.iter_mut().zip(of_training) {
+        for (place, value) in numbers.iter_mut().enumerate().take(self.width()) {
             *value = match value.is_nan() && self.missing {
                 true => 0.0,
-                false => ((f64::from(*value) - f64::from(*mean)) / f64::from(*deviation)) as f32,
+                false => self.score((*value).into(), place),
             };
         }
     }

@@ -210,8 +210,10 @@ pub struct CompareArgs {
 #[command(mut_arg("dataset", |dataset| dataset.help(TESTED_DATASET)))]
 pub struct EvaluateArgs {
     /// A trained run's folder; the test part of its own dataset is the one to test on, unless --dataset names
-    /// another, of which a file is test part as a whole
-    pub run: PathBuf,
+    /// another, of which a file is test part as a whole. Of several runs, or of a folder that `train --seeds` made, the
+    /// mean of the answers is tested, on the first one's test part
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
     #[command(flatten)]
     pub dataset: DatasetArgs,
     #[command(flatten)]
@@ -225,8 +227,11 @@ const TESTED_DATASET: &str =
 
 #[derive(Debug, Args)]
 pub struct PredictArgs {
-    /// A trained run's folder
+    /// A trained run's folder, or one that `train --seeds` made: the mean of its runs answers
     pub run: PathBuf,
+    /// Another run that answers too, once for each: the mean of all answers is given
+    #[arg(long, value_name = "RUN")]
+    pub with: Vec<PathBuf>,
     /// Texts; without any, standard input is read, a text a line. A word that begins with a dash stands behind --
     #[arg(value_parser = without_mark)]
     pub texts: Vec<String>,

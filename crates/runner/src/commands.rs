@@ -1,5 +1,6 @@
 //! What the subcommands do.
 
+pub mod averaged_runs;
 pub mod bench;
 pub mod compare;
 pub mod completions;

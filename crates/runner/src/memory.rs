@@ -47,6 +47,34 @@ pub fn ensure_answers_fit<'a>(
     ensure_fits(&what, bytes, device)
 }
 
+/// Whether the answers of the network of `config` to all `sequences` fit, which are kept where the program runs.
+///
+/// # Errors
+/// Says how much they would take.
+pub fn ensure_outputs_fit<'a>(
+    config: &RunConfig,
+    sequences: impl IntoIterator<Item = &'a Sequence>,
+) -> Result<()> {
+    let rows = sequences
+        .into_iter()
+        .map(|sequence| match config.model.reading {
+            Reading::EveryStep => sequence.len() as f64,
+            _ => 1.0,
+        });
+    // A mean, and what is taken into it.
+    let bytes = 2.0 * NUMBER * rows.sum::<f64>() * config.model.output_size as f64;
+    let what = format!("all answers to these {}", config.dataset.noun());
+    let there = installed() as f64;
+    let gib = |bytes: f64| bytes / f64::from(1 << 30);
+    ensure!(
+        bytes <= there,
+        "{what} would take about {:.1} GiB of memory, and there are {:.1} GiB: test fewer at once, with --dataset",
+        gib(bytes),
+        gib(there)
+    );
+    Ok(())
+}
+
 /// The rows and timesteps of the largest batch there may be.
 fn largest_batch<'a>(
     config: &RunConfig,
@@ -236,6 +264,17 @@ mod tests {
         }
         let [rnn, _] = larger(|model| model.cell = Cell::Rnn);
         assert!(rnn < plain[0] / 2.0);
+    }
+
+    #[test]
+    fn more_answers_than_there_is_memory_are_refused() {
+        let sequences = [3, 7].map(|length| Sequence::Tokens(vec![1; length]));
+        let mut config = RunConfig::default();
+        ensure_outputs_fit(&config, &sequences).unwrap();
+        config.model.output_size = 1 << 60;
+        let error = ensure_outputs_fit(&config, &sequences).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("all answers to these reviews"), "{error}");
     }
 
     #[test]

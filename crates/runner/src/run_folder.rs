@@ -19,6 +19,9 @@ use crate::terminal::{program, word};
 
 const CHECKPOINTS: &str = "checkpoints";
 
+/// What the name of a run's folder begins with, before its seed, where `train --seeds` makes several in a folder.
+pub const OF_SEED: &str = "seed-";
+
 /// Bytes of the metrics or the summary that are read: those of a hundred thousand epochs.
 const MOST_BYTES: u64 = 1 << 24;
 
@@ -122,6 +125,27 @@ impl RunFolder {
             }
         }
         Ok(Self::read(path))
+    }
+
+    /// The run that is there, or all that `train --seeds` made there, in the order of their seeds.
+    ///
+    /// # Errors
+    /// If `path` holds neither, or one of them has no weights.
+    pub fn open_all(path: &Path) -> Result<Vec<Self>> {
+        if path.join(bundle::CONFIG).is_file() || !path.is_dir() {
+            return Ok(vec![Self::open(path)?]);
+        }
+        let is_of_seed = |run: &Self| {
+            let name = run.path.file_name().unwrap_or_default();
+            run.path.parent() == Some(path)
+                && name.as_encoded_bytes().starts_with(OF_SEED.as_bytes())
+        };
+        let mut runs = Self::list(path)?;
+        runs.retain(is_of_seed);
+        match runs.is_empty() {
+            true => Ok(vec![Self::open(path)?]),
+            false => runs.iter().map(|run| Self::open(&run.path)).collect(),
+        }
     }
 
     /// A folder that is only read.

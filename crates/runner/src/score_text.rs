@@ -5,7 +5,7 @@ use gatefold::terminal::{columns, shortened, within_line};
 use gatefold_lesson::report::rounded;
 use gatefold_training::forecast::{ColumnScores, Errors};
 use gatefold_training::scores::{ClassMeans, ClassScore, ClassScores, Mistake};
-use gatefold_training::{ForecastScores, TestResult};
+use gatefold_training::{Evaluation, ForecastScores};
 
 use crate::output::{accuracy, render_table};
 
@@ -20,8 +20,7 @@ const LISTED: usize = 5;
 const LABEL: usize = 14;
 
 /// Loss and accuracy.
-pub fn line(tested: &TestResult) -> String {
-    let evaluation = &tested.evaluation;
+pub fn line(evaluation: &Evaluation) -> String {
     format!(
         "loss {:.4}{}",
         evaluation.loss,

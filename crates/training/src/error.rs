@@ -74,6 +74,9 @@ pub enum TrainingError {
         /// What the batch and its targets ask for.
         expected: String,
     },
+    /// Runs answer different questions, so that their answers have no mean.
+    #[error("{0}")]
+    Unlike(String),
     /// An answer is infinite or no number.
     #[error(
         "the network's answer is no finite number: its weights are too large, or damaged; train it again with a \

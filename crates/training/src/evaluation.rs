@@ -5,7 +5,7 @@ use std::time::Duration;
 use burn::tensor::{Device, Tensor};
 use futures_lite::future::block_on;
 use gatefold_data::{Batch, BatchTargets, Batching, Example, Labels, Padding};
-use gatefold_model::Heartbeat;
+use gatefold_model::{Heartbeat, Reading};
 use web_time::Instant;
 
 use crate::batch::Answers;
@@ -209,10 +209,7 @@ pub async fn evaluate_async(
                 (row, 1)
             } else {
                 let count = examples[index].input.len().min(time);
-                match batching.padding {
-                    Padding::FixedBefore(_) => ((row + 1) * time - count, count),
-                    _ => (row * time, count),
-                }
+                (first_step(batching.padding, row, time, count), count)
             };
             let numbers = batch.width * first..batch.width * (first + count);
             answers[index] = batch.answers[numbers].to_vec();
@@ -223,6 +220,48 @@ pub async fn evaluate_async(
     );
     let evaluation = scored.await?;
     Ok((answers, evaluation))
+}
+
+/// The first of a batch's answers that is to one of the last `count` timesteps of a row, where each is answered.
+fn first_step(padding: Padding, row: usize, time: usize, count: usize) -> usize {
+    match padding {
+        Padding::FixedBefore(_) => (row + 1) * time - count,
+        _ => row * time,
+    }
+}
+
+/// How good answers to all examples are that are kept as [`evaluate_async`] returns them, those of a network that
+/// `config` describes; each batch's are given to `look`, in the order in which the network itself would be tested.
+pub(crate) fn score_outputs(
+    config: &RunConfig,
+    examples: &[Example],
+    outputs: &[Vec<f32>],
+    look: &mut dyn FnMut(&BatchAnswers),
+) -> Evaluation {
+    let (batching, width) = (config.batching(), config.model.output_size);
+    let every_step = config.model.reading == Reading::EveryStep;
+    let mut tally = Tally::new(config.objective(), Totals::default());
+    for indices in batching.evaluation_plan(examples) {
+        let asked = PendingBatch::from(batching.batch(examples, &indices));
+        let rows = if every_step { asked.time } else { 1 } * indices.len();
+        let mut answers = vec![0.0; rows * width];
+        for (row, &index) in indices.iter().enumerate() {
+            let output = &outputs[index];
+            let first = match every_step {
+                true => first_step(batching.padding, row, asked.time, output.len() / width),
+                false => row,
+            };
+            answers[first * width..][..output.len()].copy_from_slice(output);
+        }
+        let batch = BatchAnswers {
+            asked,
+            answers,
+            width,
+        };
+        tally.count(std::slice::from_ref(&batch));
+        look(&batch);
+    }
+    tally.evaluation()
 }
 
 /// How good the answers to all examples are; each batch's are given to `keep`.

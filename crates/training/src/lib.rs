@@ -18,6 +18,7 @@
 //! | [`bundle`] | [`Bundle`]: a trained network and all that it needs, from bytes |
 //! | [`run_files`] | the files of a run beside its bundle's |
 //! | [`predictor`] | [`Predictor`]: a bundle that answers |
+//! | [`ensemble`] | [`Ensemble`]: the mean of several runs' answers |
 //!
 //! There is no terminal, no network and no file here: who trains is told by [events](Event), and keeps what a
 //! [`Store`] keeps. What reads from the device is `async`, beside it a form that waits. The data is
@@ -68,6 +69,7 @@ pub mod checkpoint;
 mod class_weights;
 mod clipping;
 pub mod config;
+pub mod ensemble;
 pub mod error;
 pub mod evaluation;
 pub mod forecast;
@@ -93,6 +95,7 @@ pub use chance::Spread;
 pub use checkpoint::Checkpoint;
 pub use class_weights::{ClassWeights, WeightRule};
 pub use config::{ConfigError, RunConfig};
+pub use ensemble::Ensemble;
 pub use error::{Result, TrainingError};
 pub use evaluation::{evaluate, evaluate_async, score, score_async, test, test_async};
 pub use forecast::ForecastScores;

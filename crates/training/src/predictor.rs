@@ -297,7 +297,7 @@ impl Predictor {
     }
 
     /// What the numbers of an output mean.
-    fn meaning(&self, output: &[f32]) -> Answer {
+    pub(crate) fn meaning(&self, output: &[f32]) -> Answer {
         let width = self.config.model.output_size;
         let of_row = |row: &[f32]| match self.config.objective() {
             Objective::MultiLabel => Answer::ClassSet(Objective::MultiLabel.probabilities(row)),

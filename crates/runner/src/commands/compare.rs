@@ -12,7 +12,7 @@ use gatefold::kernels::{self, Kernels};
 use gatefold::memory::ensure_training_fits;
 use gatefold::progress::{self, Bar};
 use gatefold::run::{self, Outcome};
-use gatefold::run_folder::RunFolder;
+use gatefold::run_folder::{OF_SEED, RunFolder};
 use gatefold::terminal::{program, word};
 use gatefold::{dataset, files, say};
 use gatefold_data::{EncodedDataset, MemoryTask};
@@ -182,7 +182,7 @@ impl Comparison<'_> {
             .map(|(&cell, &seed)| {
                 let name = match (cells, seeds) {
                     (_, 1) => cell.to_string(),
-                    (1, _) => format!("seed-{seed}"),
+                    (1, _) => format!("{OF_SEED}{seed}"),
                     _ => format!("{cell}-seed-{seed}"),
                 };
                 (name, cell, seed)

@@ -1,22 +1,26 @@
 //! `gatefold evaluate`
 
-use anyhow::{Context, Result, anyhow, ensure};
-use gatefold::memory::ensure_answers_fit;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use gatefold::memory::{ensure_answers_fit, ensure_outputs_fit};
 use gatefold::progress::{self, Bar};
 use gatefold::run_folder::RunFolder;
-use gatefold::terminal::{program, word};
+use gatefold::terminal::{program, within_line};
 use gatefold::{dataset, device, say};
-use gatefold_data::{Example, Labels, SeriesTask, beginnings, encode_all};
+use gatefold_data::{Example, Labels, beginnings, encode_all};
 use gatefold_training::config::DatasetConfig;
-use gatefold_training::{Evaluation, Predictor, RunConfig, TestResult};
+use gatefold_training::{Ensemble, Evaluation, Predictor, RunConfig, TestResult};
 use serde::Serialize;
 
+use super::averaged_runs::{self, SeenBefore, words};
 use crate::cli::{EvaluateArgs, SeriesArgs, is_sound, with_flags};
 use crate::output::{self, End, Format, accuracy};
 use crate::score_text;
 
 pub fn run(args: EvaluateArgs) -> Result<()> {
-    let folder = RunFolder::open(&args.run)?;
+    let folders = averaged_runs::open(&args.runs)?;
+    let [folder, others @ ..] = &folders[..] else {
+        bail!("there is no run");
+    };
     let mut bundle = folder.bundle()?;
     let place = &args.dataset.place;
     if place.test_fraction.is_some() {
@@ -39,7 +43,7 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
         };
     }
     let paths_of_run = dataset::paths_of_run(&of_run)?;
-    let command = format!("{} evaluate {}", program(), word(folder.path()));
+    let command = format!("{} evaluate {}", program(), words(&args.runs));
     dataset::ensure_there(&paths_of_run, &of_run, &command)?;
     let mut dataset = bundle.config.dataset.clone();
     match (&args.dataset.dataset, &args.dataset.at.data) {
@@ -98,24 +102,61 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     let max_length = config.input.max_length;
     let examples = encode_all(&data.test, predictor.encoder(), labels, max_length)?;
     let texts = beginnings(&data.test);
-    drop(data);
-    let sequences = examples.iter().map(|example| &example.input);
-    ensure_answers_fit(config, sequences, &selected)?;
+    let mut records = data.test;
+    if others.is_empty() {
+        records = Vec::new();
+    }
+    let inputs = || examples.iter().map(|example| &example.input);
+    ensure_answers_fit(config, inputs(), &selected)?;
+    ensure_outputs_fit(config, inputs())?;
     let mut bar = Bar::new("testing", "batches");
+    let mut known = Known::new(&config.dataset, (folders.len(), examples.len()));
     let mut done = |done, all| bar.update(done as u64, all as u64);
-    let mut result = test(&predictor, &examples, &mut done)?;
+    let mut mean = Ensemble::new(&predictor, &examples, &mut done)?;
+    known.look(folder, &examples)?;
+    let mut runs = vec![TestedRun::of(folder, mean.evaluation())];
+    for other in others {
+        let name = other.path().display();
+        let run = Predictor::new(other.bundle()?, &device)?;
+        let max_length = run.config().input.max_length;
+        let as_read = encode_all(&records, run.encoder(), labels, max_length)?;
+        let inputs = as_read.iter().map(|example| &example.input);
+        ensure_answers_fit(run.config(), inputs, &selected)?;
+        bar.restart(&format!("testing {name}"));
+        let mut done = |done, all| bar.update(done as u64, all as u64);
+        let added = mean.add(&run, &as_read, &mut done);
+        let evaluation = added.with_context(|| format!("in the run {name}"))?;
+        known.look(other, &as_read)?;
+        runs.push(TestedRun::of(other, evaluation));
+    }
     bar.finish();
+    let mut result = mean.test();
     result.quote(&texts);
-    let before = TestedBefore::of(&folder, &predictor, &examples)?;
+    let before = known.tested_before(&mean);
+    if others.is_empty() {
+        runs.clear();
+    }
     match args.format.format {
-        Format::Json => output::json(&Tested { result, before }),
+        Format::Json => output::json(&Tested {
+            result,
+            runs,
+            before,
+        }),
         Format::Text => {
             output::line(&format!(
-                "{} over {} test {} of {tested}",
-                score_text::line(&result),
+                "{} over {} test {} of {tested}{}",
+                score_text::line(&result.evaluation),
                 result.evaluation.examples,
-                config.dataset.noun()
+                config.dataset.noun(),
+                match runs.len() {
+                    0 => String::new(),
+                    count => format!(", the mean of {count} runs"),
+                }
             ))?;
+            for run in &runs {
+                let line = score_text::line(&run.evaluation);
+                output::line(&format!("{}: {line}", within_line(&run.run)))?;
+            }
             if let Some(scores) = result.forecast() {
                 let (lines, warnings) = score_text::forecast(scores);
                 output::line(&lines.join("\n"))?;
@@ -165,62 +206,85 @@ fn ensure_read_alike(given: &SeriesArgs, of_run: &DatasetConfig) -> Result<()> {
     Ok(())
 }
 
-fn test(
-    predictor: &Predictor,
-    examples: &[Example],
-    done: &mut dyn FnMut(usize, usize),
-) -> Result<TestResult> {
-    Ok(match predictor.config().dataset.task {
-        Some(SeriesTask::Forecast) => predictor.test_forecasts(examples, done)?,
-        _ => predictor.test(examples, done)?,
-    })
-}
-
 /// The answer as JSON.
 #[derive(Serialize)]
 struct Tested {
     #[serde(flatten)]
     result: TestResult,
+    /// Of several runs, each alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    runs: Vec<TestedRun>,
     #[serde(flatten)]
     before: Option<TestedBefore>,
 }
 
-/// What of the tested the run was trained on: a test on that says little.
+/// How good the answers of one of several runs are.
+#[derive(Serialize)]
+struct TestedRun {
+    /// Its folder.
+    run: String,
+    #[serde(flatten)]
+    evaluation: Evaluation,
+}
+
+impl TestedRun {
+    fn of(folder: &RunFolder, evaluation: Evaluation) -> Self {
+        Self {
+            run: folder.path().display().to_string(),
+            evaluation,
+        }
+    }
+}
+
+/// What of the tested a run was trained on: a test on that says little.
 #[derive(Serialize)]
 struct TestedBefore {
-    /// How many of the tested were trained or validated on.
+    /// How many of the tested were trained or validated on, by any of the runs.
     trained_on: usize,
     /// How good the answers to the others are, where there are both.
     #[serde(skip_serializing_if = "Option::is_none")]
     others: Option<Evaluation>,
 }
 
-impl TestedBefore {
-    /// Looks at what is tested, and says what was trained on; none if the run kept nothing that tells it.
-    fn of(run: &RunFolder, predictor: &Predictor, examples: &[Example]) -> Result<Option<Self>> {
-        let Some(seen) = run.seen()? else {
-            let trainer = predictor.config().trainer();
-            say!(
-                "warning: {trainer} trained the run{}",
-                match predictor.config().dataset.name.as_deref() {
-                    Some("reviews") if predictor.config().imported.is_none() => {
-                        ", on other built-in reviews than are tested here"
-                    }
-                    _ => " and kept nothing that tells whether it was trained on these",
-                }
-            );
-            return Ok(None);
-        };
-        let others = seen.others(examples);
-        let (all, trained_on) = (examples.len(), examples.len() - others.len());
-        let others = match trained_on > 0 && trained_on < all {
-            true => Some(test(predictor, &others, &mut |_, _| {})?.evaluation),
-            false => None,
-        };
+/// Which of the tested any of the runs was trained on.
+struct Known<'a> {
+    dataset: &'a DatasetConfig,
+    runs: usize,
+    by_any: Vec<bool>,
+    /// Whether every run tells.
+    all_tell: bool,
+}
+
+impl<'a> Known<'a> {
+    fn new(dataset: &'a DatasetConfig, (runs, examples): (usize, usize)) -> Self {
+        Self {
+            dataset,
+            runs,
+            by_any: vec![false; examples],
+            all_tell: true,
+        }
+    }
+
+    /// Looks for the examples, as a run reads them, among what it was trained on; of a run that can't tell, it is said.
+    fn look(&mut self, run: &RunFolder, as_read: &[Example]) -> Result<()> {
+        let seen = SeenBefore::by(run, self.runs)?;
+        self.all_tell &= seen.tells(self.dataset.name.as_deref() == Some("reviews"));
+        for (known, example) in self.by_any.iter_mut().zip(as_read) {
+            *known |= seen.has(&example.input);
+        }
+        Ok(())
+    }
+
+    /// Says what was trained on; nothing is told in figures where a run can't tell.
+    fn tested_before(&self, mean: &Ensemble) -> Option<TestedBefore> {
+        let all = self.by_any.len();
+        let trained_on = self.by_any.iter().filter(|known| **known).count();
+        let others = (trained_on > 0 && trained_on < all)
+            .then(|| mean.evaluation_of(|place| !self.by_any[place]));
         if trained_on > 0 {
-            let noun = predictor.config().dataset.noun();
             say!(
-                "warning: {trained_on} of the {all} tested {noun} were trained on{}",
+                "warning: {trained_on} of the {all} tested {} were trained on{}",
+                self.dataset.noun(),
                 match &others {
                     Some(others) => format!(
                         "; the others alone: loss {:.4}{} over {}",
@@ -232,6 +296,6 @@ impl TestedBefore {
                 }
             );
         }
-        Ok(Some(Self { trained_on, others }))
+        self.all_tell.then_some(TestedBefore { trained_on, others })
     }
 }

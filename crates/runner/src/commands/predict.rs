@@ -8,21 +8,21 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use gatefold::device::{self, ComputeDevice};
-use gatefold::memory::ensure_answers_fit;
 use gatefold::run_folder::RunFolder;
 use gatefold::terminal::{program, quoted, within_line, word};
 use gatefold::{dataset, say};
 use gatefold_data::{
-    Content, Example, LabelChoice, Labels, LoadProgress, Note, NoteKind, RowLabel, Target,
-    TextColumns, TextRows, UnknownWords,
+    Content, LabelChoice, Labels, LoadProgress, Note, NoteKind, RowLabel, Target, TextColumns,
+    TextRows, UnknownWords,
 };
 use gatefold_model::Reading;
 use gatefold_training::config::DatasetConfig;
-use gatefold_training::{Answer, Objective, Predictor};
+use gatefold_training::{Answer, Objective};
 use serde_json::{Map, Value, json};
 
 use self::asked::{Asked, Texts, refuse_a_file};
 use self::score::Score;
+use super::averaged_runs::{self, AveragedRuns, SeenBefore, words};
 use super::predict_series;
 use crate::cli::PredictArgs;
 use crate::output::{self, AnswerFormat};
@@ -37,12 +37,12 @@ pub const NOT_SCORED: &str = "the table's labels aren't scored here; to score th
 const WARNINGS: usize = 5;
 
 pub fn run(args: PredictArgs) -> Result<()> {
-    let folder = RunFolder::open(&args.run)?;
-    let bundle = folder.bundle()?;
-    if bundle.encoder.vocabulary().is_none() {
-        let file = args
-            .dataset
-            .filter(|_| bundle.config.dataset.task.is_some());
+    let paths = || [&args.run].into_iter().chain(&args.with);
+    let folders = averaged_runs::open(paths())?;
+    let runs = words(paths());
+    let config = folders[0].config()?;
+    if config.model.input_size.is_some() {
+        let file = args.dataset.filter(|_| config.dataset.task.is_some());
         let file = file.with_context(|| {
             format!(
                 "{} reads numbers, and predict gives it texts: name a file of series with --dataset, ask it through the \
@@ -52,33 +52,31 @@ pub fn run(args: PredictArgs) -> Result<()> {
         })?;
         let columns = [args.text_column, args.label_column];
         predict_series::ensure_answerable(&file, &columns, args.format)?;
-        let batch = bundle.config.training.batch_size;
-        let (selected, device) =
-            device::open_for_answers(args.device.device, &bundle.config, batch)?;
-        let predictor = Predictor::new(bundle, &device)?;
-        let to_score = format!(
-            "{} --dataset {}",
-            evaluate(&args.run),
-            word(Path::new(&file))
-        );
-        return predict_series::answer(&predictor, &selected, &file, args.format, &to_score);
+        let batch = config.training.batch_size.saturating_mul(folders.len());
+        let (selected, device) = device::open_for_answers(args.device.device, &config, batch)?;
+        let to_score = format!("{} --dataset {}", evaluate(&runs), word(Path::new(&file)));
+        let runs = AveragedRuns::load(&folders, &device)?;
+        return predict_series::answer(&runs, &selected, &file, args.format, &to_score);
     }
-    let command = format!("{} predict {}", program(), word(&args.run));
+    let with = args.with.iter().map(|run| format!(" --with {}", word(run)));
+    let with: String = with.collect();
+    let command = format!("{} predict {}{with}", program(), word(&args.run));
     for text in &args.texts {
         refuse_a_file(text, &command)?;
     }
     // Nobody knows how much standard input or a table will bring: a batch of it is the least that is worth a GPU.
     let texts = if args.texts.is_empty() {
-        bundle.config.training.batch_size
+        config.training.batch_size
     } else {
         args.texts.len()
     };
-    let (selected, device) = device::open_for_answers(args.device.device, &bundle.config, texts)?;
-    let of_run = bundle.config.dataset.clone();
-    let predictor = Predictor::new(bundle, &device)?;
+    let count = texts.saturating_mul(folders.len());
+    let (selected, device) = device::open_for_answers(args.device.device, &config, count)?;
+    let of_run = config.dataset;
+    let averaged = AveragedRuns::load(&folders, &device)?;
     let mut answering = Answering {
-        score: Score::new(predictor.labels()),
-        predictor,
+        score: Score::new(averaged.first().labels()),
+        runs: averaged,
         selected,
         format: args.format,
         columns: None,
@@ -86,7 +84,7 @@ pub fn run(args: PredictArgs) -> Result<()> {
     };
     if let Some(table) = &args.dataset {
         let columns = [args.text_column.as_deref(), args.label_column.as_deref()];
-        answering.answer_table(Path::new(table), columns, &of_run, &folder)?;
+        answering.answer_table(Path::new(table), columns, &of_run, (&folders, &runs))?;
     } else if !args.texts.is_empty() {
         let texts = args.texts.into_iter().enumerate();
         let texts = texts.map(|(i, text)| Asked::text(text, format!("text {}", i + 1)));
@@ -108,9 +106,9 @@ pub fn run(args: PredictArgs) -> Result<()> {
     Ok(())
 }
 
-/// The command that tests a run.
-fn evaluate(run: &Path) -> String {
-    format!("{} evaluate {}", program(), word(run))
+/// The command that tests runs, which are written as its arguments.
+fn evaluate(runs: &str) -> String {
+    format!("{} evaluate {runs}", program())
 }
 
 /// Says what was recognised and what is doubtful.
@@ -125,7 +123,7 @@ pub fn say_notes(notes: Vec<Note>) {
 
 /// Texts as they come, answered a line each.
 struct Answering {
-    predictor: Predictor,
+    runs: AveragedRuns,
     selected: ComputeDevice,
     format: AnswerFormat,
     /// Those of the table that is answered; of texts, none until the first answer is written.
@@ -168,12 +166,12 @@ impl Answering {
         path: &Path,
         [text, label]: [Option<&str>; 2],
         of_run: &DatasetConfig,
-        run: &RunFolder,
+        (folders, runs): (&[RunFolder], &str),
     ) -> Result<()> {
-        let config = self.predictor.config();
+        let config = self.runs.first().config();
         let names_one = matches!(config.objective(), Objective::Binary | Objective::Classes)
             && config.model.reading != Reading::EveryStep;
-        let labels = self.predictor.labels().filter(|_| names_one).cloned();
+        let labels = self.runs.first().labels().filter(|_| names_one).cloned();
         let choice = LabelChoice::new(&of_run.labels)?;
         let columns = TextColumns {
             text,
@@ -198,8 +196,8 @@ impl Answering {
         self.columns = Some(rows.columns().to_vec());
         self.score.column = rows.label_column().map(str::to_owned);
         if self.score.column.is_some() && names_one {
-            self.score.seen = run.seen()?;
-            self.score.trainer = self.predictor.config().trainer();
+            let seen = folders.iter().map(|run| SeenBefore::by(run, folders.len()));
+            self.score.seen = seen.collect::<Result<_>>()?;
         }
         self.write_header()?;
         let name = name.display().to_string();
@@ -226,7 +224,7 @@ impl Answering {
             }
         }
         if rows.label_column().is_some() && !names_one {
-            let mut to_score = evaluate(run.path());
+            let mut to_score = evaluate(runs);
             let file = if is_input { "FILE".into() } else { word(path) };
             to_score += &format!(" --dataset {file}");
             for (flag, column) in [("text", text), ("label", label)] {
@@ -240,7 +238,7 @@ impl Answering {
     }
 
     fn is_batch(&self, batch: &[Asked], bytes: usize) -> bool {
-        batch.len() == self.predictor.config().training.batch_size || bytes >= AT_ONCE
+        batch.len() == self.runs.first().config().training.batch_size || bytes >= AT_ONCE
     }
 
     /// One line for each text, in their order.
@@ -249,21 +247,14 @@ impl Answering {
             self.columns = Some(vec!["text".into()]);
             self.write_header()?;
         }
-        let config = self.predictor.config();
-        let examples = asked.iter().map(|asked| {
-            let content = Content::Text(asked.text.clone());
-            Ok(Example {
-                input: self.predictor.encode(&content)?,
-                target: asked.class.map(Target::Class),
-            })
-        });
-        let examples: Vec<_> = examples.collect::<gatefold_training::Result<_>>()?;
-        let inputs = examples.iter().map(|example| &example.input);
-        ensure_answers_fit(config, inputs, &self.selected)?;
-        let (answers, evaluation) = self.predictor.answer_examples(&examples)?;
-        self.score.add(&examples, evaluation);
-        for (asked, answer) in asked.iter().zip(&answers) {
-            let vocabulary = self.predictor.encoder().vocabulary();
+        let contents = asked.iter().map(|asked| Content::Text(asked.text.clone()));
+        let contents: Vec<Content> = contents.collect();
+        let targets = asked.iter().map(|asked| asked.class.map(Target::Class));
+        let questions: Vec<_> = contents.iter().zip(targets).collect();
+        let together = self.runs.answer(&questions, &self.selected)?;
+        self.score.add(&together.examples, together.evaluation);
+        for (asked, answer) in asked.iter().zip(&together.answers) {
+            let vocabulary = self.runs.first().encoder().vocabulary();
             let unknown = vocabulary.map(|vocabulary| vocabulary.unknown(&asked.text));
             match self.format {
                 AnswerFormat::Json => output::json(&self.as_row(asked, answer, unknown.as_ref()))?,
@@ -291,7 +282,7 @@ impl Answering {
                 self.doubtful - WARNINGS
             );
         }
-        self.score.say(self.predictor.labels());
+        self.score.say(self.runs.first().labels());
     }
 
     /// Of CSV the names of the columns: the table's own, and the answer's.
@@ -311,12 +302,12 @@ impl Answering {
     }
 
     fn answer_columns(&self) -> Result<Vec<String>> {
-        let config = self.predictor.config();
+        let config = self.runs.first().config();
         ensure!(
             config.model.reading != Reading::EveryStep,
             "this network answers every timestep, for which CSV has no columns: ask for --format json"
         );
-        let names = self.predictor.labels().map_or(&[][..], Labels::names);
+        let names = self.runs.first().labels().map_or(&[][..], Labels::names);
         Ok(match config.objective() {
             Objective::Values => (1..=config.model.output_size)
                 .map(|value| format!("value {value}"))
@@ -375,7 +366,7 @@ impl Answering {
             return None;
         };
         let (class, probability) = answer.class()?;
-        let label = self.predictor.labels()?.name(class)?;
+        let label = self.runs.first().labels()?.name(class)?;
         match probabilities[..] {
             [_, second] => Some((label, second)),
             _ => Some((label, probability)),
@@ -384,7 +375,7 @@ impl Answering {
 
     /// Of an answer with any number of classes at once, those that are there, with their probabilities.
     fn classes_there(&self, answer: &Answer) -> Vec<(&str, f64)> {
-        let names = self.predictor.labels().map_or(&[][..], Labels::names);
+        let names = self.runs.first().labels().map_or(&[][..], Labels::names);
         let names = names.iter().map(String::as_str);
         let there = names.zip(answer.probabilities().iter().copied());
         there
@@ -413,7 +404,7 @@ impl Answering {
     }
 
     fn as_json(&self, answer: &Answer) -> Value {
-        let labels = self.predictor.labels();
+        let labels = self.runs.first().labels();
         let named = |probabilities: &[f64]| -> Value {
             let names = labels.map_or(&[][..], |labels| labels.names());
             let all = names.iter().cloned().zip(probabilities.iter().copied());

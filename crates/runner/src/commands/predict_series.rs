@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 use gatefold::device::ComputeDevice;
-use gatefold::memory::ensure_answers_fit;
 use gatefold::terminal::within_line;
 use gatefold::{dataset, progress, say};
 use gatefold_data::{SeriesItem, Source, Target};
@@ -10,6 +9,7 @@ use gatefold_lesson::report::rounded;
 use gatefold_training::{Answer, Predictor};
 use serde_json::{Map, Value, json};
 
+use super::averaged_runs::AveragedRuns;
 use super::predict::{NOT_SCORED, say_notes};
 use crate::output::{self, AnswerFormat, End};
 
@@ -37,12 +37,13 @@ pub fn ensure_answerable(
 /// Answers every sequence, or window, of the file `name`: a line each, in their order. `to_score` is the command that
 /// scores answers.
 pub fn answer(
-    predictor: &Predictor,
+    runs: &AveragedRuns,
     selected: &ComputeDevice,
     name: &str,
     format: AnswerFormat,
     to_score: &str,
 ) -> Result<()> {
+    let predictor = runs.first();
     let mut config = predictor.config().clone();
     config.dataset = dataset::all_of(name, &config.dataset);
     let Source::Series(mut options) = dataset::source(&config, predictor.labels())? else {
@@ -53,14 +54,13 @@ pub fn answer(
     say_notes(notes);
     let at_once = config.training.batch_size.saturating_mul(64);
     for items in items.chunks(at_once) {
-        let sequences = items.iter().map(|item| predictor.encode(&item.content));
-        let sequences = sequences.collect::<gatefold_training::Result<Vec<_>>>()?;
-        ensure_answers_fit(&config, &sequences, selected)?;
-        for (item, answer) in items.iter().zip(predictor.answer(sequences)?) {
+        let questions: Vec<_> = items.iter().map(|item| (&item.content, None)).collect();
+        let together = runs.answer(&questions, selected)?;
+        for (item, answer) in items.iter().zip(&together.answers) {
             let shown = Shown {
                 predictor,
                 item,
-                answer: &answer,
+                answer,
             };
             match format {
                 AnswerFormat::Json => output::json(&shown.json()?)?,

@@ -2,17 +2,17 @@
 
 use gatefold::say;
 use gatefold_data::{Example, Labels, Target};
-use gatefold_training::{Evaluation, Seen};
+use gatefold_training::Evaluation;
+
+use crate::commands::averaged_runs::SeenBefore;
 
 /// Answers to rows with labels, as they are given.
 pub struct Score {
     /// The labels' column, if there is one.
     pub column: Option<String>,
-    /// What the run was trained on, if it kept that.
-    pub seen: Option<Seen>,
-    /// Who trained it, where that is nothing.
-    pub trainer: &'static str,
-    /// Rows with classes that it was trained on.
+    /// What the runs were trained on, where rows have labels.
+    pub seen: Vec<SeenBefore>,
+    /// Rows with classes that one of them was trained on.
     trained_on: usize,
     loss: f64,
     right: f64,
@@ -27,8 +27,7 @@ impl Score {
     pub fn new(labels: Option<&Labels>) -> Self {
         Self {
             column: None,
-            seen: None,
-            trainer: "",
+            seen: Vec::new(),
             trained_on: 0,
             loss: 0.0,
             right: 0.0,
@@ -38,16 +37,17 @@ impl Score {
         }
     }
 
-    /// Rows, and how good the answers to those with classes are.
-    pub fn add(&mut self, rows: &[Example], of_batch: Evaluation) {
+    /// Rows, as each of the runs reads them, and how good the answers to those with classes are.
+    pub fn add(&mut self, as_read: &[Vec<Example>], of_batch: Evaluation) {
         let count = of_batch.examples as f64;
         self.loss += count * of_batch.loss;
         self.right += count * of_batch.accuracy.unwrap_or(0.0);
-        for row in rows {
+        for (place, row) in as_read[0].iter().enumerate() {
             if let Some(Target::Class(class)) = row.target {
                 self.classes[class as usize] += 1;
-                let seen = self.seen.as_ref();
-                self.trained_on += usize::from(seen.is_some_and(|seen| seen.has(&row.input)));
+                let mut runs = self.seen.iter().zip(as_read);
+                let is_seen = runs.any(|(seen, rows)| seen.has(&rows[place].input));
+                self.trained_on += usize::from(is_seen);
             }
         }
     }
@@ -84,19 +84,18 @@ impl Score {
                 labels.name(largest).unwrap_or_default(),
                 self.classes[largest] as f64 / all as f64,
             );
-            match (&self.seen, self.trained_on) {
-                (None, _) => say!(
-                    "warning: {} trained the run and kept nothing that tells whether it was trained on these",
-                    self.trainer
-                ),
-                (Some(_), 0) => {}
-                (Some(_), trained_on) => say!(
-                    "warning: {trained_on} of the {all} tested texts were trained on{}",
-                    match trained_on < all {
+            for seen in &self.seen {
+                seen.tells(false);
+            }
+            if self.trained_on > 0 {
+                say!(
+                    "warning: {} of the {all} tested texts were trained on{}",
+                    self.trained_on,
+                    match self.trained_on < all {
                         true => "; `evaluate` scores the others alone too",
                         false => ": this tells nothing of others",
                     }
-                ),
+                );
             }
         }
     }
