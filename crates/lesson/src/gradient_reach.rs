@@ -134,7 +134,9 @@ pub fn state_gradient_reach(
         states.push(after(layer, projection(time), states.last().cloned()));
     }
 
-    let all = states.iter().map(|state| state.hidden.clone().unsqueeze_dim(1));
+    let all = states
+        .iter()
+        .map(|state| state.hidden.clone().unsqueeze_dim(1));
     let all = Tensor::<3>::cat(all.collect(), 1).autodiff().require_grad();
     let last = as_leaf(&states.pop().expect("there is a timestep"));
     let lengths = Tensor::from_data(&batch.lengths[..], &device);

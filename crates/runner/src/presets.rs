@@ -113,7 +113,9 @@ mod tests {
         assert_eq!(config.model.hidden_size, 9);
         assert_eq!(config.model.embedding_size, 16);
         assert_eq!(config.training.groups.head.rate, 0.5);
-        let error = with_file("[model]\nhiden_size = 9\n").unwrap_err().to_string();
+        let error = with_file("[model]\nhiden_size = 9\n")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("my.toml, line 2"), "{error}");
     }
 }

@@ -37,7 +37,10 @@ pub fn run(args: PresetsArgs) -> Result<()> {
     }
     let rows = lines.map(|line: Line| {
         let accuracy = match line.deviation {
-            Some(deviation) => format!("{:.4} ± {deviation:.4} ({} seeds)", line.accuracy, line.seeds),
+            Some(deviation) => format!(
+                "{:.4} ± {deviation:.4} ({} seeds)",
+                line.accuracy, line.seeds
+            ),
             None => format!("{:.4} (1 seed)", line.accuracy),
         };
         vec![
