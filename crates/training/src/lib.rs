@@ -14,6 +14,7 @@
 //! | [`evaluation`] | answers to many examples, and how good they are |
 //! | [`forecast`] | how far forecasts are from what came, in the unit of the data |
 //! | [`metrics`] | what a run measures |
+//! | [`ngrams`] | a linear model on runs of tokens beside a network, and the blend of both |
 //! | [`scores`] | what a test measures beside the loss: precision, recall, confusions, ROC, calibration, mistakes |
 //! | [`bundle`] | [`Bundle`]: a trained network and all that it needs, from bytes |
 //! | [`run_files`] | the files of a run beside its bundle's |
@@ -51,7 +52,7 @@
 //! let (network, history) = fit(network, &data, &config, &device, on_event)?;
 //! assert!(history[0].validation_loss < 1.0);
 //!
-//! let bundle = Bundle { config, encoder: data.encoder, labels: None, weights: network.weights()? };
+//! let bundle = Bundle { config, encoder: data.encoder, labels: None, weights: network.weights()?, ngrams: None };
 //! let predictor = Predictor::new(bundle, &device)?;
 //! let answers = predictor.answer(vec![data.test[0].input.clone()])?;
 //! assert!(matches!(&answers[0], Answer::Values(sum) if sum.len() == 1));
@@ -72,6 +73,7 @@ pub mod evaluation;
 pub mod forecast;
 mod hash;
 pub mod metrics;
+pub mod ngrams;
 pub mod objective;
 pub mod optimizer;
 pub mod predictor;
@@ -96,6 +98,7 @@ pub use evaluation::{evaluate, evaluate_async, score, score_async, test, test_as
 pub use forecast::ForecastScores;
 pub use hash::hash;
 pub use metrics::{EpochMetrics, Evaluation, Progress, RunSummary};
+pub use ngrams::{LinearPath, NgramConfig};
 pub use objective::Objective;
 pub use optimizer::Adam;
 pub use predictor::{Answer, Predictor, Stream};

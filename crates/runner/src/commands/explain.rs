@@ -31,6 +31,11 @@ pub fn run(args: ExplainArgs) -> Result<()> {
     let (selected, device) =
         device::open_for_answers(args.device.device, &bundle.config, examples)?;
     let predictor = Predictor::new(bundle, &device)?;
+    if predictor.config().ngrams.is_some() {
+        say!(
+            "this shows the network alone: the n-grams beside it, which predict blends with it, have no part in it"
+        );
+    }
     explainable(&predictor)?;
     let whole = predictor.encode(&Content::Text(text.clone()))?;
     // As many beginnings as tokens.
