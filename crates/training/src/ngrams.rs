@@ -387,3 +387,6 @@ fn scored(objective: Objective, examples: &[Example], answers: &[Vec<f32>]) -> E
     }
     totals.evaluation(true)
 }
+
+#[cfg(test)]
+mod tests;
