@@ -33,6 +33,8 @@ pub struct Explanation {
     pub cut: usize,
     /// What stands after the last word in the text, with words that were left out.
     pub after: String,
+    /// Whether n-grams answer beside the network, which have no part in this.
+    pub is_partial: bool,
 }
 
 /// One word, and what the network made of the text up to it.
@@ -145,6 +147,7 @@ pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
         })
         .collect();
     Ok(Explanation {
+        is_partial: config.ngrams.is_some(),
         label,
         other,
         words,
@@ -564,6 +567,7 @@ mod tests {
     #[test]
     fn the_strongest_words_come_first_and_on_their_side_only() {
         let explanation = Explanation {
+            is_partial: false,
             words: vec![
                 word("(start)", None),
                 word("fine", Some(0.5)),

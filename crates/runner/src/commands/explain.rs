@@ -31,17 +31,17 @@ pub fn run(args: ExplainArgs) -> Result<()> {
     let (selected, device) =
         device::open_for_answers(args.device.device, &bundle.config, examples)?;
     let predictor = Predictor::new(bundle, &device)?;
-    if predictor.config().ngrams.is_some() {
-        say!(
-            "this shows the network alone: the n-grams beside it, which predict blends with it, have no part in it"
-        );
-    }
     explainable(&predictor)?;
     let whole = predictor.encode(&Content::Text(text.clone()))?;
     // As many beginnings as tokens.
     let beginnings = std::iter::repeat_n(&whole, whole.len());
     ensure_answers_fit(predictor.config(), beginnings, &selected)?;
     let explanation = explain(&predictor, &text)?;
+    if explanation.is_partial {
+        say!(
+            "this shows the network alone: the n-grams beside it, which predict blends with it, have no part in it"
+        );
+    }
     if let Some(note) = explanation.cut_note() {
         say!("{note}");
     }
