@@ -95,11 +95,10 @@ fn what_is_tested_evaluated_and_predicted_is_the_blend() {
 
     let evaluated = &copy.json("evaluate run --device cpu --format json")[0];
     assert_eq!(
-        evaluated["evaluation"]["accuracy"].as_f64(),
+        evaluated["accuracy"].as_f64(),
         test["both"]["accuracy"].as_f64()
     );
-    let difference =
-        evaluated["evaluation"]["loss"].as_f64().unwrap() - summary["test_loss"].as_f64().unwrap();
+    let difference = evaluated["loss"].as_f64().unwrap() - summary["test_loss"].as_f64().unwrap();
     assert!(difference.abs() < 1e-6, "{difference}");
 
     let table = "text,label\ngood film,positive\nbad film,negative\nnot once dull,positive\n\
@@ -115,7 +114,7 @@ fn what_is_tested_evaluated_and_predicted_is_the_blend() {
         .zip(labels)
         .filter(|(answer, label)| answer["label"] == *label);
     let evaluated = &copy.json("evaluate run --dataset table.csv --device cpu --format json")[0];
-    let share = evaluated["evaluation"]["accuracy"].as_f64().unwrap();
+    let share = evaluated["accuracy"].as_f64().unwrap();
     assert_eq!(right.count() as f64, (5.0 * share).round());
 
     copy.gatefold("explain run dull --device cpu")

@@ -44,12 +44,15 @@ pub const MOST_TOKEN_IDS: usize = MOST_ID as usize + 1;
 const MOST_RUNS: usize = 1 << 27;
 /// Numbers of the dual problem, a text and class.
 const MOST_DUALS: usize = 1 << 26;
-/// Visits to a run's weight in all passes of one cost, about a minute's.
-const MOST_WORK: usize = 1 << 34;
+/// Visits to a run's weight in all passes at one cost, about half a minute's on a core.
+const MOST_WORK: usize = 1 << 33;
 /// What errors cost, the cheapest first: as many as the validation loss gets lower.
 const COSTS: [f64; 7] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0];
 /// How near 0 each derivative of the dual problem is brought.
 const TOLERANCE: f64 = 1e-2;
+/// Which share of the runs of training texts is the base of scales: a quarter loses nothing on reviews, and leaves a
+/// text of three words in doubt.
+const BASE_SHARE: usize = 4;
 /// Passes over the texts at each cost.
 const PASSES: usize = 100;
 /// Passes that there is always time for.
@@ -83,10 +86,13 @@ impl Default for NgramConfig {
 
 /// Logistic regression on runs of tokens, a class against the rest; of two classes with one logit the second one.
 ///
-/// The logit of a text that has n of the runs is the sum of their weights, divided by √n, plus a bias.
+/// The logit of a text that has n of the runs is the sum of their weights, divided by √(n + m), plus a bias, where m is a
+/// quarter of the runs that training texts have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ngrams {
     orders: usize,
+    /// m
+    base: u32,
     /// What an error costs.
     cost: f64,
     /// The runs, ascending.
@@ -151,12 +157,13 @@ impl Ngrams {
         let rows = Rows::of(&keys, &train, orders);
         let validation = Rows::of(&keys, &kept(validation, orders, outputs), orders);
         let counts = Counts::of(&rows, keys.len(), classes);
+        let base = (rows.runs() / (BASE_SHARE * rows.len()).max(1)) as u32;
 
         let learner = |output: usize| {
             let class = if outputs == 1 { 1 } else { output as u32 };
             let rng = generator(*b"ngrams\0\0", config.training.seed, output as u64);
             let least = |class| costs[0] * weight(class);
-            Learner::new(class, &counts.ratios(class), &rows, least, rng)
+            Learner::new((class, base), &counts.ratios(class), &rows, least, rng)
         };
         let mut learners: Vec<Learner> = (0..outputs).into_par_iter().map(learner).collect();
         let work = (rows.runs() * outputs).max(1);
@@ -181,6 +188,7 @@ impl Ngrams {
             }
             let ngrams = Self {
                 orders,
+                base,
                 cost,
                 keys: Vec::new(),
                 weights,
@@ -196,7 +204,7 @@ impl Ngrams {
     pub fn logits(&self, ids: &[u32]) -> Vec<f32> {
         let outputs = self.bias.len();
         let found = places(&self.keys, ids, self.orders);
-        let scale = dual::scale(&found);
+        let scale = dual::scale(&found, self.base);
         let logit = |(output, bias): (usize, &f32)| {
             let weights = found
                 .iter()
@@ -240,7 +248,8 @@ fn kept<'a>(
 ) -> Vec<(&'a [u32], u32)> {
     let texts: Vec<_> = examples.filter_map(labelled).collect();
     let runs: usize = texts.iter().map(|(ids, _)| orders * ids.len()).sum();
-    let parts = [(runs, MOST_RUNS), (texts.len() * outputs, MOST_DUALS)];
+    let most_runs = MOST_RUNS.min(MOST_WORK / LEAST_PASSES / outputs).max(1);
+    let parts = [(runs, most_runs), (texts.len() * outputs, MOST_DUALS)];
     let every = parts
         .map(|(all, most)| all.div_ceil(most))
         .into_iter()

@@ -2,7 +2,7 @@
 //! coordinate descent methods for logistic regression and maximum entropy models", section 4).
 //!
 //! Minimises ½ |w|² + Σ cᵢ ln(1 + e^(-yᵢ w·xᵢ)); the dual problem has a number a row, 0 < αᵢ < cᵢ, with w = Σ αᵢ yᵢ xᵢ.
-//! A row's x is the ratio of each run that it has, divided by the root of their number, and a 1 for the bias.
+//! A row's x is the ratio of each run that it has, [scaled](scale) by their number, and a 1 for the bias.
 
 use gatefold_data::random::{ChaCha8Rng, shuffle};
 
@@ -19,6 +19,8 @@ const SHORTER: f64 = 0.1;
 pub(super) struct Learner {
     /// The class that is told from the rest.
     class: u32,
+    /// For the [`scale`] of rows.
+    base: u32,
     /// Of each run its weight times its ratio, and the square of that ratio.
     runs: Vec<[f32; 2]>,
     bias: f64,
@@ -31,10 +33,10 @@ pub(super) struct Learner {
 }
 
 impl Learner {
-    /// Of `class` against the rest, where runs have these `ratios` and an error of a class costs `costs` at least; rows
-    /// come in an order that `rng` draws.
+    /// Of `class` against the rest, with a `base` for the [`scale`] of rows, where runs have these `ratios` and an error
+    /// of a class costs `costs` at least; rows come in an order that `rng` draws.
     pub fn new(
-        class: u32,
+        (class, base): (u32, u32),
         ratios: &[f32],
         rows: &Rows,
         costs: impl Fn(u32) -> f64,
@@ -42,10 +44,11 @@ impl Learner {
     ) -> Self {
         let norm = |(runs, _): (&[u32], u32)| {
             let squares = runs.iter().map(|&run| ratios[run as usize].powi(2));
-            1.0 + squares.sum::<f32>() * scale(runs).powi(2) as f32
+            1.0 + squares.sum::<f32>() * scale(runs, base).powi(2) as f32
         };
         let mut learner = Self {
             class,
+            base,
             runs: ratios.iter().map(|ratio| [0.0, ratio * ratio]).collect(),
             bias: 0.0,
             alphas: vec![0.0; rows.len()],
@@ -60,7 +63,7 @@ impl Learner {
         learner
     }
 
-    /// The weight of a run, to be added where it is there, before the division by the root of their number.
+    /// The weight of a run, to be added where it is there, before the sum is [scaled](scale).
     pub fn weights(&self) -> impl Iterator<Item = f32> {
         self.runs.iter().map(|[weight, _]| *weight)
     }
@@ -74,7 +77,7 @@ impl Learner {
         let weights = runs
             .iter()
             .map(|&run| f64::from(self.runs[run as usize][0]));
-        weights.sum::<f64>() * scale(runs) + self.bias
+        weights.sum::<f64>() * scale(runs, self.base) + self.bias
     }
 
     /// The log loss of rows, each counted as much as `weight` of its class.
@@ -97,7 +100,7 @@ impl Learner {
         let runs = rows.row(row);
         let by = by * self.sign(rows.classes[row]);
         self.bias += by;
-        let by = (by * scale(runs)) as f32;
+        let by = (by * scale(runs, self.base)) as f32;
         for &run in runs {
             let [weight, square] = &mut self.runs[run as usize];
             *weight += by * *square;
@@ -159,12 +162,10 @@ impl Learner {
     }
 }
 
-/// What the weights of so many runs are multiplied with: long and short texts count the same.
-pub(super) fn scale(runs: &[u32]) -> f64 {
-    match runs.len() {
-        0 => 0.0,
-        count => 1.0 / (count as f64).sqrt(),
-    }
+/// What the weights of these runs are multiplied with, 1 / √(n + base): long texts count the same, and those that are
+/// short against `base` less, since a few words are little evidence.
+pub(super) fn scale(runs: &[u32], base: u32) -> f64 {
+    1.0 / (runs.len() as f64 + f64::from(base)).max(1.0).sqrt()
 }
 
 /// By how much the dual's number `alpha` of a row changes to where the derivative is 0: of it or of its difference to
@@ -198,6 +199,8 @@ mod tests {
     use super::super::ratios::Counts;
     use super::*;
 
+    const BASE: u32 = 2;
+
     /// 60 texts of three classes and ten words, some of which a class has more often.
     fn rows(known: &[u64]) -> Rows {
         let rng = &mut generator(*b"tests\0\0\0", 5, 0);
@@ -225,7 +228,7 @@ mod tests {
         let row = |runs: &[u32]| {
             let numbers = runs
                 .iter()
-                .map(|&run| f64::from(ratios[run as usize]) * scale(runs));
+                .map(|&run| f64::from(ratios[run as usize]) * scale(runs, BASE));
             let numbers = runs.iter().map(|&run| run as usize).zip(numbers);
             numbers.chain([(ratios.len(), 1.0)]).collect::<Vec<_>>()
         };
@@ -255,7 +258,7 @@ mod tests {
         for class in 0..3 {
             let ratios = counts.ratios(class);
             let rng = generator(*b"tests\0\0\0", 1, 0);
-            let mut learner = Learner::new(class, &ratios, &rows, |_| 0.3, rng);
+            let mut learner = Learner::new((class, BASE), &ratios, &rows, |_| 0.3, rng);
             // The second begins where the first ended.
             for cost in [0.3, 3.0] {
                 let passes = learner.learn(&rows, |_| cost, (1e-4, 1000));
@@ -290,7 +293,7 @@ mod tests {
         let answered = |weight: f64| {
             let costs = |class| if class == 1 { weight } else { 1.0 };
             let rng = generator(*b"tests\0\0\0", 1, 0);
-            let mut learner = Learner::new(1, &ratios, &rows, costs, rng);
+            let mut learner = Learner::new((1, BASE), &ratios, &rows, costs, rng);
             learner.learn(&rows, costs, (1e-3, 1000));
             rows.iter()
                 .filter(|(runs, _)| learner.answer(runs) > 0.0)

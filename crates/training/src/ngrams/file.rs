@@ -25,6 +25,7 @@ struct Metadata {
     /// The hash of the vocabulary and the labels that ids and outputs belong to.
     vocabulary: String,
     orders: usize,
+    base: u32,
     cost: f64,
 }
 
@@ -45,6 +46,7 @@ impl LinearPath {
     pub fn to_bytes(&self, vocabulary: &str) -> Result<Vec<u8>> {
         let Ngrams {
             orders,
+            base,
             cost,
             keys,
             weights,
@@ -53,6 +55,7 @@ impl LinearPath {
         let metadata = Metadata {
             vocabulary: vocabulary.into(),
             orders: *orders,
+            base: *base,
             cost: *cost,
         };
         let metadata = serde_json::to_string(&metadata).expect("numbers and a text are JSON");
@@ -138,7 +141,9 @@ impl LinearPath {
             .iter()
             .map(|&number| f64::from_le_bytes(number))
             .collect();
-        let Metadata { orders, cost, .. } = metadata;
+        let Metadata {
+            orders, base, cost, ..
+        } = metadata;
         let are_numbers = weights.iter().chain(&bias).all(|number| number.is_finite())
             && blend.iter().all(|number| number.is_finite())
             && [cost, blend[0], blend[1]]
@@ -154,6 +159,7 @@ impl LinearPath {
         };
         let ngrams = Ngrams {
             orders,
+            base,
             cost,
             keys,
             weights,
@@ -179,6 +185,7 @@ mod tests {
         };
         let ngrams = Ngrams {
             orders: 2,
+            base: 7,
             cost: 30.0,
             keys: vec![4, 5, 4 << 21 | 5],
             weights: vec![0.5, -1.0, 0.25, 3.0, -2.0, 1.0],
