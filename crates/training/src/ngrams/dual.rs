@@ -286,6 +286,13 @@ mod tests {
     }
 
     #[test]
+    fn few_runs_count_less_where_texts_are_long() {
+        assert_eq!(scale(&[5; 4], 0), 0.5);
+        assert_eq!(scale(&[5; 4], 96), 0.1);
+        assert_eq!(scale(&[], 0), 1.0);
+    }
+
+    #[test]
     fn a_class_that_costs_more_is_answered_more_often() {
         let known: Vec<u64> = (4..14).collect();
         let rows = rows(&known);
