@@ -49,12 +49,12 @@ const MOST_WORK: usize = 1 << 33;
 /// What errors cost, the cheapest first: as many as the validation loss gets lower.
 const COSTS: [f64; 7] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0];
 /// How near 0 each derivative of the dual problem is brought.
-const TOLERANCE: f64 = 1e-2;
+const TOLERANCE: f64 = 0.05;
 /// Which share of the runs of training texts is the base of scales: a quarter loses nothing on reviews, and leaves a
 /// text of three words in doubt.
 const BASE_SHARE: usize = 4;
 /// Passes over the texts at each cost.
-const PASSES: usize = 100;
+const PASSES: usize = 50;
 /// Passes that there is always time for.
 const LEAST_PASSES: usize = 4;
 
