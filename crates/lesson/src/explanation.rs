@@ -5,6 +5,7 @@ mod page;
 use gatefold_data::{Content, Example, Labels, Padding, Vocabulary};
 use gatefold_model::Reading;
 use gatefold_training::batch::network_input;
+use gatefold_training::evaluation::{ensure_finite, evaluate};
 use gatefold_training::objective::likeliest;
 use gatefold_training::{Objective, Predictor};
 use serde::Serialize;
@@ -32,6 +33,8 @@ pub struct Explanation {
     pub cut: usize,
     /// What stands after the last word in the text, with words that were left out.
     pub after: String,
+    /// Whether n-grams answer beside the network, which have no part in this.
+    pub is_partial: bool,
 }
 
 /// One word, and what the network made of the text up to it.
@@ -56,7 +59,8 @@ pub struct Word {
     pub gates: Vec<(&'static str, f64)>,
 }
 
-/// Runs a network over every beginning of a text, word by word longer.
+/// Runs a network over every beginning of a text, word by word longer: the network alone, without the n-grams that may
+/// answer beside it.
 ///
 /// # Errors
 /// If the text has no words that the network reads or too many, the network doesn't answer texts with a class, the
@@ -96,12 +100,23 @@ pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
     let beginnings: Vec<Example> = (1..=read.len())
         .map(|length| read.prefix(length).into())
         .collect();
-    let (outputs, _) = predictor.evaluate(&beginnings, &mut |_, _| {})?;
+    // N-grams that answer beside the network have no gates, and no part in this.
+    let network = predictor.network();
+    let (objective, batching) = (config.objective(), config.batching());
+    let device = predictor.device();
+    let (outputs, _) = evaluate(
+        network,
+        objective,
+        &beginnings,
+        &batching,
+        device,
+        &mut |_, _| {},
+    )?;
+    ensure_finite(&outputs)?;
     let (class, label, other) = explained(labels, config.objective(), &outputs[read.len() - 1]);
     let mut gates = vec![Vec::new(); read.len()];
-    let network = predictor.network();
-    let whole = config.batching().batch(&beginnings, &[read.len() - 1]);
-    let input = network_input(network, &whole, predictor.device())?;
+    let whole = batching.batch(&beginnings, &[read.len() - 1]);
+    let input = network_input(network, &whole, device)?;
     let padding = match config.input.padding() {
         Padding::FixedBefore(time) => time - read.len(),
         Padding::Fixed(_) | Padding::Longest => 0,
@@ -132,6 +147,7 @@ pub fn explain(predictor: &Predictor, text: &str) -> Result<Explanation> {
         })
         .collect();
     Ok(Explanation {
+        is_partial: config.ngrams.is_some(),
         label,
         other,
         words,
@@ -377,6 +393,7 @@ mod tests {
             encoder: Encoder::Text(words),
             labels: Some(Labels::new(labels).unwrap()),
             weights: network.weights().unwrap(),
+            ngrams: None,
             config,
         };
         Predictor::new(bundle, &device).unwrap()
@@ -550,6 +567,7 @@ mod tests {
     #[test]
     fn the_strongest_words_come_first_and_on_their_side_only() {
         let explanation = Explanation {
+            is_partial: false,
             words: vec![
                 word("(start)", None),
                 word("fine", Some(0.5)),

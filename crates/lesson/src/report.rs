@@ -199,9 +199,18 @@ fn run_body(section: &RunSection) -> Result<Value> {
     let share = |share: Option<f64>| share.map(|share| format!("{share:.4}"));
     let accuracy = share(summary.test_accuracy);
     let tested = format!("test {noun}");
+    let parts = summary.ngrams.as_ref().map(|ngrams| &ngrams.test);
     let facts = [
         ("test loss", Some(format!("{:.4}", summary.test_loss))),
         ("test accuracy", accuracy),
+        (
+            "of the network alone",
+            share(parts.and_then(|parts| parts.network.accuracy)),
+        ),
+        (
+            "of the n-grams alone",
+            share(parts.and_then(|parts| parts.ngrams.accuracy)),
+        ),
         ("most frequent label alone", share(summary.largest_class)),
         ("linear baseline", share(summary.baseline_accuracy)),
         (&tested, Some(grouped(summary.test_examples))),

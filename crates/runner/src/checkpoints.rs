@@ -191,6 +191,7 @@ mod tests {
             },
             network: Arc::new(network.weights().unwrap()),
             best: None,
+            refitted: None,
             first: None,
             average: BTreeMap::new(),
             moments: BTreeMap::new(),

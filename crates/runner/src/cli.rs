@@ -171,6 +171,16 @@ pub struct SettingsArgs {
     pub model: ModelArgs,
     #[command(flatten)]
     pub training: TrainingArgs,
+    #[command(flatten)]
+    pub ngrams: NgramArgs,
+}
+
+/// What is learnt beside the network.
+#[derive(Debug, Args)]
+pub struct NgramArgs {
+    /// Also learn runs of up to N tokens, 1 to 3, by logistic regression, and blend its answers with the network's
+    #[arg(long, value_name = "N")]
+    pub ngrams: Option<usize>,
 }
 
 /// The flags that a resumed run has in its configuration, but where its data lie. One by one, so that a refusal names those that were given.
@@ -905,6 +915,9 @@ impl SettingsArgs {
             self.input.apply(&mut config.input);
             self.model.apply(&mut config.model);
             self.training.apply(&mut config.training);
+            if let Some(orders) = self.ngrams.ngrams {
+                config.ngrams.get_or_insert_default().orders = orders;
+            }
         };
         let config = with_flags(settings, apply, check);
         match (&config, path) {

@@ -173,6 +173,7 @@ pub fn explanation(data: &[u8]) {
         encoder: Encoder::Text(Vocabulary::build(words, 6, Tokenizer::Keras)),
         labels: Some(Labels::negative_positive()),
         weights: network.weights().expect("it has weights"),
+        ngrams: None,
     };
     let predictor = Predictor::new(bundle, &device).expect("they are its own");
     let Ok(mut explanation) = explain(&predictor, &text) else {

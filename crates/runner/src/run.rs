@@ -1,5 +1,7 @@
 //! A run: a training in a folder, with checkpoints, that goes on where it stopped, and its test.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result, ensure};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -7,8 +9,10 @@ use gatefold_data::{EncodedDataset, SeriesTask};
 use gatefold_lesson::report::{self, RunSection};
 use gatefold_model::{Network, Weights, release_memory};
 use gatefold_training::bundle::{fingerprint, most_weights};
+use gatefold_training::ngrams::NgramSummary;
 use gatefold_training::{
-    EpochMetrics, Event, OnEvent, RunConfig, RunSummary, Seen, Session, Store, forecast, test,
+    EpochMetrics, Event, LinearPath, OnEvent, RunConfig, RunSummary, Seen, Session, Store,
+    TestResult, forecast, test,
 };
 
 use crate::checkpoints::Checkpoints;
@@ -151,6 +155,7 @@ pub fn train_from(
         });
     }
     let (progress, network) = (session.progress().clone(), session.network()?);
+    let validated = session.validated_network()?;
     let steps = session.steps_behind();
     drop(session);
     // What training steps kept for each other is no use to what follows.
@@ -159,11 +164,28 @@ pub fn train_from(
         .best(config.training.keep)
         .context("no epoch was run")?
         .clone();
+    if config.ngrams.is_some() {
+        let message = "the network is trained; learning n-grams beside it".to_owned();
+        let _ = on_event(Event::Message(message));
+    }
     let mut done = |batch, batches| {
         let _ = on_event(Event::Evaluated { batch, batches });
     };
     let labels = data.labels.as_ref();
+    let mut ngrams = None;
     let (mut tested, stretch) = match config.dataset.task {
+        _ if config.ngrams.is_some() => {
+            let (tested, summary) = with_ngrams(
+                (&validated, &network),
+                config,
+                data,
+                device,
+                &files,
+                &mut done,
+            )?;
+            ngrams = Some(summary);
+            (tested, None)
+        }
         Some(SeriesTask::Forecast) => forecast::test(
             &network,
             config,
@@ -192,6 +214,7 @@ pub fn train_from(
         forecast: tested.forecast().cloned(),
         largest_class: standing.largest_class,
         baseline_accuracy: standing.baseline,
+        ngrams,
         warnings: standing.warnings,
         training_seconds: progress.seconds,
         milliseconds_per_step: 1e3 * progress.step_seconds / steps as f64,
@@ -210,6 +233,35 @@ pub fn train_from(
     };
     folder.write_report(&report::run_page(&section)?)?;
     Ok(Outcome::Finished(Box::new(section)))
+}
+
+/// Learns n-grams, blends them with the network that was not trained on the validation part, keeps them, and tests them
+/// together with the one that is kept. It takes no checkpoint: the same data and networks give the same result, should
+/// it be interrupted.
+fn with_ngrams(
+    (validated, network): (&Network, &Network),
+    config: &RunConfig,
+    data: &EncodedDataset,
+    device: &Device,
+    files: &Files,
+    done: &mut dyn FnMut(usize, usize),
+) -> Result<(TestResult, NgramSummary)> {
+    let begun = Instant::now();
+    let (path, validation) = LinearPath::learn(validated, config, data, device)?;
+    files
+        .folder
+        .write_ngrams(&path.to_bytes(&files.fingerprint)?)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let (tested, test) = path.test(network, config, data, device, done)?;
+    let summary = NgramSummary {
+        features: path.ngrams.features(),
+        cost: path.ngrams.cost(),
+        blend: path.blend,
+        validation,
+        test,
+        seconds,
+    };
+    Ok((tested, summary))
 }
 
 /// Brings `session` to where the folder's last checkpoint was written. Whether there is one.

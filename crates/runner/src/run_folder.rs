@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use gatefold_data::files::read_regular;
 use gatefold_data::{DataError, Encoder, Labels};
 use gatefold_training::bundle::{self, Bundle};
+use gatefold_training::ngrams::NGRAMS;
 use gatefold_training::run_files::{self, EVALUATION, METRICS, REPORT, SEEN, SUMMARY};
 use gatefold_training::{EpochMetrics, RunConfig, RunSummary, Seen, TestResult};
 use itertools::Itertools;
@@ -177,8 +178,9 @@ impl RunFolder {
 
     /// Whether the run was trained, tested and reported on.
     pub fn is_finished(&self) -> bool {
-        let files = [SUMMARY, REPORT];
-        files.iter().all(|file| self.path.join(file).is_file())
+        let has = |file| self.path.join(file).is_file();
+        let needs_ngrams = self.config().is_ok_and(|config| config.ngrams.is_some());
+        has(SUMMARY) && has(REPORT) && (!needs_ngrams || has(NGRAMS))
     }
 
     /// The run's checkpoints.
@@ -231,7 +233,8 @@ impl RunFolder {
     /// # Errors
     /// If a file can't be removed.
     pub fn reopen(&self) -> Result<()> {
-        for name in [SUMMARY, EVALUATION, REPORT] {
+        // The n-grams are blended with the weights that were best then.
+        for name in [SUMMARY, EVALUATION, REPORT, NGRAMS] {
             let path = self.path.join(name);
             if path.is_file() {
                 files::remove(&path)
@@ -247,6 +250,14 @@ impl RunFolder {
     /// If the file can't be written.
     pub fn write_weights(&self, bytes: &[u8]) -> Result<()> {
         self.write(bundle::WEIGHTS, bytes)
+    }
+
+    /// Writes the n-grams beside the network, a SafeTensors file's bytes.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn write_ngrams(&self, bytes: &[u8]) -> Result<()> {
+        self.write(NGRAMS, bytes)
     }
 
     /// Writes what tells the examples that were trained and validated on.
@@ -733,6 +744,7 @@ mod tests {
             forecast: None,
             largest_class: Some(0.5),
             baseline_accuracy: None,
+            ngrams: None,
             warnings: Vec::new(),
             training_seconds: 3.0,
             milliseconds_per_step: 4.0,

@@ -4,8 +4,9 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use gatefold::terminal::{columns, shortened, within_line};
 use gatefold_lesson::report::rounded;
 use gatefold_training::forecast::{ColumnScores, Errors};
+use gatefold_training::ngrams::NgramSummary;
 use gatefold_training::scores::{ClassMeans, ClassScore, ClassScores, Mistake};
-use gatefold_training::{Evaluation, ForecastScores};
+use gatefold_training::{Evaluation, ForecastScores, TestResult};
 
 use crate::output::{accuracy, render_table};
 
@@ -26,6 +27,29 @@ pub fn line(evaluation: &Evaluation) -> String {
         evaluation.loss,
         accuracy(evaluation.accuracy)
     )
+}
+
+/// What a network and the n-grams beside it answer alone, and how they are blended.
+pub fn parts(ngrams: &NgramSummary) -> [String; 2] {
+    let share = |part: &Evaluation| part.accuracy.unwrap_or_default();
+    let (test, blend) = (&ngrams.test, &ngrams.blend);
+    [
+        format!(
+            "  (both together; the network alone: {:.4}; n-grams alone: {:.4}, {} of them, in {:.1} s)",
+            share(&test.network),
+            share(&test.ngrams),
+            ngrams.features,
+            ngrams.seconds
+        ),
+        format!(
+            "  (logits: {:.3} · the network's + {:.3} · the n-grams'; validation accuracy {:.4} of both, {:.4} and {:.4} alone)",
+            blend.network,
+            blend.ngrams,
+            share(&ngrams.validation.both),
+            share(&ngrams.validation.network),
+            share(&ngrams.validation.ngrams),
+        ),
+    ]
 }
 
 /// Errors of forecasts in the unit of the data, a line a column, and warnings of those where a forecast without a network

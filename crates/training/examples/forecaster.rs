@@ -58,6 +58,7 @@ pub fn main() -> Result<(), Box<dyn std::error::Error>> {
             encoder: data.encoder,
             labels: None,
             weights: network.weights()?,
+            ngrams: None,
         },
         &device,
     )?;

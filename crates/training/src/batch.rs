@@ -104,7 +104,7 @@ fn unsorted(batch: &Batch, words: usize, device: &Device) -> Result<NetworkInput
     Ok(tokens.into())
 }
 
-fn tokens(batch: &Batch) -> Result<&[i32], NetworkError> {
+pub(crate) fn tokens(batch: &Batch) -> Result<&[i32], NetworkError> {
     match &batch.input {
         BatchInput::Tokens(ids) => Ok(ids),
         BatchInput::Values { .. } => Err(NetworkError::Kind {

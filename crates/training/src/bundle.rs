@@ -7,6 +7,7 @@ use gatefold_model::{NetworkConfig, Weights, WeightsError};
 use crate::config::RunConfig;
 use crate::error::{OtherError, Result, TrainingError};
 use crate::hash::hash;
+use crate::ngrams::{LinearPath, NGRAMS, most_bytes};
 use crate::objective::Objective;
 
 /// The settings, as TOML.
@@ -42,6 +43,8 @@ pub struct Bundle {
     pub labels: Option<Labels>,
     /// The weights.
     pub weights: Weights,
+    /// The n-grams beside the network, where the settings have some.
+    pub ngrams: Option<LinearPath>,
 }
 
 /// Reads a file of a run by its name, at most so many bytes of it; none if there is no such file.
@@ -60,10 +63,12 @@ impl Bundle {
             encoder,
             labels,
             weights: Weights::default(),
+            ngrams: None,
         };
-        bundle.check()?;
+        bundle.check_encoder()?;
         let read_by = (&bundle.encoder, bundle.labels.as_ref());
         bundle.weights = Self::weights(&bundle.config, read_by, read)?;
+        bundle.ngrams = Self::ngrams(&bundle.config, read_by, read)?;
         Ok(bundle)
     }
 
@@ -79,14 +84,30 @@ impl Bundle {
         let mut files = vec![(CONFIG, self.config.to_toml()?.into_bytes())];
         files.extend(encoder.map(|(name, content)| (name, content.into_bytes())));
         files.push((WEIGHTS, weights.map_err(unfit)?));
+        if let Some(ngrams) = &self.ngrams {
+            files.push((NGRAMS, ngrams.to_bytes(&fingerprint)?));
+        }
         Ok(files)
     }
 
-    /// Whether encoder and labels are of the network that the settings describe.
+    /// Whether encoder, labels and n-grams are of the network that the settings describe.
     ///
     /// # Errors
     /// Says what doesn't fit.
     pub fn check(&self) -> Result<()> {
+        self.check_encoder()?;
+        let outputs = self.ngrams.as_ref().map(|path| path.ngrams.outputs());
+        let expected = self.config.ngrams.as_ref();
+        let expected = expected.map(|_| self.config.model.output_size);
+        match outputs == expected {
+            true => Ok(()),
+            false => Err(TrainingError::Bundle(format!(
+                "the n-grams are not those that {CONFIG} describes"
+            ))),
+        }
+    }
+
+    fn check_encoder(&self) -> Result<()> {
         let model = &self.config.model;
         let refuse = |fits: bool, what: &dyn Fn() -> String| match fits {
             true => Ok(()),
@@ -197,6 +218,29 @@ impl Bundle {
             )));
         }
         Weights::from_safetensors(&bytes).map_err(unfit)
+    }
+
+    /// Reads the n-grams beside the network that `config` describes, if it has some.
+    ///
+    /// # Errors
+    /// If they are missing or damaged, or were learnt with another vocabulary or other labels.
+    fn ngrams(
+        config: &RunConfig,
+        (encoder, labels): (&Encoder, Option<&Labels>),
+        read: ReadFile,
+    ) -> Result<Option<LinearPath>> {
+        if config.ngrams.is_none() {
+            return Ok(None);
+        }
+        let outputs = config.model.output_size;
+        let bytes = read(NGRAMS, most_bytes(outputs)).map_err(TrainingError::Store)?;
+        let bytes = bytes.ok_or_else(|| {
+            TrainingError::Bundle(format!(
+                "there is no {NGRAMS}, which answers beside the network: it is made at the end of the training, so go on \
+                 with that first"
+            ))
+        })?;
+        LinearPath::from_bytes(&bytes, outputs, &fingerprint(encoder, labels)).map(Some)
     }
 }
 

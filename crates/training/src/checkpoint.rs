@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `network.NAME` | the weights, by their names |
 //! | `best.NAME` | the weights of the best epoch so far, if one is done |
+//! | `refitted.NAME` | the weights of the training on both parts, once that is done |
 //! | `first.NAME` | the weights that the training began with, if it is to begin again |
 //! | `average.PATH` | the moving average of the weights `[N]`, by their parameters' paths, if it is made |
 //! | `adam.first.PATH`, `adam.second.PATH` | the optimizer's moments `[N]`, by their parameters' paths |
@@ -51,6 +52,8 @@ pub struct Checkpoint {
     pub network: Arc<Weights>,
     /// The best epoch's weights.
     pub best: Option<Arc<Weights>>,
+    /// The weights of the training on both parts, once that is done.
+    pub refitted: Option<Arc<Weights>>,
     /// The weights that the training began with, if it is to begin again.
     pub first: Option<Arc<Weights>>,
     /// The moving average of the weights, by their parameters' paths, if it is made.
@@ -138,6 +141,7 @@ impl Checkpoint {
         for (part, weights) in [
             ("network", Some(&self.network)),
             ("best", self.best.as_ref()),
+            ("refitted", self.refitted.as_ref()),
             ("first", self.first.as_ref()),
         ] {
             let tensors = weights.into_iter().flat_map(|weights| weights.views());
@@ -192,6 +196,7 @@ impl Checkpoint {
             header,
             network: part("network.")?.ok_or_else(|| damaged("it holds no weights"))?,
             best: part("best.")?,
+            refitted: part("refitted.")?,
             first: part("first.")?,
             average: flat("average.")?,
             moments,
@@ -241,6 +246,7 @@ mod tests {
             },
             network: Arc::new(network.weights().unwrap()),
             best: None,
+            refitted: None,
             first: None,
             average: BTreeMap::new(),
             moments: BTreeMap::from([("dense.bias".into(), [vec![0.5; 64], vec![f32::MIN; 64]])]),
@@ -251,7 +257,7 @@ mod tests {
     fn a_checkpoint_survives_the_round_trip() {
         let mut first = checkpoint(3);
         for best in [None, Some(first.network.clone())] {
-            (first.best, first.first) = (best.clone(), best);
+            (first.best, first.refitted, first.first) = (best.clone(), best.clone(), best);
             first.average = BTreeMap::from([("dense.bias".into(), vec![0.25; 64])]);
             let read = Checkpoint::from_bytes(&first.to_bytes().unwrap()).unwrap();
             assert!(read == first);

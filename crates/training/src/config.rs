@@ -18,6 +18,7 @@ use toml::de::DeTable;
 
 use crate::class_weights::{ClassWeights, WeightRule};
 use crate::groups::{Group, Groups};
+use crate::ngrams::{MOST_ORDERS, MOST_TOKEN_IDS, NgramConfig};
 use crate::objective::Objective;
 
 /// Timesteps in a padded batch; its hidden states alone would take gigabytes.
@@ -69,6 +70,9 @@ pub struct RunConfig {
     pub model: NetworkConfig,
     /// How it is trained.
     pub training: TrainingConfig,
+    /// Runs of tokens that are learnt beside the network, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ngrams: Option<NgramConfig>,
     /// What it was made from, where it was trained elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportedConfig>,
@@ -611,6 +615,13 @@ impl RunConfig {
             }
             },
         )?;
+        ensure(
+            self.ngrams.is_none() || (input_size.is_none() && target == TargetKind::Class),
+            || {
+                "ngrams are for texts with one of several classes each, and the data is something else: leave them out"
+                    .into()
+            },
+        )?;
         self.training.objective = Some(objective);
         Ok(())
     }
@@ -764,6 +775,32 @@ impl RunConfig {
         ensure(self.dataset.label_separator.as_deref() != Some(""), || {
             "label_separator must hold a character".into()
         })?;
+        if let Some(ngrams) = &self.ngrams {
+            ensure((1..=MOST_ORDERS).contains(&ngrams.orders), || {
+                format!(
+                    "ngrams are of 1 to {MOST_ORDERS} tokens: orders can't be {}",
+                    ngrams.orders
+                )
+            })?;
+            ensure(ngrams.min_count >= 1 && ngrams.max_features >= 1, || {
+                "min_count and max_features of ngrams must be at least 1".into()
+            })?;
+            let ids = self.model.vocabulary_size;
+            ensure(ids <= MOST_TOKEN_IDS, || {
+                format!("ngrams are for a vocabulary_size of at most {MOST_TOKEN_IDS}, not {ids}")
+            })?;
+            ensure(
+                matches!(
+                    training.objective,
+                    None | Some(Objective::Binary | Objective::Classes)
+                ) && self.model.reading != Reading::EveryStep
+                    && self.model.input_size.is_none(),
+                || {
+                    "ngrams are for networks that answer a text with one class: leave them out"
+                        .into()
+                },
+            )?;
+        }
         for (name, fraction) in [
             ("validation_fraction", training.validation_fraction),
             ("test_fraction", self.dataset.test_fraction),

@@ -14,6 +14,7 @@
 //! | [`evaluation`] | answers to many examples, and how good they are |
 //! | [`forecast`] | how far forecasts are from what came, in the unit of the data |
 //! | [`metrics`] | what a run measures |
+//! | [`ngrams`] | a linear model on runs of tokens beside a network, and the blend of both |
 //! | [`scores`] | what a test measures beside the loss: precision, recall, confusions, ROC, calibration, mistakes |
 //! | [`bundle`] | [`Bundle`]: a trained network and all that it needs, from bytes |
 //! | [`run_files`] | the files of a run beside its bundle's |
@@ -52,7 +53,7 @@
 //! let (network, history) = fit(network, &data, &config, &device, on_event)?;
 //! assert!(history[0].validation_loss < 1.0);
 //!
-//! let bundle = Bundle { config, encoder: data.encoder, labels: None, weights: network.weights()? };
+//! let bundle = Bundle { config, encoder: data.encoder, labels: None, weights: network.weights()?, ngrams: None };
 //! let predictor = Predictor::new(bundle, &device)?;
 //! let answers = predictor.answer(vec![data.test[0].input.clone()])?;
 //! assert!(matches!(&answers[0], Answer::Values(sum) if sum.len() == 1));
@@ -76,6 +77,7 @@ pub mod forecast;
 mod groups;
 mod hash;
 pub mod metrics;
+pub mod ngrams;
 pub mod objective;
 pub mod optimizer;
 pub mod predictor;
@@ -102,6 +104,7 @@ pub use forecast::ForecastScores;
 pub use groups::{Group, Groups};
 pub use hash::hash;
 pub use metrics::{EpochMetrics, Evaluation, Progress, Refit, RunSummary};
+pub use ngrams::{LinearPath, NgramConfig};
 pub use objective::{LossOptions, Objective};
 pub use optimizer::Adam;
 pub use predictor::{Answer, Predictor, Stream};

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Keep;
 use crate::forecast::ForecastScores;
+use crate::ngrams::NgramSummary;
 
 /// How well a network answers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Mean loss, as its [objective](crate::Objective) has it.
     pub loss: f64,
@@ -113,6 +114,9 @@ pub struct RunSummary {
     /// Share of the test examples that a [linear model](mod@crate::baseline) answers rightly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_accuracy: Option<f64>,
+    /// What n-grams beside the network give; what is tested above is the blend of both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ngrams: Option<NgramSummary>,
     /// What to know before the result is believed, in sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::evaluation::{ensure_finite, evaluate_async, read, test_async};
 use crate::forecast;
 use crate::metrics::Evaluation;
+use crate::ngrams::Blended;
 use crate::objective::{Objective, likeliest};
 use crate::scores::TestResult;
 
@@ -21,7 +22,7 @@ pub struct Predictor {
     config: RunConfig,
     encoder: Encoder,
     labels: Option<Labels>,
-    network: Network,
+    answering: Blended,
     device: Device,
 }
 
@@ -75,7 +76,7 @@ impl Predictor {
             config: bundle.config,
             encoder: bundle.encoder,
             labels: bundle.labels,
-            network,
+            answering: Blended::new(network, bundle.ngrams),
             device,
         })
     }
@@ -95,9 +96,9 @@ impl Predictor {
         self.labels.as_ref()
     }
 
-    /// The network.
+    /// The network, without the n-grams that may answer beside it.
     pub fn network(&self) -> &Network {
-        &self.network
+        &self.answering.network
     }
 
     /// Where it computes.
@@ -156,7 +157,7 @@ impl Predictor {
     ) -> Result<(Vec<Vec<f32>>, Evaluation)> {
         self.check_all(examples)?;
         let (objective, batching) = (self.config.objective(), self.config.batching());
-        let (network, device) = (&self.network, &self.device);
+        let (network, device) = (&self.answering, &self.device);
         let evaluated = evaluate_async(network, objective, examples, &batching, device, done);
         let (outputs, evaluation) = evaluated.await?;
         ensure_finite(&outputs)?;
@@ -199,14 +200,18 @@ impl Predictor {
     /// Reads one sequence a few timesteps at a time, and answers after each of them.
     ///
     /// # Errors
-    /// [`NetworkError::NoStream`] if the network walks backwards too, answers from all states at once, or was
-    /// trained to read padding.
+    /// [`NetworkError::NoStream`] if the network walks backwards too, answers from all states at once, was trained to
+    /// read padding, or has n-grams beside it.
     pub fn stream(&self) -> Result<Stream<'_>> {
         match self.config.input.padding() {
             Padding::Longest => Ok(()),
             Padding::Fixed(_) => Err("it was trained to read the padding behind a sequence"),
             Padding::FixedBefore(_) => Err("it was trained to read the padding before a sequence"),
         }
+        .and_then(|()| match self.answering.has_ngrams() {
+            true => Err("the n-grams beside it read a text as a whole"),
+            false => Ok(()),
+        })
         .map_err(NetworkError::NoStream)?;
         Ok(Stream {
             predictor: self,
@@ -224,7 +229,7 @@ impl Predictor {
         done: &mut dyn FnMut(usize, usize),
     ) -> Result<TestResult> {
         self.check_all(examples)?;
-        let (network, labels) = (&self.network, self.labels.as_ref());
+        let (network, labels) = (&self.answering, self.labels.as_ref());
         test_async(network, &self.config, labels, examples, &self.device, done).await
     }
 
@@ -250,7 +255,7 @@ impl Predictor {
         done: &mut dyn FnMut(usize, usize),
     ) -> Result<TestResult> {
         self.check_all(examples)?;
-        let (network, device) = (&self.network, &self.device);
+        let (network, device) = (&self.answering, &self.device);
         let tested = forecast::test(network, &self.config, &self.encoder, examples, device, done);
         tested.map(|(tested, _)| tested)
     }
@@ -333,8 +338,9 @@ impl Stream<'_> {
     pub async fn push_async(&mut self, steps: Sequence) -> Result<Answer> {
         self.predictor.check(&steps)?;
         let Predictor {
-            network, device, ..
+            answering, device, ..
         } = self.predictor;
+        let network = &answering.network;
         let batching = Batching {
             batch_size: 1,
             padding: Padding::Longest,

@@ -180,6 +180,8 @@ pub struct Session<'a, N> {
     weights: Option<Arc<Weights>>,
     /// The best epoch's.
     best: Option<Arc<Weights>>,
+    /// Those of the training on both parts, once that is done.
+    refitted: Option<Arc<Weights>>,
     /// The last finite one that was measured: the epoch, its step, and the norm.
     gradient_norm: Option<(usize, usize, f64)>,
     last_checkpoint: Instant,
@@ -213,6 +215,7 @@ impl<'a, N: Answers> Session<'a, N> {
             progress: Progress::default(),
             weights: None,
             best: None,
+            refitted: None,
             gradient_norm: None,
             last_checkpoint: Instant::now(),
         })
@@ -231,7 +234,7 @@ impl<'a, N: Answers> Session<'a, N> {
 
     /// The weights that are kept: the best epoch's, if one is done, or those trained on both parts once that is done.
     pub fn best_weights(&self) -> Option<&Arc<Weights>> {
-        self.best.as_ref()
+        self.refitted.as_ref().or(self.best.as_ref())
     }
 
     /// Steps behind, of all epochs.
@@ -290,8 +293,20 @@ impl<'a, N: Answers> Session<'a, N> {
     /// # Errors
     /// If the device fails.
     pub fn network(&self) -> Result<N> {
+        self.network_of(self.best_weights())
+    }
+
+    /// The best epoch's network, which was not trained on the validation part.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn validated_network(&self) -> Result<N> {
+        self.network_of(self.best.as_ref())
+    }
+
+    fn network_of(&self, weights: Option<&Arc<Weights>>) -> Result<N> {
         let network = self.trainer.network();
-        Ok(match &self.best {
+        Ok(match weights {
             Some(best) => best.load_into(network, N::weight_name)?,
             None => network,
         })
@@ -368,8 +383,16 @@ impl<'a, N: Answers> Session<'a, N> {
             ));
         }
         let blank = self.trainer.trained();
-        if let Some(best) = &checkpoint.best {
-            best.check(&blank, N::weight_name).map_err(damaged)?;
+        for kept in checkpoint.best.iter().chain(&checkpoint.refitted) {
+            kept.check(&blank, N::weight_name).map_err(damaged)?;
+        }
+        let is_refitted = progress
+            .refit
+            .is_some_and(|refit| refit.done == refit.epochs);
+        if checkpoint.refitted.is_some() != is_refitted {
+            return Err(damaged(
+                "it holds weights of a training on both parts that isn't done, or the other way round",
+            ));
         }
         let first = match (&checkpoint.first, self.first.is_some() && !self.refits()) {
             (Some(first), true) => Some(first.load_into(blank.clone(), N::weight_name)),
@@ -387,6 +410,7 @@ impl<'a, N: Answers> Session<'a, N> {
             .restore(checkpoint.moments, checkpoint.average, optimizer_steps)
             .map_err(damaged)?;
         (self.trainer, self.best, self.first) = (trainer, checkpoint.best, first);
+        self.refitted = checkpoint.refitted;
         (self.weights, self.gradient_norm) = (None, None);
         Ok(())
     }
@@ -461,10 +485,10 @@ impl<'a, N: Answers> Session<'a, N> {
             self.progress.refit = Some(refit);
             let is_last = refit.done == refit.epochs;
             if is_last {
-                self.best = Some(self.read_answering(&self.trainer.network()).await?);
+                self.refitted = Some(self.read_answering(&self.trainer.network()).await?);
             }
             self.write_checkpoint(store).await?;
-            if let Some(weights) = self.best.as_ref().filter(|_| is_last) {
+            if let Some(weights) = &self.refitted {
                 store.weights(weights).map_err(TrainingError::Store)?;
             }
             let flow = on_event(Event::Refitted {
@@ -812,6 +836,7 @@ impl<'a, N: Answers> Session<'a, N> {
             },
             network: self.read_weights().await?,
             best: self.best.clone(),
+            refitted: self.refitted.clone(),
             first,
             average,
             moments,

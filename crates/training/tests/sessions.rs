@@ -425,6 +425,7 @@ fn predictor(dataset: &Dataset, change: impl Fn(&mut RunConfig)) -> (Predictor, 
         encoder: data.encoder.clone(),
         labels: data.labels.clone(),
         weights: network.weights().unwrap(),
+        ngrams: None,
     };
     (Predictor::new(bundle, &device).unwrap(), data)
 }
@@ -555,6 +556,7 @@ fn a_text_of_unknown_words_that_are_left_out_is_learnt_from_and_answered() {
             encoder,
             labels: data.labels.clone(),
             weights: network.weights().unwrap(),
+            ngrams: None,
         };
         let mut predictor = Predictor::new(bundle.clone(), &device).unwrap();
         let alone = predictor.answer_texts(["zorg"]).unwrap();

@@ -40,6 +40,8 @@ impl TrainedRun {
             encoder: data.encoder.clone(),
             labels: data.labels.clone(),
             weights,
+            // The page offers none.
+            ngrams: None,
         };
         Ok(Self {
             predictor: predictor(&bundle)?,

@@ -155,6 +155,7 @@ fn summary(
         forecast: None,
         largest_class,
         baseline_accuracy: baseline,
+        ngrams: None,
         warnings,
         training_seconds: of_training.seconds,
         milliseconds_per_step: 1e3 * of_training.step_seconds / steps as f64,

@@ -38,7 +38,13 @@ fn body(explanation: &Explanation) -> Result<Value> {
     render(
         "explanation.html",
         context! {
-            lead => format!("The network’s answer: {answer}, with a probability of {last:.4} of {label}."),
+            lead => format!(
+                "The network’s answer: {answer}, with a probability of {last:.4} of {label}.{}",
+                match explanation.is_partial {
+                    true => " The n-grams beside it, which the run’s own answer is blended with, have no part in this.",
+                    false => "",
+                }
+            ),
             cut => explanation.cut_note(),
             words => tinted(words),
             after => spaced(&explanation.after),

@@ -44,6 +44,7 @@ fn section(name: &str, cell: Cell, epochs: usize, lengths: &[usize]) -> RunSecti
             forecast: None,
             largest_class: Some(0.5),
             baseline_accuracy: None,
+            ngrams: None,
             warnings: Vec::new(),
             training_seconds: 55.12,
             milliseconds_per_step: 44.25,

@@ -37,6 +37,11 @@ pub fn run(args: ExplainArgs) -> Result<()> {
     let beginnings = std::iter::repeat_n(&whole, whole.len());
     ensure_answers_fit(predictor.config(), beginnings, &selected)?;
     let explanation = explain(&predictor, &text)?;
+    if explanation.is_partial {
+        say!(
+            "this shows the network alone: the n-grams beside it, which predict blends with it, have no part in it"
+        );
+    }
     if let Some(note) = explanation.cut_note() {
         say!("{note}");
     }

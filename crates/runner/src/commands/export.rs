@@ -1,8 +1,8 @@
 //! `gatefold export`
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use gatefold::files;
 use gatefold::run_folder::RunFolder;
+use gatefold::{files, say};
 use gatefold_data::Encoder;
 use gatefold_model::Reading;
 use gatefold_model::interop::{Activation, Export, ExportFormat};
@@ -67,6 +67,11 @@ pub fn run(args: ExportArgs) -> Result<()> {
         bytes.len()
     );
     files::write_output(&args.out, &bytes)?;
+    if config.ngrams.is_some() {
+        say!(
+            "warning: the network alone is exported, without the n-grams beside it: it answers otherwise than predict"
+        );
+    }
     output::line(&format!(
         "{}: {} bytes. To load it in Python:\n",
         args.out.display(),

@@ -129,6 +129,7 @@ pub fn run(args: ImportArgs) -> Result<()> {
         encoder: Encoder::Text(found.vocabulary),
         labels: Some(labels),
         weights,
+        ngrams: None,
     };
     bundle.check()?;
     let probe = args.verify.as_deref().map(Probe::read).transpose()?;

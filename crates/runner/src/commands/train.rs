@@ -266,7 +266,9 @@ pub fn resume(run: &RunFolder) -> String {
 
 /// Of a run that was stopped, if an epoch of it is done.
 pub fn say_how_to_test(run: &RunFolder) {
-    if RunFolder::open(run.path()).is_ok() {
+    // What answers beside a network is learnt at the end.
+    let is_whole = |run: &RunFolder| run.config().is_ok_and(|config| config.ngrams.is_none());
+    if RunFolder::open(run.path()).is_ok_and(|run| is_whole(&run)) {
         let run = word(run.path());
         say!(
             "to test its best epoch so far: {} evaluate {run}",
@@ -327,6 +329,11 @@ fn report(section: &RunSection, folder: &RunFolder) {
         warnings
             .iter()
             .for_each(|warning| say!("warning: {warning}"));
+    }
+    if let Some(ngrams) = &summary.ngrams {
+        score_text::parts(ngrams)
+            .iter()
+            .for_each(|line| say!("{line}"));
     }
     say_standing(config, summary);
     say!("report: {}", folder.report().display());
