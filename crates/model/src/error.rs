@@ -30,6 +30,9 @@ pub enum ConfigError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// What is no language model.
+    #[error("this is no language model; {0}")]
+    LanguageModel(&'static str),
     /// Recurrent dropout of a cell that has no recurrent product.
     #[error("recurrent_dropout must be 0 for the {0}, which has no recurrent product to drop from")]
     NoProduct(&'static str),

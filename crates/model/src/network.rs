@@ -1,6 +1,6 @@
 //! A network of sequences: an input, a stack of recurrent layers, a head.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::{DropoutConfig, Embedding};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use gatefold_kernels::{Tokens, embedding};
@@ -54,6 +54,13 @@ pub struct Input {
 }
 
 impl Input {
+    /// Reads tokens, whose vectors are `weight` `[V, E]`.
+    pub(crate) fn of_tokens(weight: Param<Tensor<2>>) -> Self {
+        let width = weight.lazy_shape()[1];
+        let embedding = Some(Embedding { weight });
+        Self { embedding, width }
+    }
+
     /// The number of token ids, V, where tokens are read.
     pub fn vocabulary_size(&self) -> Option<usize> {
         let embedding = self.embedding.as_ref()?;
@@ -92,7 +99,7 @@ impl Input {
         }
     }
 
-    fn for_stack(&self, input: NetworkInput) -> Result<StackInput, NetworkError> {
+    pub(crate) fn for_stack(&self, input: NetworkInput) -> Result<StackInput, NetworkError> {
         if let (Some(words), NetworkInput::Tokens(tokens)) = (&self.embedding, &input) {
             let vectors = words.weight.val();
             let [count, _] = vectors.dims();
@@ -156,10 +163,7 @@ impl NetworkConfig {
                     true => weight.set_require_grad(false),
                     false => weight,
                 };
-                Input {
-                    embedding: Some(Embedding { weight }),
-                    width: self.embedding_size,
-                }
+                Input::of_tokens(weight)
             }
         };
         let stack = StackConfig::new(self.cell, input.width, self.hidden_size)
@@ -265,7 +269,7 @@ impl Network {
 
 #[cfg(test)]
 mod tests {
-    use burn::module::{ModuleVisitor, Param};
+    use burn::module::ModuleVisitor;
 
     use super::*;
     use crate::{Cell, Initializers};

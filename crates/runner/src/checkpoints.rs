@@ -192,6 +192,7 @@ mod tests {
             network: Arc::new(network.weights().unwrap()),
             best: None,
             moments: BTreeMap::new(),
+            carried: Vec::new(),
         };
         checkpoint.to_bytes().unwrap()
     }

@@ -8,7 +8,8 @@ use gatefold_lesson::report::{self, RunSection};
 use gatefold_model::{Network, Weights, release_memory};
 use gatefold_training::bundle::{fingerprint, most_weights};
 use gatefold_training::{
-    EpochMetrics, Event, OnEvent, RunConfig, RunSummary, Seen, Session, Store, forecast, test,
+    Answers, EpochMetrics, Event, OnEvent, RunConfig, RunSummary, Seen, Session, Store, forecast,
+    test,
 };
 
 use crate::checkpoints::Checkpoints;
@@ -116,39 +117,15 @@ pub fn train_from(
         };
         session = Session::new(network, data, config, device)?;
     }
-    if resumed && !session.is_done() {
-        folder.reopen()?;
-    }
-    kernels::follow(config, device)?;
-    // First of all, so that whatever follows leaves a run that can be gone on with.
-    folder.write_config(config)?;
-    folder.write_encoder(&data.encoder, data.labels.as_ref())?;
-    let seen = Seen::of(data);
-    match folder.seen()? {
-        Some(before) => folder.write_seen(&before.and(seen))?,
-        // What the run that it began from was trained on, nobody knows.
-        None if config.training.from.is_some() => {}
-        None => folder.write_seen(&seen)?,
-    }
-    if is_given {
-        // They come from outside of the run, which needs nothing else of that to go on.
-        session.keep(&mut files)?;
-    }
-    if resumed {
-        // A run that ended in the middle of an epoch's files may lack them, or have written them already.
-        if let Some(weights) = session.best_weights() {
-            files.write_weights(weights)?;
-        }
-        folder.write_metrics(&session.progress().epochs)?;
-    }
-    let resumed_at = resumed.then(|| session.steps_behind() as u64);
-    files.events = Some(EventWriter::create(folder.path(), resumed_at)?);
-    if session.run(&mut files, on_event)?.is_break() {
-        let progress = session.progress();
-        return Ok(Outcome::Stopped {
-            epoch: progress.epochs.len() + 1,
-            step: progress.step,
-        });
+    let came_from = (resumed, is_given);
+    if let Some(stopped) = go_on(
+        &mut session,
+        &mut files,
+        came_from,
+        (config, data, device),
+        on_event,
+    )? {
+        return Ok(stopped);
     }
     let (progress, network) = (session.progress().clone(), session.network()?);
     let steps = session.steps_behind();
@@ -190,6 +167,7 @@ pub fn train_from(
         test_accuracy: evaluation.accuracy,
         test_examples: evaluation.examples,
         forecast: tested.forecast().cloned(),
+        language: None,
         largest_class: standing.largest_class,
         baseline_accuracy: standing.baseline,
         warnings: standing.warnings,
@@ -212,13 +190,61 @@ pub fn train_from(
     Ok(Outcome::Finished(Box::new(section)))
 }
 
+/// Runs the epochs that are left of a session that was resumed, or begins with weights that were given, and keeps what it
+/// leaves. How it was stopped, if it was.
+///
+/// # Errors
+/// As [`train`].
+pub(crate) fn go_on<N: Answers>(
+    session: &mut Session<N>,
+    files: &mut Files,
+    (resumed, is_given): (bool, bool),
+    (config, data, device): (&RunConfig, &EncodedDataset, &Device),
+    on_event: OnEvent,
+) -> Result<Option<Outcome>> {
+    let folder = files.folder;
+    if resumed && !session.is_done() {
+        folder.reopen()?;
+    }
+    kernels::follow(config, device)?;
+    // First of all, so that whatever follows leaves a run that can be gone on with.
+    folder.write_config(config)?;
+    folder.write_encoder(&data.encoder, data.labels.as_ref())?;
+    let seen = Seen::of(data);
+    match folder.seen()? {
+        Some(before) => folder.write_seen(&before.and(seen))?,
+        // What the run that it began from was trained on, nobody knows.
+        None if config.training.from.is_some() => {}
+        None => folder.write_seen(&seen)?,
+    }
+    if is_given {
+        // They come from outside of the run, which needs nothing else of that to go on.
+        session.keep(files)?;
+    }
+    if resumed {
+        // A run that ended in the middle of an epoch's files may lack them, or have written them already.
+        if let Some(weights) = session.best_weights() {
+            files.write_weights(weights)?;
+        }
+        folder.write_metrics(&session.progress().epochs)?;
+    }
+    let resumed_at = resumed.then(|| session.steps_behind() as u64);
+    files.events = Some(EventWriter::create(folder.path(), resumed_at)?);
+    let flow = session.run(files, on_event)?;
+    let progress = session.progress();
+    Ok(flow.is_break().then(|| Outcome::Stopped {
+        epoch: progress.epochs.len() + 1,
+        step: progress.step,
+    }))
+}
+
 /// Brings `session` to where the folder's last checkpoint was written. Whether there is one.
 ///
 /// # Errors
 /// If none is whole, though the folder holds what a training leaves: it would be overwritten. If one is of
 /// another version, network or dataset.
-fn resume(
-    session: &mut Session<Network>,
+pub(crate) fn resume<N: Answers>(
+    session: &mut Session<N>,
     files: &mut Files,
     config: &RunConfig,
     on_event: OnEvent,
@@ -266,7 +292,7 @@ fn resume(
 }
 
 /// A run's files, as a training writes them.
-struct Files<'a> {
+pub(crate) struct Files<'a> {
     folder: &'a RunFolder,
     checkpoints: Checkpoints,
     /// What the weights say of the words and classes that they were trained with.
@@ -276,7 +302,7 @@ struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    fn of(folder: &'a RunFolder, data: &EncodedDataset) -> Self {
+    pub(crate) fn of(folder: &'a RunFolder, data: &EncodedDataset) -> Self {
         Self {
             folder,
             checkpoints: folder.checkpoints(),

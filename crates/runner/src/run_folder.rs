@@ -707,6 +707,7 @@ mod tests {
             test_accuracy: None,
             test_examples: 2,
             forecast: None,
+            language: None,
             largest_class: Some(0.5),
             baseline_accuracy: None,
             warnings: Vec::new(),

@@ -7,6 +7,7 @@
 //! | `network.NAME` | the weights, by their names |
 //! | `best.NAME` | the weights of the best epoch so far, if one is done |
 //! | `adam.first.PATH`, `adam.second.PATH` | the optimizer's moments `[N]`, by their parameters' paths |
+//! | `carried.N` | what [the network hands](crate::Answers::carried) from a batch to the next, if anything |
 //! | the metadata's `gatefold` | a [`Header`] as TOML |
 //!
 //! Batches, dropout and learning rate follow from the seed and the position: there is no random state.
@@ -51,6 +52,8 @@ pub struct Checkpoint {
     pub best: Option<Arc<Weights>>,
     /// Adam's first and second moments, by their parameters' paths.
     pub moments: BTreeMap<String, [Vec<f32>; 2]>,
+    /// What [the network hands](crate::Answers::carried) from a batch to the next.
+    pub carried: Vec<Vec<f32>>,
 }
 
 /// Why a checkpoint isn't gone on from.
@@ -128,6 +131,16 @@ impl Checkpoint {
                     })
             })
             .collect();
+        let bytes = |values: &Vec<f32>| {
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect()
+        };
+        let carried = (0..).zip(&self.carried);
+        let carried =
+            carried.map(|(i, values): (u32, _)| (format!("carried.{i:04}"), bytes(values)));
+        let carried: Vec<(String, Vec<u8>)> = carried.collect();
         let mut views = Vec::new();
         for (part, weights) in [
             ("network", Some(&self.network)),
@@ -136,7 +149,7 @@ impl Checkpoint {
             let tensors = weights.into_iter().flat_map(|weights| weights.views());
             views.extend(tensors.map(|(name, view)| (format!("{part}.{name}"), view)));
         }
-        for (path, bytes) in &moments {
+        for (path, bytes) in moments.iter().chain(&carried) {
             let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes);
             views.push((path.clone(), view.map_err(|error| written(&error))?));
         }
@@ -162,15 +175,22 @@ impl Checkpoint {
             Ok(there.then(|| Arc::new(weights)))
         };
         let mut moments = BTreeMap::<String, [Vec<f32>; 2]>::new();
+        let floats = |view: &TensorView| {
+            if view.dtype() != Dtype::F32 {
+                return Err(damaged("its numbers are no 32-bit floats"));
+            }
+            let (values, _) = view.data().as_chunks::<4>();
+            let values = values.iter().map(|&bytes| f32::from_le_bytes(bytes));
+            Ok(values.collect::<Vec<f32>>())
+        };
+        let mut carried = BTreeMap::new();
         for (path, view) in file.iter() {
+            if let Some(number) = path.strip_prefix("carried.") {
+                carried.insert(number.to_owned(), floats(&view)?);
+            }
             for (i, prefix) in ["adam.first.", "adam.second."].into_iter().enumerate() {
                 if let Some(path) = path.strip_prefix(prefix) {
-                    if view.dtype() != Dtype::F32 {
-                        return Err(damaged("its moments are no 32-bit floats"));
-                    }
-                    let (values, _) = view.data().as_chunks::<4>();
-                    let values = values.iter().map(|&bytes| f32::from_le_bytes(bytes));
-                    moments.entry(path.to_owned()).or_default()[i] = values.collect();
+                    moments.entry(path.to_owned()).or_default()[i] = floats(&view)?;
                 }
             }
         }
@@ -179,6 +199,7 @@ impl Checkpoint {
             network: part("network.")?.ok_or_else(|| damaged("it holds no weights"))?,
             best: part("best.")?,
             moments,
+            carried: carried.into_values().collect(),
         })
     }
 
@@ -226,6 +247,7 @@ mod tests {
             network: Arc::new(network.weights().unwrap()),
             best: None,
             moments: BTreeMap::from([("dense.bias".into(), [vec![0.5; 64], vec![f32::MIN; 64]])]),
+            carried: vec![vec![0.25; 3], vec![-1.0; 2]],
         }
     }
 

@@ -13,6 +13,9 @@
 //! | [`chance`] | which differences are larger than chance |
 //! | [`evaluation`] | answers to many examples, and how good they are |
 //! | [`forecast`] | how far forecasts are from what came, in the unit of the data |
+//! | [`generation`] | [`Generator`]: a text, token by token, from a language model |
+//! | [`language`] | language models in training, and how perplexed they are |
+//! | [`sampled_softmax`] | the loss of a token among very many, and its gradient |
 //! | [`metrics`] | what a run measures |
 //! | [`scores`] | what a test measures beside the loss: precision, recall, confusions, ROC, calibration, mistakes |
 //! | [`bundle`] | [`Bundle`]: a trained network and all that it needs, from bytes |
@@ -70,12 +73,15 @@ pub mod config;
 pub mod error;
 pub mod evaluation;
 pub mod forecast;
+pub mod generation;
 mod hash;
+pub mod language;
 pub mod metrics;
 pub mod objective;
 pub mod optimizer;
 pub mod predictor;
 pub mod run_files;
+pub mod sampled_softmax;
 mod schedule;
 pub mod scores;
 mod seen;
@@ -94,7 +100,9 @@ pub use config::{ConfigError, RunConfig};
 pub use error::{Result, TrainingError};
 pub use evaluation::{evaluate, evaluate_async, score, score_async, test, test_async};
 pub use forecast::ForecastScores;
+pub use generation::{Generator, Sampling};
 pub use hash::hash;
+pub use language::{LanguageScores, Pretraining, perplexity};
 pub use metrics::{EpochMetrics, Evaluation, Progress, RunSummary};
 pub use objective::Objective;
 pub use optimizer::Adam;

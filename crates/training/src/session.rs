@@ -275,6 +275,8 @@ impl<'a, N: Answers> Session<'a, N> {
         trainer
             .restore(checkpoint.moments, optimizer_steps)
             .map_err(damaged)?;
+        let carried = trainer.current().carry(checkpoint.carried, &self.device);
+        carried.map_err(damaged)?;
         (self.trainer, self.best, self.progress) = (trainer, checkpoint.best, progress);
         (self.weights, self.gradient_norm) = (None, None);
         Ok(())
@@ -336,8 +338,7 @@ impl<'a, N: Answers> Session<'a, N> {
     ) -> Result<ControlFlow<()>> {
         let (data, epoch) = (self.data, self.epoch());
         let batching = self.config.batching();
-        let seed = self.config.training.seed;
-        let plan = batching.training_plan(&data.train, seed, epoch as u64);
+        let plan = self.config.training_plan(&data.train, epoch as u64);
         let mut reads = Reads::new();
         let mut tally = Tally::new(self.config.objective(), self.progress.totals);
         let first = self.progress.step;
@@ -585,6 +586,10 @@ impl<'a, N: Answers> Session<'a, N> {
         if !moments.values().flatten().flatten().all(|m| m.is_finite()) {
             return Err(TrainingError::Moments { steps });
         }
+        let mut carried = Vec::new();
+        for state in self.trainer.current().carried() {
+            carried.push(read(state).await?);
+        }
         let checkpoint = Checkpoint {
             header: Header {
                 version: env!("CARGO_PKG_VERSION").into(),
@@ -596,6 +601,7 @@ impl<'a, N: Answers> Session<'a, N> {
             network: self.read_weights().await?,
             best: self.best.clone(),
             moments,
+            carried,
         };
         store
             .checkpoint(&checkpoint.to_bytes()?)

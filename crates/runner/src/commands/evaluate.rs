@@ -11,6 +11,7 @@ use gatefold_training::config::DatasetConfig;
 use gatefold_training::{Evaluation, Predictor, RunConfig, TestResult};
 use serde::Serialize;
 
+use super::pretrain;
 use crate::cli::{EvaluateArgs, SeriesArgs, is_sound, with_flags};
 use crate::output::{self, End, Format, accuracy};
 use crate::score_text;
@@ -18,6 +19,9 @@ use crate::score_text;
 pub fn run(args: EvaluateArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let mut bundle = folder.bundle()?;
+    if bundle.config.pretraining.is_some() {
+        return pretrain::evaluate(args, bundle);
+    }
     let place = &args.dataset.place;
     if place.test_fraction.is_some() {
         let why = "--test-fraction must be left out: a run's own test part is tested, and another table as a whole";

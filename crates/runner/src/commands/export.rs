@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use gatefold::files;
+use gatefold::pretraining;
 use gatefold::run_folder::RunFolder;
 use gatefold_data::Encoder;
 use gatefold_model::Reading;
@@ -41,6 +42,7 @@ pub fn run(args: ExportArgs) -> Result<()> {
         .into());
     }
     let bundle = folder.bundle()?;
+    pretraining::ensure_answers(&bundle.config, &args.run)?;
     let config = &bundle.config;
     let export = Export {
         config: &config.model,

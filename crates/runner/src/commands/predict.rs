@@ -11,7 +11,7 @@ use gatefold::device::{self, ComputeDevice};
 use gatefold::memory::ensure_answers_fit;
 use gatefold::run_folder::RunFolder;
 use gatefold::terminal::{program, quoted, within_line, word};
-use gatefold::{dataset, say};
+use gatefold::{dataset, pretraining, say};
 use gatefold_data::{
     Content, Example, LabelChoice, Labels, LoadProgress, Note, NoteKind, RowLabel, Target,
     TextColumns, TextRows, UnknownWords,
@@ -39,6 +39,7 @@ const WARNINGS: usize = 5;
 pub fn run(args: PredictArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let bundle = folder.bundle()?;
+    pretraining::ensure_answers(&bundle.config, &args.run)?;
     if bundle.encoder.vocabulary().is_none() {
         let file = args
             .dataset
