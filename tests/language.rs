@@ -366,6 +366,14 @@ fn a_model_of_characters_learns_a_text_and_writes_it() {
     assert_ne!(bold(1), bold(2));
     assert_eq!(write("--temperature 3 --top-k 1"), text);
 
+    // Whoever reads no further ends it quietly.
+    let mut cut = folder
+        .gatefold("generate verse --device cpu --length 1000000", &[])
+        .spawn()
+        .unwrap();
+    drop(cut.stdout.take());
+    assert!(cut.wait().unwrap().success());
+
     for command in [
         "predict verse text",
         "explain verse text",

@@ -26,9 +26,8 @@ pub fn run(args: GenerateArgs) -> Result<()> {
         seed: args.seed,
     };
     let mut generator = Generator::new(bundle, sampling, &device)?;
-    let words = generator.vocabulary();
-    let unknown = words.unknown(&args.prompt);
-    if let Some(warning) = unknown.warning() {
+    let unknown = generator.vocabulary().unknown(&args.prompt);
+    if let Some(warning) = unknown.warning().filter(|_| !args.prompt.is_empty()) {
         say!("warning: {warning}");
     }
     let mut out = Stream::default();
