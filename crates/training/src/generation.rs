@@ -77,11 +77,10 @@ impl Generator {
     /// If the device fails.
     pub async fn begin_async(&mut self, text: &str) -> Result<()> {
         let ids = self.vocabulary.encode(text, usize::MAX);
-        let words = ids
-            .iter()
-            .skip(1)
-            .map(|id| self.vocabulary.word(*id).to_owned());
-        self.last = words.last();
+        self.last = match &ids[..] {
+            [_, .., last] => Some(self.vocabulary.word(*last).to_owned()),
+            _ => None,
+        };
         self.behind = None;
         self.go_on(&ids).await
     }
