@@ -105,6 +105,13 @@ pub enum DataError {
         source: io::Error,
     },
 
+    /// Texts that no language model could learn from.
+    #[error("{reason}")]
+    Corpus {
+        /// What is wrong with them and what to do.
+        reason: String,
+    },
+
     /// A `.npz` file is damaged or is not the one that Keras publishes.
     #[error(
         "{path}, {entry}: {reason}; \

@@ -44,6 +44,7 @@
 
 mod batches;
 mod choice;
+mod corpus;
 mod dataset;
 mod encoded;
 mod encoder;
@@ -67,6 +68,7 @@ mod series;
 mod sources;
 mod split;
 mod statistics;
+mod streams;
 mod tokenizer;
 mod vocabulary;
 #[cfg(feature = "files")]
@@ -76,6 +78,7 @@ mod word_vectors;
 
 pub use batches::{Batch, BatchInput, BatchTargets, Batching, Padding};
 pub use choice::LabelChoice;
+pub use corpus::{Corpus, CorpusEncoding, HELD_OUT_PARTS};
 pub use dataset::{Content, Dataset, Note, NoteKind, Recognised, Record};
 pub use encoded::{EncodedDataset, Encoding, beginnings, encode_all};
 pub use encoder::Encoder;
@@ -98,6 +101,7 @@ pub use sources::{
     encoding_name,
 };
 pub use statistics::{ColumnInfo, DatasetInfo, ExampleInfo, LabelCount, Lengths, SplitInfo};
+pub use streams::streams_plan;
 pub use tokenizer::Tokenizer;
 #[cfg(feature = "files")]
 pub use vocabulary::ForeignVocabulary;

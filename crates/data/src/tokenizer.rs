@@ -130,6 +130,32 @@ impl Tokenizer {
         (tokens == 1 && is_all).then_some(first)
     }
 
+    /// How a token is written behind another one in a text: words with a space between them, but for scripts that have
+    /// none; characters and bytes as they are.
+    ///
+    /// ```
+    /// use gatefold_data::Tokenizer;
+    ///
+    /// assert_eq!(Tokenizer::Keras.written("film", Some("a")), b" film");
+    /// assert_eq!(Tokenizer::Unicode.written("影", Some("电")), "影".as_bytes());
+    /// assert_eq!(Tokenizer::Bytes.written("0xe9", None), [0xe9]);
+    /// ```
+    pub fn written(self, token: &str, before: Option<&str>) -> Vec<u8> {
+        match self {
+            Self::Keras | Self::Unicode => {
+                let joined = |word: &str| self == Self::Unicode && word.contains(has_no_spaces);
+                let is_apart = before.is_some_and(|before| !joined(before) || !joined(token));
+                [if is_apart { " " } else { "" }, token]
+                    .concat()
+                    .into_bytes()
+            }
+            Self::Characters => token.as_bytes().to_vec(),
+            Self::Bytes => (0..=u8::MAX)
+                .filter(|&byte| byte_name(byte) == token)
+                .collect(),
+        }
+    }
+
     /// What its tokens are called, in the plural.
     pub fn noun(self) -> &'static str {
         match self {

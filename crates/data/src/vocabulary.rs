@@ -140,6 +140,12 @@ impl Vocabulary {
         (words, encoded)
     }
 
+    /// The same with no room for more words.
+    pub fn fitted(mut self) -> Self {
+        self.size = self.size.min(self.ids.first as usize + self.words.len());
+        self
+    }
+
     fn from_words(
         size: usize,
         distinct: usize,

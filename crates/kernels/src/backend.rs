@@ -101,6 +101,14 @@ pub trait RecurrentBackend: Backend {
         reference::linear::backward::<Self>(input, weight, output_gradient)
     }
 
+    /// The cross-entropy of a right answer among candidates, and its gradient.
+    #[fusion(meta = specs::cross_entropy)]
+    fn cross_entropy(
+        #[extension_type] inputs: CrossEntropyInputs<Self>,
+    ) -> CrossEntropyOutputs<Self> {
+        reference::cross_entropy::losses::<Self>(inputs)
+    }
+
     /// `relu(x W_1 + b_1) W_2 + b_2`.
     #[fusion(meta = specs::perceptron_forward)]
     fn perceptron_forward(

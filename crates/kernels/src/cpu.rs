@@ -5,6 +5,7 @@ mod adam;
 mod aligned;
 mod batch;
 mod buffers;
+mod cross_entropy;
 mod embedding;
 mod linear;
 mod prefetch;
@@ -25,8 +26,9 @@ use crate::backend::RecurrentBackend;
 use crate::cell::Cell;
 use crate::reference;
 use crate::tensors::{
-    AdamTensors, Direction, LinearGradients, LinearInputs, Places, TokenInputs, WalkGradients,
-    WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved, WalkTraining, Wanted,
+    AdamTensors, CrossEntropyInputs, CrossEntropyOutputs, Direction, LinearGradients, LinearInputs,
+    Places, TokenInputs, WalkGradients, WalkInputs, WalkOutputGradients, WalkOutputs, WalkSaved,
+    WalkTraining, Wanted,
 };
 use tensors::{Float, is_f32};
 use timestep::of_cell;
@@ -103,6 +105,13 @@ impl RecurrentBackend for Flex {
             return reference::linear::backward::<Self>(input, weight, output_gradient);
         }
         linear::backward(input, weight, output_gradient)
+    }
+
+    fn cross_entropy(inputs: CrossEntropyInputs<Self>) -> CrossEntropyOutputs<Self> {
+        if !is_f32(&inputs.logits) {
+            return reference::cross_entropy::losses(inputs);
+        }
+        cross_entropy::losses(inputs)
     }
 
     fn adam(tensors: AdamTensors<Self>, gradient: Float, step: AdamStep) -> AdamTensors<Self> {

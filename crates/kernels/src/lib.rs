@@ -46,6 +46,7 @@
 //! | [`backend`] | [`RecurrentBackend`], the extension trait that a backend implements |
 //! | [`tensors`] | what its methods read and return |
 //! | [`mod@linear`], [`mod@perceptron`], [`mod@adam`] | a linear layer, two with a ReLU between them, a step of the optimizer |
+//! | [`mod@cross_entropy`] | the loss of a right answer among very many, and its gradient |
 //! | [`mod@backpropagated`] | a backward pass that begins with a known gradient |
 //! | [`mod@embedding`] | the embedding, and the tokens sorted for its gradient |
 //! | `cpu` | on Burn's Flex backend: a thread a tile of rows, vectors of hidden units |
@@ -70,6 +71,7 @@ pub mod backend;
 pub mod backpropagated;
 pub mod cell;
 mod cpu;
+pub mod cross_entropy;
 pub mod embedding;
 pub mod error;
 mod fused;
@@ -92,6 +94,7 @@ pub use backend::RecurrentBackend;
 pub use backpropagated::backpropagated;
 pub use cell::Cell;
 pub use cpu::{LayerWeights, Simd, SimdError, SimdLevel, Stepper, release_memory, simd};
+pub use cross_entropy::{CrossEntropy, cross_entropy};
 pub use embedding::{TokenError, Tokens, embedding};
 pub use error::InputError;
 pub use fused::fused;

@@ -3,6 +3,7 @@
 
 pub(crate) mod adam;
 mod array;
+pub(crate) mod cross_entropy;
 pub(crate) mod embedding;
 mod gru;
 pub(crate) mod linear;

@@ -378,6 +378,36 @@ pub struct LinearGradients<B: Backend> {
     pub bias: FloatTensor<B>,
 }
 
+/// What a cross-entropy is made of: R rows, in each of which a right answer is told from S candidates.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct CrossEntropyInputs<B: Backend> {
+    /// Each candidate's logit in each row but for its bias, `[R, S]`.
+    pub logits: FloatTensor<B>,
+    /// Each candidate's bias, `[1, S]`.
+    pub biases: FloatTensor<B>,
+    /// Of each row one candidate, `[R, 1]`.
+    pub places: IntTensor<B>,
+    /// What is added to its logit, `[R, 1]`.
+    pub lowered: FloatTensor<B>,
+    /// The right answer's logit, `[R, 1]`.
+    pub right: FloatTensor<B>,
+    /// What each row's loss counts, `[R, 1]`.
+    pub weights: FloatTensor<B>,
+}
+
+/// The losses, and the gradient of their weighted sum.
+#[derive(ExtensionType, Clone, Debug)]
+#[extension_type(fusion: cfg(feature = "fusion"))]
+pub struct CrossEntropyOutputs<B: Backend> {
+    /// Each row's, unweighted, `[R, 1]`.
+    pub losses: FloatTensor<B>,
+    /// The gradient by each candidate's logit, `[R, S]`.
+    pub logits: FloatTensor<B>,
+    /// That by the right answer's, `[R, 1]`.
+    pub right: FloatTensor<B>,
+}
+
 /// What a perceptron reads: a layer with ReLU, then a linear one.
 #[derive(ExtensionType, Clone, Debug)]
 #[extension_type(fusion: cfg(feature = "fusion"))]

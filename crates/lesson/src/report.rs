@@ -198,10 +198,26 @@ fn run_body(section: &RunSection) -> Result<Value> {
     );
     let share = |share: Option<f64>| share.map(|share| format!("{share:.4}"));
     let accuracy = share(summary.test_accuracy);
-    let tested = format!("test {noun}");
     let parts = summary.ngrams.as_ref().map(|ngrams| &ngrams.test);
+    let language = summary.language;
+    let (tested, test_loss) = match language {
+        Some(_) => ("tokens held out".into(), "loss on them"),
+        None => (format!("test {noun}"), "test loss"),
+    };
     let facts = [
-        ("test loss", Some(format!("{:.4}", summary.test_loss))),
+        (
+            "perplexity",
+            language.map(|scores| format!("{:.2}", scores.perplexity)),
+        ),
+        (
+            "perplexity of frequencies alone",
+            language.map(|scores| format!("{:.2}", scores.unigram_perplexity)),
+        ),
+        (
+            "bits a token",
+            language.and_then(|scores| Some(format!("{:.3}", scores.bits?))),
+        ),
+        (test_loss, Some(format!("{:.4}", summary.test_loss))),
         ("test accuracy", accuracy),
         (
             "of the network alone",
@@ -232,6 +248,14 @@ fn run_body(section: &RunSection) -> Result<Value> {
         .filter_map(|(name, value)| Some(Value::from_iter([name, &value?])));
     let tested = grouped(summary.test_examples);
     let result = summary.forecast.as_ref().and_then(forecast::lead);
+    let language = summary.language.map(|scores| {
+        format!(
+            "a perplexity of {:.1} over {tested} tokens that it never learnt from, where a model of nothing but their \
+             frequencies has {:.1}",
+            scores.perplexity, scores.unigram_perplexity
+        )
+    });
+    let result = result.or(language);
     let result = result.unwrap_or_else(|| match summary.test_accuracy {
         Some(accuracy) => format!(
             "{} of {tested} test {noun} answered rightly",

@@ -41,6 +41,9 @@ pub enum ConfigError {
     /// Dropout of tokens' vectors where numbers are read.
     #[error("embedding_dropout must be 0 for numbers, which have no embedding to drop from")]
     NoEmbedding,
+    /// What is no language model.
+    #[error("this is no language model; {0}")]
+    LanguageModel(&'static str),
     /// A share of dropped outputs outside [0, 1).
     #[error("{0} must be at least 0 and below 1, not {1}")]
     Dropout(&'static str, f64),

@@ -43,6 +43,7 @@
 //! | [`stack`] | recurrent layers on top of each other, in one direction or both, with states in and out |
 //! | [`network`] | [`Network`]: an input, a stack of recurrent layers, a head |
 //! | [`config`] | [`NetworkConfig`], which describes a network |
+//! | [`language`] | [`LanguageModel`]: which token comes next |
 //! | [`head`], [`reading`] | what of the hidden states is answered from |
 //! | [`gates`] | how far the gates of the last recurrent layer stand open at every timestep |
 //! | [`initializers`] | first weights as Keras or PyTorch draw them |
@@ -68,6 +69,7 @@ pub mod head;
 pub mod initializers;
 #[cfg(feature = "interop")]
 pub mod interop;
+pub mod language;
 pub mod layers;
 pub mod network;
 pub mod reading;
@@ -80,13 +82,15 @@ pub use burn;
 pub use config::NetworkConfig;
 pub use error::{ConfigError, NetworkError};
 pub use gatefold_kernels::{
-    AdamParameter, AdamStep, Direction, Heartbeat, InputError, LostWork, Moments, Projections,
-    Simd, SimdError, SimdLevel, Stepper, TokenError, Tokens, adam, backpropagated, embedding,
-    fused, gru, kernel_choices, linear, lstm, min_gru, release_memory, simd, simple_rnn,
+    AdamParameter, AdamStep, CrossEntropy, Direction, Heartbeat, InputError, LostWork, Moments,
+    Projections, Simd, SimdError, SimdLevel, Stepper, TokenError, Tokens, adam, backpropagated,
+    cross_entropy, embedding, fused, gru, kernel_choices, linear, lstm, min_gru, release_memory,
+    simd, simple_rnn,
 };
 pub use gates::Gate;
 pub use head::Head;
 pub use initializers::Initializers;
+pub use language::{LanguageModel, Predictions};
 pub use layers::*;
 pub use network::{Input, Network, NetworkInput};
 pub use reading::Reading;

@@ -106,7 +106,7 @@ impl Input {
         }
     }
 
-    fn for_stack(
+    pub(crate) fn for_stack(
         &self,
         input: NetworkInput,
         masks: &mut impl Masks,
@@ -162,6 +162,28 @@ impl NetworkConfig {
 
     fn network(&self, weights: &mut FirstWeights, device: &Device) -> Result<Network, ConfigError> {
         self.validate()?;
+        let (input, stack) = self.input_and_stack(weights, device);
+        let mut width = self.width() * self.reading.widths();
+        let dense = (self.dense_size > 0).then(|| {
+            let dense = weights.linear([width, self.dense_size], device);
+            width = self.dense_size;
+            dense
+        });
+        let head = Head {
+            dropout: DropoutConfig::new(self.head_dropout()).init(),
+            dense,
+            output: weights.linear([width, self.output_size], device),
+            reading: self.reading,
+        };
+        Ok(Network { input, stack, head })
+    }
+
+    /// What a network and a language model begin with.
+    pub(crate) fn input_and_stack(
+        &self,
+        weights: &mut FirstWeights,
+        device: &Device,
+    ) -> (Input, Stack) {
         let (embedding, width) = match self.input_size {
             Some(width) => (None, width),
             None => {
@@ -174,10 +196,9 @@ impl NetworkConfig {
                 (Some(Embedding { weight }), self.embedding_size)
             }
         };
-        let dropout = |share| DropoutConfig::new(share).init();
         let input = Input {
             embedding,
-            dropout: dropout(self.embedding_dropout),
+            dropout: DropoutConfig::new(self.embedding_dropout).init(),
             width,
         };
         let stack = StackConfig::new(self.cell, width, self.hidden_size)
@@ -187,19 +208,7 @@ impl NetworkConfig {
             .with_recurrent_dropout(self.recurrent_dropout)
             .with_weight_dropout(self.weight_dropout)
             .stack(weights, device);
-        let mut width = self.width() * self.reading.widths();
-        let dense = (self.dense_size > 0).then(|| {
-            let dense = weights.linear([width, self.dense_size], device);
-            width = self.dense_size;
-            dense
-        });
-        let head = Head {
-            dropout: dropout(self.head_dropout()),
-            dense,
-            output: weights.linear([width, self.output_size], device),
-            reading: self.reading,
-        };
-        Ok(Network { input, stack, head })
+        (input, stack)
     }
 }
 
@@ -284,7 +293,7 @@ impl Network {
 
 #[cfg(test)]
 mod tests {
-    use burn::module::{ModuleVisitor, Param};
+    use burn::module::ModuleVisitor;
 
     use super::*;
     use crate::{Cell, Initializers};

@@ -195,6 +195,7 @@ mod tests {
             first: None,
             average: BTreeMap::new(),
             moments: BTreeMap::new(),
+            carried: Vec::new(),
         };
         checkpoint.to_bytes().unwrap()
     }

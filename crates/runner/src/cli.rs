@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::builder::{PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, value_parser};
 use gatefold::bench::{Implementation, Workload};
@@ -17,7 +17,7 @@ use gatefold_data::{LabelChoice, Missing, Quoting, SeriesTask, Tokenizer, encodi
 use gatefold_model::interop::ExportFormat;
 use gatefold_model::{Cell, Initializers, NetworkConfig, Reading};
 use gatefold_training::config::{
-    DatasetConfig, InputConfig, Keep, PaddingSide, Schedule, TrainingConfig,
+    DatasetConfig, InputConfig, Keep, PaddingSide, PretrainingConfig, Schedule, TrainingConfig,
 };
 use gatefold_training::{ClassWeights, Group, Groups, RunConfig};
 use itertools::{Itertools, iproduct};
@@ -39,6 +39,10 @@ pub struct Cli {
 pub enum Command {
     /// Train a network, keep its best epoch, test it
     Train(Box<TrainArgs>),
+    /// Train a language model on texts without labels, to write with or to begin a classifier with
+    Pretrain(Box<PretrainArgs>),
+    /// Write a text with a language model
+    Generate(GenerateArgs),
     /// Train the same network with each cell, on the same data and seeds, and report what each learned
     Compare(Box<CompareArgs>),
     /// Test a trained network
@@ -103,6 +107,114 @@ pub struct TrainArgs {
     /// A line an epoch instead of the dashboard
     #[arg(long)]
     pub plain: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    mut_args(of_language_models),
+    mut_arg("resume", |resume| resume.conflicts_with_all(settings_but_epochs())),
+    after_help = "Of characters and bytes the defaults are: embedding 64, batches of 16, 10 epochs, rate 0.005, warm-up 100."
+)]
+pub struct PretrainArgs {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    #[command(flatten)]
+    pub language: LanguageArgs,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    #[command(flatten)]
+    pub kernels: KernelsArgs,
+    /// Where the run goes [default: the next free runs/DATASET-language-CELL-NUMBER]
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+    /// Go on with an interrupted run, as its config.toml says; with --epochs also with a finished one, which has so many
+    /// in all then
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "negatives", "bptt"])]
+    pub resume: Option<PathBuf>,
+    #[command(flatten)]
+    pub checkpoints: CheckpointArgs,
+    /// A line an epoch instead of the dashboard
+    #[arg(long)]
+    pub plain: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct LanguageArgs {
+    /// Tokens that a batch's right ones are told from in training, where there are more than 4096 [default: 1024]
+    #[arg(long, value_name = "N")]
+    pub negatives: Option<usize>,
+    /// Timesteps that a step reads of each text, and that its gradient goes back, where texts are longer than max_length
+    /// and so are read as streams [default: 128]
+    #[arg(long, value_name = "N")]
+    pub bptt: Option<usize>,
+}
+
+/// The defaults of `pretrain` where they are others than those of `train`, and what texts without labels have none of.
+fn of_language_models(flag: clap::Arg) -> clap::Arg {
+    let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+    let default = match flag.get_id().as_str() {
+        "reading" | "dense_size" | "class_weights" | "keep" | "no_mask" | "padding"
+        | "no_scale" | "validation_data" | "label_column" | "group_column" | "labels"
+        | "label_separator" | "skip_unlabelled" | "test_fraction" | "length" | "task"
+        | "value_columns" | "target_column" | "window" | "stride" | "horizon" | "missing"
+        | "decimal_comma" | "target_data" | "test_target_data" => return flag.hide(true),
+        "dataset" => {
+            return flag.help(
+                "reviews, imdb, a table, a folder of texts with all folders in it, or a text in a .txt file [default: imdb \
+                 if it is in the data directory, else reviews]",
+            );
+        }
+        "validation_fraction" => {
+            return flag.help("The share of the texts, at their end, that is held out to measure perplexity [default: 0.01]");
+        }
+        "test_data" => return flag.help(
+            "A table of texts that are to be tested on later: texts that equal one are left out",
+        ),
+        "batch_size" => return flag.help("Texts, or streams of them, a step [default: 64]"),
+        "hidden_size" => "256",
+        "embedding_size" => "128",
+        "vocabulary_size" => "30000",
+        "max_length" => "400",
+        "learning_rate" => "0.002",
+        "schedule" => "cosine",
+        "warm_up" => "500",
+        "clip_norm" => "1",
+        _ => return flag,
+    };
+    match help.split_once(" [default: ") {
+        Some((help, _)) => flag.help(format!("{help} [default: {default}]")),
+        None => flag,
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// A language model's folder
+    pub run: PathBuf,
+    /// What the text begins with
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub prompt: String,
+    /// Below 1 the text is likelier and duller, above 1 bolder; at 0 the likeliest token follows each time
+    #[arg(long, value_name = "T", default_value = "1", value_parser = parse_temperature)]
+    pub temperature: f64,
+    /// Tokens that are written at most, if the model doesn't end the text before
+    #[arg(long, value_name = "N", default_value = "200")]
+    pub length: usize,
+    /// The same seed writes the same text
+    #[arg(long, value_name = "N", default_value = "42")]
+    pub seed: u64,
+    /// Only so many of the likeliest tokens may follow [default: all]
+    #[arg(long, value_name = "N", value_parser = parse_length)]
+    pub top_k: Option<usize>,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+fn parse_temperature(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(temperature) if (0.0..=100.0).contains(&temperature) => Ok(temperature),
+        _ => Err("give a number from 0 to 100".into()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -843,6 +955,8 @@ impl Command {
     pub fn looks_for_adapters(&self) -> bool {
         let device = match self {
             Self::Train(args) => &args.device.device,
+            Self::Pretrain(args) => &args.device.device,
+            Self::Generate(args) => &args.device.device,
             Self::Compare(args) => &args.device.device,
             Self::Evaluate(args) => &args.device.device,
             Self::Predict(args) => &args.device.device,
@@ -926,6 +1040,77 @@ impl SettingsArgs {
             }
             _ => config,
         }
+    }
+}
+
+/// What a language model is trained with, unless something else is said: of words as of IMDB's reviews, of characters and
+/// bytes as of a book.
+fn language_model(tokenizer: Tokenizer) -> RunConfig {
+    let mut config = RunConfig {
+        pretraining: Some(PretrainingConfig::default()),
+        ..RunConfig::default()
+    };
+    let short = matches!(tokenizer, Tokenizer::Characters | Tokenizer::Bytes);
+    config.model.vocabulary_size = 30_000;
+    config.model.embedding_size = if short { 64 } else { 128 };
+    config.model.hidden_size = 256;
+    config.input.max_length = 400;
+    let training = &mut config.training;
+    training.batch_size = if short { 16 } else { 64 };
+    training.epochs = if short { 10 } else { 5 };
+    training.learning_rate = if short { 5e-3 } else { 2e-3 };
+    training.schedule = Schedule::Cosine;
+    training.warm_up = if short { 100 } else { 500 };
+    training.clip_norm = Some(1.0);
+    training.validation_fraction = 0.01;
+    config
+}
+
+impl SettingsArgs {
+    /// The file's settings, or those of a language model, with the flags over them.
+    pub fn into_language_model(self, language: &LanguageArgs) -> Result<RunConfig> {
+        let settings = match &self.config {
+            Some(path) => read_config(path)?,
+            None => language_model(self.input.tokenizer.unwrap_or_default()),
+        };
+        let (place, series) = (&self.dataset.place, &self.dataset.place.series);
+        for (flag, given) in [
+            ("--reading", self.model.reading.is_some()),
+            ("--dense-size", self.model.dense_size.is_some()),
+            ("--class-weights", self.training.class_weights.is_some()),
+            ("--keep", self.training.keep.is_some()),
+            ("--no-mask", self.input.no_mask),
+            ("--padding", self.input.padding.is_some()),
+            ("--no-scale", self.input.no_scale),
+            ("--validation-data", place.validation_data.is_some()),
+            ("--label-column", place.label_column.is_some()),
+            ("--group-column", place.group_column.is_some()),
+            ("--labels", !place.labels.is_empty()),
+            ("--label-separator", place.label_separator.is_some()),
+            ("--skip-unlabelled", place.skip_unlabelled),
+            ("--test-fraction", place.test_fraction.is_some()),
+            ("--length", place.length.is_some()),
+            ("--task", series.task.is_some()),
+            ("--value-columns", series.value_columns.is_some()),
+            ("--target-column", series.target_column.is_some()),
+        ] {
+            if given {
+                let error =
+                    anyhow!("{flag} does nothing for a language model of texts: leave it out");
+                return Err(End::Misused(error).into());
+            }
+        }
+        let apply = |config: &mut RunConfig| {
+            let pretraining = config.pretraining.get_or_insert_default();
+            set(&mut pretraining.negatives, language.negatives);
+            set(&mut pretraining.bptt, language.bptt);
+            config.training.objective = None;
+            self.dataset.apply(&mut config.dataset);
+            self.input.apply(&mut config.input);
+            self.model.apply(&mut config.model);
+            self.training.apply(&mut config.training);
+        };
+        with_flags(settings, apply, is_sound)
     }
 }
 

@@ -7,8 +7,10 @@
 //! | --- | --- |
 //! | [`device`] | which adapters there are, and which one a name stands for |
 //! | [`dataset`] | which dataset a name and a path stand for, and the data directory |
+//! | [`corpus`] | the texts that a language model reads |
 //! | [`download`] | fetching a published file, resumed and checked |
 //! | [`mod@run`] | a training in a folder, resumed where it stopped, and its test |
+//! | [`pretraining`] | the same of a language model |
 //! | [`run_folder`] | what a run leaves behind, and reading it again |
 //! | [`checkpoints`] | the checkpoints in a run's folder |
 //! | [`mod@bench`] | how fast a network runs, with our layers and with Burn's |
@@ -29,6 +31,7 @@
 
 pub mod bench;
 pub mod checkpoints;
+pub mod corpus;
 pub mod dataset;
 pub mod device;
 pub mod download;
@@ -44,6 +47,7 @@ pub mod interrupt;
 pub mod kernels;
 pub mod memory;
 pub mod presets;
+pub mod pretraining;
 pub mod progress;
 pub mod run;
 pub mod run_folder;

@@ -31,6 +31,8 @@ fn main() -> ExitCode {
     start_logging(cli.verbose);
     let done = simd().map_err(Into::into).and_then(|_| match cli.command {
         Command::Train(args) => commands::train::run(*args),
+        Command::Pretrain(args) => commands::pretrain::run(*args),
+        Command::Generate(args) => commands::generate::run(args),
         Command::Compare(args) => commands::compare::run(*args),
         Command::Evaluate(args) => commands::evaluate::run(*args),
         Command::Predict(args) => commands::predict::run(args),

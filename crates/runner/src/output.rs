@@ -78,6 +78,44 @@ fn write(line: &str) -> Result<()> {
     Ok(written.map_err(WriteError)?)
 }
 
+/// A text that is written as it comes, byte by byte: on a terminal once a character is whole, and nothing that it would
+/// obey but line breaks and tabs.
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// The beginning of a character.
+    begun: Vec<u8>,
+}
+
+impl Stream {
+    /// Writes what comes next.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut out = io::stdout().lock();
+        if !out.is_terminal() {
+            return Ok(out
+                .write_all(bytes)
+                .and_then(|()| out.flush())
+                .map_err(WriteError)?);
+        }
+        self.begun.extend(bytes);
+        let whole = match std::str::from_utf8(&self.begun) {
+            Ok(text) => text.len(),
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Err(_) => self.begun.len(),
+        };
+        let text: Vec<u8> = self.begun.drain(..whole).collect();
+        let text = printable(&String::from_utf8_lossy(&text)).into_owned();
+        Ok(out
+            .write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(WriteError)?)
+    }
+
+    /// Ends the text's last line.
+    pub fn end(mut self) -> Result<()> {
+        self.write(b"\n")
+    }
+}
+
 /// Writes a table; the columns after the first `left` ones hold numbers. On a terminal too narrow for it, the first ones
 /// are shortened.
 pub fn table(header: &[&str], rows: Vec<Vec<String>>, left: usize) -> Result<()> {

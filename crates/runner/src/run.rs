@@ -11,7 +11,7 @@ use gatefold_model::{Network, Weights, release_memory};
 use gatefold_training::bundle::{fingerprint, most_weights};
 use gatefold_training::ngrams::NgramSummary;
 use gatefold_training::{
-    EpochMetrics, Event, LinearPath, OnEvent, RunConfig, RunSummary, Seen, Session, Store,
+    Answers, EpochMetrics, Event, LinearPath, OnEvent, RunConfig, RunSummary, Seen, Session, Store,
     TestResult, forecast, test,
 };
 
@@ -120,39 +120,15 @@ pub fn train_from(
         };
         session = Session::new(network, data, config, device)?;
     }
-    if resumed && !session.is_done() {
-        folder.reopen()?;
-    }
-    kernels::follow(config, device)?;
-    // First of all, so that whatever follows leaves a run that can be gone on with.
-    folder.write_config(config)?;
-    folder.write_encoder(&data.encoder, data.labels.as_ref())?;
-    let seen = Seen::of(data);
-    match folder.seen()? {
-        Some(before) => folder.write_seen(&before.and(seen))?,
-        // What the run that it began from was trained on, nobody knows.
-        None if config.training.from.is_some() => {}
-        None => folder.write_seen(&seen)?,
-    }
-    if is_given {
-        // They come from outside of the run, which needs nothing else of that to go on.
-        session.keep(&mut files)?;
-    }
-    if resumed {
-        // A run that ended in the middle of an epoch's files may lack them, or have written them already.
-        if let Some(weights) = session.best_weights() {
-            files.write_weights(weights)?;
-        }
-        folder.write_metrics(&session.progress().epochs)?;
-    }
-    let resumed_at = resumed.then(|| session.steps_behind() as u64);
-    files.events = Some(EventWriter::create(folder.path(), resumed_at)?);
-    if session.run(&mut files, on_event)?.is_break() {
-        let progress = session.progress();
-        return Ok(Outcome::Stopped {
-            epoch: progress.epochs.len() + 1,
-            step: progress.step,
-        });
+    let came_from = (resumed, is_given);
+    if let Some(stopped) = go_on(
+        &mut session,
+        &mut files,
+        came_from,
+        (config, data, device),
+        on_event,
+    )? {
+        return Ok(stopped);
     }
     let (progress, network) = (session.progress().clone(), session.network()?);
     let validated = session.validated_network()?;
@@ -212,6 +188,7 @@ pub fn train_from(
         test_accuracy: evaluation.accuracy,
         test_examples: evaluation.examples,
         forecast: tested.forecast().cloned(),
+        language: None,
         largest_class: standing.largest_class,
         baseline_accuracy: standing.baseline,
         ngrams,
@@ -264,21 +241,70 @@ fn with_ngrams(
     Ok((tested, summary))
 }
 
+/// Runs the epochs that are left of a session that was resumed, or begins with weights that were given, and keeps what it
+/// leaves. How it was stopped, if it was.
+///
+/// # Errors
+/// As [`train`].
+pub(crate) fn go_on<N: Answers>(
+    session: &mut Session<N>,
+    files: &mut Files,
+    (resumed, is_given): (bool, bool),
+    (config, data, device): (&RunConfig, &EncodedDataset, &Device),
+    on_event: OnEvent,
+) -> Result<Option<Outcome>> {
+    let folder = files.folder;
+    if resumed && !session.is_done() {
+        folder.reopen()?;
+    }
+    kernels::follow(config, device)?;
+    // First of all, so that whatever follows leaves a run that can be gone on with.
+    folder.write_config(config)?;
+    folder.write_encoder(&data.encoder, data.labels.as_ref())?;
+    let seen = Seen::of(data);
+    match folder.seen()? {
+        Some(before) => folder.write_seen(&before.and(seen))?,
+        // What the run that it began from was trained on, nobody knows.
+        None if config.training.from.is_some() => {}
+        None => folder.write_seen(&seen)?,
+    }
+    if is_given {
+        // They come from outside of the run, which needs nothing else of that to go on.
+        session.keep(files)?;
+    }
+    if resumed {
+        // A run that ended in the middle of an epoch's files may lack them, or have written them already.
+        if let Some(weights) = session.best_weights() {
+            files.write_weights(weights)?;
+        }
+        folder.write_metrics(&session.progress().epochs)?;
+    }
+    let resumed_at = resumed.then(|| session.steps_behind() as u64);
+    files.events = Some(EventWriter::create(folder.path(), resumed_at)?);
+    let flow = session.run(files, on_event)?;
+    let progress = session.progress();
+    Ok(flow.is_break().then(|| Outcome::Stopped {
+        epoch: progress.epochs.len() + 1,
+        step: progress.step,
+    }))
+}
+
 /// Brings `session` to where the folder's last checkpoint was written. Whether there is one.
 ///
 /// # Errors
 /// If none is whole, though the folder holds what a training leaves: it would be overwritten. If one is of
 /// another version, network or dataset.
-fn resume(
-    session: &mut Session<Network>,
+pub(crate) fn resume<N: Answers>(
+    session: &mut Session<N>,
     files: &mut Files,
     config: &RunConfig,
     on_event: OnEvent,
 ) -> Result<bool> {
     let folder = files.folder;
     let mut damaged = Vec::new();
-    // Two networks and two moments of each weight, and the metrics of all epochs.
-    let most = 4 * most_weights(&config.model) + (1 << 24);
+    // Of each weight its own, the best, two of a training on both parts, the average and two moments; and the metrics
+    // of all epochs.
+    let most = 7 * most_weights(&config.model) + (1 << 24);
     let mut restore = |checkpoint| session.restore(checkpoint);
     let found = files
         .checkpoints
@@ -318,7 +344,7 @@ fn resume(
 }
 
 /// A run's files, as a training writes them.
-struct Files<'a> {
+pub(crate) struct Files<'a> {
     folder: &'a RunFolder,
     checkpoints: Checkpoints,
     /// What the weights say of the words and classes that they were trained with.
@@ -328,7 +354,7 @@ struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    fn of(folder: &'a RunFolder, data: &EncodedDataset) -> Self {
+    pub(crate) fn of(folder: &'a RunFolder, data: &EncodedDataset) -> Self {
         Self {
             folder,
             checkpoints: folder.checkpoints(),

@@ -742,6 +742,7 @@ mod tests {
             test_accuracy: None,
             test_examples: 2,
             forecast: None,
+            language: None,
             largest_class: Some(0.5),
             baseline_accuracy: None,
             ngrams: None,

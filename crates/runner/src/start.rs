@@ -22,6 +22,9 @@ pub struct Start {
     seen: Option<Seen>,
 }
 
+/// Settings of a classifier's head, of which a language model has none.
+const OF_HEAD: [&str; 2] = ["dense_size", "reading"];
+
 /// Settings of a network that shape no weight: they may be others than those of the run that it begins from.
 const FREE: [&str; 11] = [
     "max_length",
@@ -78,9 +81,11 @@ impl Start {
         config.input = over(&run.input, &config.input, &usual.input)?;
         given(config);
         let (ours, theirs) = (fixed(config)?, fixed(run)?);
+        let is_free = |name: &&String| self.is_language_model() && OF_HEAD.contains(&name.as_str());
         let others: Vec<&str> = ours
             .keys()
             .chain(theirs.keys())
+            .filter(|name| !is_free(name))
             .filter(|name| ours.get(*name) != theirs.get(*name))
             .map(String::as_str)
             .unique()
@@ -98,6 +103,11 @@ impl Start {
         config.unsettle();
         config.validate()?;
         Ok(())
+    }
+
+    /// Whether it is a language model.
+    pub fn is_language_model(&self) -> bool {
+        self.bundle.config.pretraining.is_some()
     }
 
     /// What makes sequences of its texts or numbers.
@@ -238,15 +248,21 @@ impl Start {
         let is_same = labels == self.labels()
             && config.objective() == run.objective()
             && config.model.output_size == model.output_size;
-        let but: &[&str] = match is_same {
-            true => &[],
-            false => {
-                say!("it answers otherwise than that run: the output layer begins anew");
-                &["output.weight", "output.bias"]
-            }
-        };
         let network = config.model.init(config.training.seed, device)?;
-        let weights = network.weights()?.taking_over(&self.bundle.weights, but);
+        let first = network.weights()?;
+        let but: Vec<&str> = if self.is_language_model() {
+            say!("it is a language model: what answers begins anew");
+            // What it predicts tokens with is nothing of a classifier's.
+            let is_own = |name: &&str| first.iter().all(|(other, ..)| other != *name);
+            let names = self.bundle.weights.iter().map(|(name, ..)| name);
+            names.filter(is_own).collect()
+        } else if is_same {
+            Vec::new()
+        } else {
+            say!("it answers otherwise than that run: the output layer begins anew");
+            vec!["output.weight", "output.bias"]
+        };
+        let weights = first.clone().taking_over(&self.bundle.weights, &but);
         Ok(network.with_weights(&weights)?)
     }
 }

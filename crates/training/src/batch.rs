@@ -32,6 +32,23 @@ pub trait Answers: Module {
     ) -> Result<Tensor<2>, NetworkError> {
         self.answers(batch, device)
     }
+
+    /// What training hands from a batch to the next beside the weights, for checkpoints to hold; nothing, unless a
+    /// batch's rows go on with those of the one before.
+    fn carried(&self) -> Vec<Tensor<1>> {
+        Vec::new()
+    }
+
+    /// Takes back what [`carried`](Self::carried) gave, onto `device`.
+    ///
+    /// # Errors
+    /// Says why it can't be this network's.
+    fn carry(&self, carried: Vec<Vec<f32>>, _device: &Device) -> Result<(), String> {
+        match carried.is_empty() {
+            true => Ok(()),
+            false => Err("it carries states, which this network doesn't".into()),
+        }
+    }
 }
 
 impl Answers for Network {
@@ -86,7 +103,12 @@ pub fn network_input(
     Ok(Tokens::sorted(ids, &batch.lengths, words, device)?.into())
 }
 
-fn unsorted(batch: &Batch, words: usize, device: &Device) -> Result<NetworkInput, NetworkError> {
+/// Its tokens as they are, each of which has to be one of `words`.
+pub(crate) fn unsorted(
+    batch: &Batch,
+    words: usize,
+    device: &Device,
+) -> Result<NetworkInput, NetworkError> {
     let ids = tokens(batch)?;
     let is_word = |id: &i32| usize::try_from(*id).is_ok_and(|id| id < words);
     if let Some(position) = ids.iter().position(|id| !is_word(id)) {

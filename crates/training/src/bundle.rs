@@ -151,7 +151,7 @@ impl Bundle {
         let classes = match self.config.objective() {
             Objective::Binary => Some(2),
             Objective::Classes | Objective::MultiLabel => Some(model.output_size),
-            Objective::Values => None,
+            Objective::Values | Objective::Language => None,
         };
         let named = self.labels.as_ref().map(Labels::len);
         refuse(named == classes, &|| {
@@ -191,7 +191,7 @@ impl Bundle {
             },
         };
         let labels = match config.objective() {
-            Objective::Values => None,
+            Objective::Values | Objective::Language => None,
             _ => Some(labels(read)?),
         };
         Ok((encoder, labels))

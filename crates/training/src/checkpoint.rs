@@ -10,6 +10,7 @@
 //! | `first.NAME` | the weights that the training began with, if it is to begin again |
 //! | `average.PATH` | the moving average of the weights `[N]`, by their parameters' paths, if it is made |
 //! | `adam.first.PATH`, `adam.second.PATH` | the optimizer's moments `[N]`, by their parameters' paths |
+//! | `carried.N` | what [the network hands](crate::Answers::carried) from a batch to the next, if anything |
 //! | the metadata's `gatefold` | a [`Header`] as TOML |
 //!
 //! Batches, dropout and learning rate follow from the seed and the position: there is no random state.
@@ -60,6 +61,8 @@ pub struct Checkpoint {
     pub average: BTreeMap<String, Vec<f32>>,
     /// Adam's first and second moments, by their parameters' paths.
     pub moments: BTreeMap<String, [Vec<f32>; 2]>,
+    /// What [the network hands](crate::Answers::carried) from a batch to the next.
+    pub carried: Vec<Vec<f32>>,
 }
 
 /// Why a checkpoint isn't gone on from.
@@ -130,8 +133,11 @@ impl Checkpoint {
         });
         let average = self.average.iter();
         let average = average.map(|(path, values)| (format!("average.{path}"), values));
+        let carried = (0..).zip(&self.carried);
+        let carried = carried.map(|(i, values): (u32, _)| (format!("carried.{i:04}"), values));
         let flat: Vec<(String, Vec<u8>)> = moments
             .chain(average)
+            .chain(carried)
             .map(|(path, values)| {
                 let bytes = values.iter().flat_map(|value| value.to_le_bytes());
                 (path, bytes.collect())
@@ -200,6 +206,7 @@ impl Checkpoint {
             first: part("first.")?,
             average: flat("average.")?,
             moments,
+            carried: flat("carried.")?.into_values().collect(),
         })
     }
 
@@ -250,6 +257,7 @@ mod tests {
             first: None,
             average: BTreeMap::new(),
             moments: BTreeMap::from([("dense.bias".into(), [vec![0.5; 64], vec![f32::MIN; 64]])]),
+            carried: vec![vec![0.25; 3], vec![-1.0; 2]],
         }
     }
 

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use gatefold_data::{
-    Batching, EncodedDataset, Encoding, MemoryTask, Missing, Padding, Quoting, SeriesTask,
-    TargetKind, Tokenizer,
+    Batching, EncodedDataset, Encoding, Example, HELD_OUT_PARTS, MemoryTask, Missing, Padding,
+    Quoting, SeriesTask, TargetKind, Tokenizer, streams_plan,
 };
 use gatefold_model::kernel_choices::KernelChoice;
 use gatefold_model::{NetworkConfig, Reading};
@@ -73,9 +73,68 @@ pub struct RunConfig {
     /// Runs of tokens that are learnt beside the network, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ngrams: Option<NgramConfig>,
+    /// How it is trained, where the network is a language model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pretraining: Option<PretrainingConfig>,
     /// What it was made from, where it was trained elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportedConfig>,
+}
+
+/// How a language model is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PretrainingConfig {
+    /// Tokens that a batch's right ones are told from in training, where the vocabulary is
+    /// [large](crate::language::FEW_WORDS).
+    pub negatives: usize,
+    /// Whether the texts are read as so many streams as a batch has rows, each going on where the batch before it ended.
+    /// Training takes it from the data.
+    pub streams: bool,
+    /// Timesteps of a stream that a step reads, and that its gradient goes back (Williams and Peng 1990).
+    pub bptt: usize,
+}
+
+impl Default for PretrainingConfig {
+    fn default() -> Self {
+        Self {
+            negatives: 1024,
+            streams: false,
+            bptt: 128,
+        }
+    }
+}
+
+impl PretrainingConfig {
+    fn validate(&self, config: &RunConfig) -> Result<(), ConfigError> {
+        config.model.validate_language_model()?;
+        for (name, count) in [("negatives", self.negatives), ("bptt", self.bptt)] {
+            ensure(count >= 1, || format!("{name} must be at least 1"))?;
+        }
+        let read_at_once = config
+            .training
+            .batch_size
+            .saturating_mul(self.bptt)
+            .saturating_mul(HELD_OUT_PARTS);
+        ensure(!self.streams || read_at_once <= MOST_TOKENS, || {
+            format!(
+                "batch_size times bptt may be at most {}",
+                MOST_TOKENS / HELD_OUT_PARTS
+            )
+        })?;
+        ensure(!self.streams || !config.model.bidirectional, || {
+            "texts longer than max_length are read as streams, forward alone: leave bidirectional out, or raise max_length"
+                .into()
+        })?;
+        ensure(config.input.mask, || {
+            "a language model reads no padding: leave mask = false out".into()
+        })?;
+        let training = &config.training;
+        ensure(
+            training.class_weights.is_none() && training.keep == Keep::Loss,
+            || "a language model has no class_weights, and keep must be \"loss\"".into(),
+        )
+    }
 }
 
 /// What a run was made from that was trained elsewhere.
@@ -494,6 +553,25 @@ impl RunConfig {
         }
     }
 
+    /// Which examples each batch of a training epoch, from 1, holds.
+    pub fn training_plan(&self, examples: &[Example], epoch: u64) -> Vec<Vec<usize>> {
+        let batching = self.batching();
+        match &self.pretraining {
+            Some(pretraining) if pretraining.streams => {
+                streams_plan(examples.len(), batching.batch_size)
+            }
+            _ => batching.training_plan(examples, self.training.seed, epoch),
+        }
+    }
+
+    /// The number of parameters; a float, which no size overflows.
+    pub fn parameters(&self) -> f64 {
+        match &self.pretraining {
+            Some(_) => self.model.language_model_parameters(),
+            None => self.model.parameters(),
+        }
+    }
+
     /// What the network is trained to answer.
     pub fn objective(&self) -> Objective {
         self.training.objective.unwrap_or_default()
@@ -505,6 +583,13 @@ impl RunConfig {
     /// # Errors
     /// If this configuration says otherwise, or has class weights for other classes.
     pub fn settle(&mut self, data: &EncodedDataset) -> Result<(), ConfigError> {
+        if self.pretraining.is_some() {
+            ensure(data.encoder.vocabulary().is_some(), || {
+                "a language model reads texts, and the data is numbers".into()
+            })?;
+            self.training.objective = Some(Objective::Language);
+            return Ok(());
+        }
         let target = data.target();
         let classes = data.labels.as_ref().map_or(0, |labels| labels.len());
         let fitting: &[(Objective, usize)] = match target {
@@ -658,6 +743,17 @@ impl RunConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let training = &self.training;
         self.model.validate()?;
+        if let Some(pretraining) = &self.pretraining {
+            pretraining.validate(self)?;
+        }
+        let is_language = training.objective == Some(Objective::Language);
+        let fits = match self.pretraining {
+            Some(_) => is_language || training.objective.is_none(),
+            None => !is_language,
+        };
+        ensure(fits, || {
+            "objective = \"language\" and [pretraining] belong together: leave out the one that stands alone".into()
+        })?;
         for (name, count, least) in [
             ("epochs", Some(training.epochs), 1),
             ("warm_up", Some(training.warm_up), 0),

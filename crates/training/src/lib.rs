@@ -13,6 +13,9 @@
 //! | [`chance`] | which differences are larger than chance |
 //! | [`evaluation`] | answers to many examples, and how good they are |
 //! | [`forecast`] | how far forecasts are from what came, in the unit of the data |
+//! | [`generation`] | [`Generator`]: a text, token by token, from a language model |
+//! | [`language`] | language models in training, and how perplexed they are |
+//! | [`sampled_softmax`] | the loss of a token among very many, and its gradient |
 //! | [`metrics`] | what a run measures |
 //! | [`ngrams`] | a linear model on runs of tokens beside a network, and the blend of both |
 //! | [`scores`] | what a test measures beside the loss: precision, recall, confusions, ROC, calibration, mistakes |
@@ -74,14 +77,17 @@ pub mod ensemble;
 pub mod error;
 pub mod evaluation;
 pub mod forecast;
+pub mod generation;
 mod groups;
 mod hash;
+pub mod language;
 pub mod metrics;
 pub mod ngrams;
 pub mod objective;
 pub mod optimizer;
 pub mod predictor;
 pub mod run_files;
+pub mod sampled_softmax;
 mod schedule;
 pub mod scores;
 mod seen;
@@ -101,8 +107,10 @@ pub use ensemble::Ensemble;
 pub use error::{Result, TrainingError};
 pub use evaluation::{evaluate, evaluate_async, score, score_async, test, test_async};
 pub use forecast::ForecastScores;
+pub use generation::{Generator, Sampling};
 pub use groups::{Group, Groups};
 pub use hash::hash;
+pub use language::{LanguageScores, Pretraining, perplexity};
 pub use metrics::{EpochMetrics, Evaluation, Progress, Refit, RunSummary};
 pub use ngrams::{LinearPath, NgramConfig};
 pub use objective::{LossOptions, Objective};

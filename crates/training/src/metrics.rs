@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Keep;
 use crate::forecast::ForecastScores;
+use crate::language::LanguageScores;
 use crate::ngrams::NgramSummary;
 
 /// How well a network answers.
@@ -108,6 +109,9 @@ pub struct RunSummary {
     /// How good forecasts are, beside simple ones, where a series is forecast.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forecast: Option<ForecastScores>,
+    /// How well a language model tells what was held out; it has no other test part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<LanguageScores>,
     /// The share of the class that is most frequent in the test part: what always answering it would score.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub largest_class: Option<f64>,

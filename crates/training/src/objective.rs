@@ -22,6 +22,8 @@ pub enum Objective {
     MultiLabel,
     /// C numbers. Their mean squared error.
     Values,
+    /// The next token: answers are their own losses already, one a direction. Their mean.
+    Language,
 }
 
 impl fmt::Display for Objective {
@@ -32,6 +34,7 @@ impl fmt::Display for Objective {
             Self::Classes => "classes",
             Self::MultiLabel => "multi-label",
             Self::Values => "values",
+            Self::Language => "language",
         })
     }
 }
@@ -60,14 +63,14 @@ impl Objective {
     pub fn loss_name(self) -> &'static str {
         match self {
             Self::Binary | Self::MultiLabel => "binary cross-entropy",
-            Self::Classes => "cross-entropy",
+            Self::Classes | Self::Language => "cross-entropy",
             Self::Values => "squared error",
         }
     }
 
     /// Whether answers name classes, so that there is a share of right ones.
     pub fn has_accuracy(self) -> bool {
-        self != Self::Values
+        !matches!(self, Self::Values | Self::Language)
     }
 
     /// The loss that is minimised, `[1]`: the mean over the rows that have a target, each counted as much as the
@@ -144,6 +147,9 @@ impl Objective {
                 let errors = answers - Tensor::from_data(targets, &device);
                 errors * (2.0 * share / width as f64)
             }
+            (Self::Language, BatchTargets::Classes(_)) => {
+                Tensor::full([rows, width], share / width as f64, &device)
+            }
             _ => mismatch(targets),
         };
         match row_weights(targets, class_weights) {
@@ -183,6 +189,7 @@ impl Objective {
                 let errors = (answers - Tensor::from_data(targets, &device)).square();
                 errors.mean_dim(1).reshape([rows])
             }
+            (Self::Language, BatchTargets::Classes(_)) => answers.mean_dim(1).reshape([rows]),
             _ => mismatch(targets),
         }
     }
@@ -193,6 +200,10 @@ impl Objective {
             Self::Binary => RowScore {
                 loss: binary_cross_entropy(answer[0], class),
                 correct: (answer[0] > 0.0) == (class == 1),
+            },
+            Self::Language => RowScore {
+                loss: answer.iter().map(|&loss| f64::from(loss)).sum::<f64>() / answer.len() as f64,
+                correct: false,
             },
             _ => RowScore {
                 loss: cross_entropy(answer, class),
@@ -230,7 +241,7 @@ impl Objective {
     /// The class that a row's answer `[C]` names, and its probability.
     ///
     /// # Panics
-    /// If answers are numbers.
+    /// If answers name no class.
     pub fn answered(self, answer: &[f32]) -> (usize, f64) {
         match self {
             Self::Binary => {
@@ -245,7 +256,7 @@ impl Objective {
                 let class = likeliest(answer);
                 (class, probability(answer[class]))
             }
-            Self::Values => panic!("numbers have no probabilities"),
+            Self::Values | Self::Language => panic!("these answers name no class"),
         }
     }
 
@@ -261,7 +272,7 @@ impl Objective {
     /// there at once.
     ///
     /// # Panics
-    /// If answers are numbers.
+    /// If answers name no class.
     pub fn probabilities(self, answer: &[f32]) -> Vec<f64> {
         match self {
             Self::Binary => {
@@ -274,7 +285,7 @@ impl Objective {
                 answer.iter().map(exp).collect()
             }
             Self::MultiLabel => answer.iter().map(|&logit| probability(logit)).collect(),
-            Self::Values => panic!("numbers have no probabilities"),
+            Self::Values | Self::Language => panic!("these answers name no class"),
         }
     }
 }

@@ -8,7 +8,7 @@ use gatefold_model::{Network, NetworkError, States};
 use crate::batch::unsorted_input;
 use crate::bundle::{Bundle, unfit};
 use crate::config::{ConfigError, RunConfig};
-use crate::error::Result;
+use crate::error::{Result, TrainingError};
 use crate::evaluation::{ensure_finite, evaluate_async, read, test_async};
 use crate::forecast;
 use crate::metrics::Evaluation;
@@ -65,8 +65,14 @@ impl Predictor {
     /// The network of `bundle`, on `device`.
     ///
     /// # Errors
-    /// If the bundle's parts are not of the network that its settings describe.
+    /// If the bundle's parts are not of the network that its settings describe, or that is a language model.
     pub fn new(bundle: Bundle, device: &Device) -> Result<Self> {
+        if bundle.config.pretraining.is_some() {
+            return Err(TrainingError::Bundle(
+                "it is a language model, which answers nothing: it writes texts, or a classifier begins with its weights"
+                    .into(),
+            ));
+        }
         bundle.check()?;
         let device = device.clone().inner();
         let blank = bundle.config.model.blank(&device);

@@ -409,6 +409,8 @@ impl<'a, N: Answers> Session<'a, N> {
         trainer
             .restore(checkpoint.moments, checkpoint.average, optimizer_steps)
             .map_err(damaged)?;
+        let carried = trainer.current().carry(checkpoint.carried, &self.device);
+        carried.map_err(damaged)?;
         (self.trainer, self.best, self.first) = (trainer, checkpoint.best, first);
         self.refitted = checkpoint.refitted;
         (self.weights, self.gradient_norm) = (None, None);
@@ -544,8 +546,7 @@ impl<'a, N: Answers> Session<'a, N> {
         let epoch = self.epoch();
         self.trainer.epoch = epoch;
         let batching = self.config.batching();
-        let seed = self.config.training.seed;
-        let plan = batching.training_plan(self.examples(), seed, epoch as u64);
+        let plan = self.config.training_plan(self.examples(), epoch as u64);
         let mut reads = Reads::new();
         let mut tally = Tally::new(self.config.objective(), self.progress.totals);
         let first = self.progress.step;
@@ -826,6 +827,10 @@ impl<'a, N: Answers> Session<'a, N> {
             Some(first) => Some(self.read_answering(first).await?),
             None => None,
         };
+        let mut carried = Vec::new();
+        for state in self.trainer.current().carried() {
+            carried.push(read(state).await?);
+        }
         let checkpoint = Checkpoint {
             header: Header {
                 version: env!("CARGO_PKG_VERSION").into(),
@@ -840,6 +845,7 @@ impl<'a, N: Answers> Session<'a, N> {
             first,
             average,
             moments,
+            carried,
         };
         store
             .checkpoint(&checkpoint.to_bytes()?)

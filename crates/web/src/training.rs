@@ -95,6 +95,7 @@ pub(crate) async fn train(
         scores: tested.scores.clone(),
         reach: Vec::new(),
         forecast: None,
+        language: None,
     };
     TrainedRun::new(section, tested, data, weights).map(Some)
 }

@@ -2,7 +2,7 @@
 //!
 //! Maas, Daly, Pham, Huang, Ng, Potts: Learning Word Vectors for Sentiment Analysis, ACL 2011. A
 //! review is a file `aclImdb/{train,test}/{pos,neg}/ID_STARS.txt`; the reviews without a verdict,
-//! in `train/unsup`, are left out.
+//! in `train/unsup`, are for language models alone.
 
 use std::cell::Cell;
 use std::fs;
@@ -13,6 +13,7 @@ use flate2::bufread::MultiGzDecoder;
 use rayon::prelude::*;
 
 use super::progress::{LoadProgress, Unit};
+use crate::corpus::Corpus;
 use crate::dataset::{Dataset, Note, Record};
 use crate::error::{DataError, Result, SHOWN_REASON, shown};
 use crate::files::{check, open_sized, read_regular, text};
@@ -26,6 +27,9 @@ pub(super) const FOLDERS: [&str; 4] = ["train/neg", "train/pos", "test/neg", "te
 /// The folder of the reviews without a verdict.
 const UNLABELLED: &str = "train/unsup";
 
+/// The folders of all reviews.
+const ALL: [&str; 5] = [FOLDERS[0], FOLDERS[1], FOLDERS[2], FOLDERS[3], UNLABELLED];
+
 /// Files or archive entries between two reports of progress.
 pub(super) const REPORT_EVERY: usize = 512;
 
@@ -35,12 +39,16 @@ const TAR_BLOCK: u64 = 512;
 /// Characters of an entry's path that an error shows.
 const SHOWN_PATH: usize = 100;
 
+/// What to do about a folder or an archive that lacks a part.
+const UNPACK_AGAIN: &str = "unpack the archive again, or give the archive itself";
+const FETCH_AGAIN: &str = "this is not the published archive, or not all of it: fetch it again";
+
 /// What to do about an archive or a folder that is larger than the published one could ever be.
 const NOT_PUBLISHED: &str = "this is not the published data set: fetch it again";
 
 /// A file of the data set.
 struct ReviewFile {
-    /// One of [`FOLDERS`].
+    /// One of those that were asked for.
     folder: &'static str,
     /// The name within its folder.
     name: String,
@@ -54,10 +62,42 @@ pub(super) fn load_folder(
     limits: &Limits,
     progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
+    let files = read_folder(root, &FOLDERS, limits, progress)?;
+    let mut dataset = dataset(root, files, UNPACK_AGAIN)?;
+    if root.join(UNLABELLED).is_dir() {
+        dataset.notes.push(left_out());
+    }
+    Ok(dataset)
+}
+
+/// The texts of [`load_folder`], those without a verdict too.
+pub(super) fn corpus_of_folder(
+    root: &Path,
+    limits: &Limits,
+    progress: &mut dyn FnMut(LoadProgress),
+) -> Result<Corpus> {
+    let folders = match root.join(UNLABELLED).is_dir() {
+        true => &ALL[..],
+        false => &FOLDERS,
+    };
+    corpus(
+        root,
+        read_folder(root, folders, limits, progress)?,
+        UNPACK_AGAIN,
+    )
+}
+
+/// Reads the reviews of these folders.
+fn read_folder(
+    root: &Path,
+    folders: &[&'static str],
+    limits: &Limits,
+    progress: &mut dyn FnMut(LoadProgress),
+) -> Result<Vec<ReviewFile>> {
     root.metadata().map_err(DataError::reading(root))?;
     let mut names = Vec::new();
     let mut entries = 0;
-    for folder in FOLDERS {
+    for &folder in folders {
         let here = names_in(root, folder, limits, &mut entries)?;
         names.extend(here.into_iter().map(|name| (folder, name)));
     }
@@ -85,15 +125,7 @@ pub(super) fn load_folder(
             unit: Unit::Files,
         });
     }
-    let mut dataset = dataset(
-        root,
-        files,
-        "unpack the archive again, or give the archive itself",
-    )?;
-    if root.join(UNLABELLED).is_dir() {
-        dataset.notes.push(left_out());
-    }
-    Ok(dataset)
+    Ok(files)
 }
 
 /// Reads a file of a folder, in which a link is no review: it could lead to any file.
@@ -160,6 +192,29 @@ pub(super) fn load_archive(
     limits: &Limits,
     progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
+    unpack(path, progress, |archive, report| {
+        read_archive(path, archive, limits, report)
+    })
+}
+
+/// The texts of [`load_archive`], those without a verdict too.
+pub(super) fn corpus_of_archive(
+    path: &Path,
+    limits: &Limits,
+    progress: &mut dyn FnMut(LoadProgress),
+) -> Result<Corpus> {
+    unpack(path, progress, |archive, report| {
+        let (files, _) = stream(path, archive, &ALL, limits, report)?;
+        corpus(path, files, FETCH_AGAIN)
+    })
+}
+
+/// Gives what the archive unpacks to, as a stream, and what reports how far it has come.
+fn unpack<T>(
+    path: &Path,
+    progress: &mut dyn FnMut(LoadProgress),
+    read: impl FnOnce(&mut dyn Read, &mut dyn FnMut()) -> Result<T>,
+) -> Result<T> {
     let (file, total) = open_sized(path)?;
     let done = Cell::new(0);
     let counting = Counting {
@@ -167,14 +222,14 @@ pub(super) fn load_archive(
         bytes: &done,
     };
     let compressed = BufReader::with_capacity(1 << 17, counting);
-    let report = || {
+    let mut report = || {
         progress(LoadProgress {
             done: done.get(),
             total,
             unit: Unit::Bytes,
         })
     };
-    read_archive(path, MultiGzDecoder::new(compressed), limits, report)
+    read(&mut MultiGzDecoder::new(compressed), &mut report)
 }
 
 /// Reads the unpacked archive.
@@ -184,12 +239,8 @@ pub(crate) fn read_archive(
     limits: &Limits,
     report: impl FnMut(),
 ) -> Result<Dataset> {
-    let (files, unlabelled) = stream(path, archive, limits, report)?;
-    let mut dataset = dataset(
-        path,
-        files,
-        "this is not the published archive, or not all of it: fetch it again",
-    )?;
+    let (files, unlabelled) = stream(path, archive, &FOLDERS, limits, report)?;
+    let mut dataset = dataset(path, files, FETCH_AGAIN)?;
     if unlabelled {
         dataset.notes.push(left_out());
     }
@@ -200,11 +251,12 @@ fn left_out() -> Note {
     Note::understood("`train/unsup`, reviews without a verdict, is left out")
 }
 
-/// Reads the reviews out of an archive to its very end, where the checksum of the whole is
+/// Reads the reviews of these folders out of an archive to its very end, where the checksum of the whole is
 /// compared, and tells whether there are some without a verdict.
 fn stream(
     path: &Path,
     archive: impl Read,
+    folders: &[&'static str],
     limits: &Limits,
     mut report: impl FnMut(),
 ) -> Result<(Vec<ReviewFile>, bool)> {
@@ -247,7 +299,7 @@ fn stream(
         allowance.allow(bytes.saturating_add(TAR_BLOCK + limits.header));
         let entry_path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         unlabelled |= entry_path.contains(UNLABELLED);
-        if let Some((folder, name)) = review_path(&entry_path).filter(|_| kind.is_file()) {
+        if let Some((folder, name)) = review_path(&entry_path, folders).filter(|_| kind.is_file()) {
             if bytes > limits.review {
                 return Err(too_much(format!(
                     "the entry `{}` is larger than any review ({})",
@@ -281,14 +333,14 @@ fn stream(
 }
 
 /// The folder and the name of a review, whatever lies above the folder; nothing for any other file.
-fn review_path(path: &str) -> Option<(&'static str, &str)> {
+fn review_path<'a>(path: &'a str, folders: &[&'static str]) -> Option<(&'static str, &'a str)> {
     let (parents, name) = path.rsplit_once('/')?;
     let is_in = |folder: &&str| {
         parents
             .strip_suffix(*folder)
             .is_some_and(|top| top.is_empty() || top.ends_with('/'))
     };
-    let folder = FOLDERS.into_iter().find(is_in)?;
+    let folder = folders.iter().copied().find(is_in)?;
     is_review(name).then_some((folder, name))
 }
 
@@ -299,7 +351,11 @@ fn is_review(name: &str) -> bool {
 }
 
 /// Puts the files in the one order that does not depend on where they came from.
-fn dataset(path: &Path, mut files: Vec<ReviewFile>, remedy: &'static str) -> Result<Dataset> {
+fn sorted(
+    path: &Path,
+    mut files: Vec<ReviewFile>,
+    remedy: &'static str,
+) -> Result<Vec<ReviewFile>> {
     if let Some(part) = FOLDERS
         .into_iter()
         .find(|&folder| files.iter().all(|file| file.folder != folder))
@@ -311,12 +367,44 @@ fn dataset(path: &Path, mut files: Vec<ReviewFile>, remedy: &'static str) -> Res
         });
     }
     files.par_sort_by(|one, other| (one.folder, &one.name).cmp(&(other.folder, &other.name)));
+    Ok(files)
+}
+
+fn corpus(path: &Path, files: Vec<ReviewFile>, remedy: &'static str) -> Result<Corpus> {
+    let mut corpus = Corpus::default();
+    let (mut replaced, mut unlabelled) = (0, 0);
+    for ReviewFile { folder, bytes, .. } in sorted(path, files, remedy)? {
+        let text = text(&bytes, &mut replaced).into_owned();
+        unlabelled += usize::from(folder == UNLABELLED);
+        match folder.starts_with("test") {
+            true => &mut corpus.tested,
+            false => &mut corpus.texts,
+        }
+        .push(text);
+    }
+    corpus.notes.push(Note::understood(match unlabelled {
+        0 => format!("`{UNLABELLED}`, reviews without a verdict, is not here"),
+        count => format!("{count} reviews are without a verdict (`{UNLABELLED}`)"),
+    }));
+    corpus.notes.extend(damaged(replaced));
+    Ok(corpus.mixed())
+}
+
+fn damaged(replaced: usize) -> Option<Note> {
+    (replaced > 0).then(|| {
+        Note::doubtful(format!(
+            "{replaced} reviews hold bytes that are no UTF-8; each such byte sequence was replaced by U+FFFD"
+        ))
+    })
+}
+
+fn dataset(path: &Path, files: Vec<ReviewFile>, remedy: &'static str) -> Result<Dataset> {
     let mut dataset = Dataset {
         labels: Some(Labels::negative_positive()),
         ..Dataset::default()
     };
     let mut replaced = 0;
-    for ReviewFile { folder, bytes, .. } in files {
+    for ReviewFile { folder, bytes, .. } in sorted(path, files, remedy)? {
         let text = text(&bytes, &mut replaced);
         let review = Record::text(text, folder.ends_with("pos").into());
         if folder.starts_with("train") {
@@ -328,11 +416,7 @@ fn dataset(path: &Path, mut files: Vec<ReviewFile>, remedy: &'static str) -> Res
     }
     mix(&mut dataset.train);
     mix(&mut dataset.test);
-    if replaced > 0 {
-        dataset.notes.push(Note::doubtful(format!(
-            "{replaced} reviews hold bytes that are no UTF-8; each such byte sequence was replaced by U+FFFD"
-        )));
-    }
+    dataset.notes.extend(damaged(replaced));
     Ok(dataset)
 }
 
@@ -458,6 +542,29 @@ mod tests {
                 "{top:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_corpus_has_the_reviews_without_a_verdict_too() {
+        let files = files();
+        let folder = folder_of(&files);
+        let limits = &Limits::default();
+        let found = corpus_of_folder(folder.path(), limits, &mut |_| {}).unwrap();
+        assert_eq!((found.texts.len(), found.tested.len()), (41, 40));
+        assert_eq!(
+            found
+                .texts
+                .iter()
+                .filter(|text| *text == "no verdict")
+                .count(),
+            1
+        );
+        let (_root, archive) = saved(&archive_of("aclImdb/", &files));
+        let same = corpus_of_archive(&archive, limits, &mut |_| {}).unwrap();
+        assert_eq!(same, found);
+        fs::remove_dir_all(folder.path().join(UNLABELLED)).unwrap();
+        let without = corpus_of_folder(folder.path(), limits, &mut |_| {}).unwrap();
+        assert_eq!(without.texts.len(), 40);
     }
 
     #[test]

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use encoding_rs::UTF_8;
+use encoding_rs::{Encoding, UTF_8};
 use rayon::prelude::*;
 
 use super::acl_imdb::{REPORT_EVERY, read_review};
 use super::progress::{LoadProgress, Unit};
 use super::table;
 use super::texts::{Cut, TextRow, note_repeated_texts, share_out};
+use crate::corpus::Corpus;
 use crate::dataset::{Dataset, Note, Record};
 use crate::error::{DataError, Result, SHOWN_NAME, shown, shown_names};
+use crate::files::{check, read_regular};
 use crate::labels::{Labels, in_order};
 use crate::limits::{Limits, size};
 use crate::random::mix;
@@ -116,33 +118,14 @@ pub(super) fn load(
         return Err(DataError::TestFraction { fraction });
     }
 
-    let encoding = match &options.encoding {
-        Some(name) => table::encoding(name).ok_or_else(|| {
-            refused(format!(
-                "no encoding is called `{}`",
-                shown(name, SHOWN_NAME)
-            ))
-        })?,
-        None => UTF_8,
-    };
+    let encoding = encoding_of(options)?;
     let [mut rows, mut own_validation, mut own_test] = [const { Vec::new() }; 3];
     let total = files.len() as u64;
     let (mut done, mut bytes) = (0, 0);
     for some in files.chunks(REPORT_EVERY) {
-        let texts = some.par_iter().map(|(_, _, path)| {
-            let bytes = read_review(path, limits)?;
-            let (text, _, damaged) = encoding.decode(&bytes);
-            match damaged {
-                true => Err(DataError::Table {
-                    path: path.clone(),
-                    reason: format!(
-                        "it is not all {}; `--encoding` names another encoding, such as windows-1252",
-                        encoding.name()
-                    ),
-                }),
-                false => Ok(text.into_owned()),
-            }
-        });
+        let texts = some
+            .par_iter()
+            .map(|(_, _, path)| decoded(path, &read_review(path, limits)?, encoding));
         let texts = texts.collect::<Result<Vec<_>>>()?;
         for (place, ((part, class, _), text)) in (done..).zip(some.iter().zip(texts)) {
             bytes += text.len() as u64;
@@ -159,11 +142,7 @@ pub(super) fn load(
             });
         }
         if bytes > limits.reviews {
-            return Err(DataError::TooMuch {
-                path: options.path.clone(),
-                reason: format!("its texts have more than {} together", size(limits.reviews)),
-                remedy: "keep a part of them",
-            });
+            return Err(too_much_text(options, limits));
         }
         done += some.len() as u64;
         progress(LoadProgress {
@@ -219,6 +198,109 @@ pub(super) fn load(
         notes,
         ..Dataset::default()
     })
+}
+
+/// Folders below a folder of texts, at most.
+const DEEPEST: usize = 16;
+
+/// Reads all texts of a folder and of the folders in it, whatever they are called, or one text; those in a folder that is
+/// called as a test part are such.
+pub(super) fn corpus(
+    options: &FolderOptions,
+    limits: &Limits,
+    progress: &mut dyn FnMut(LoadProgress),
+) -> Result<Corpus> {
+    let refused = |path: &Path, reason: String| DataError::Table {
+        path: path.into(),
+        reason,
+    };
+    let mut found = Found::default();
+    let mut files = Vec::new();
+    let mut left = vec![(options.path.clone(), 0, false)];
+    if options.path.is_file() {
+        files.push((options.path.clone(), false));
+        left.clear();
+    }
+    while let Some((folder, depth, tested)) = left.pop() {
+        let content = found.content(&folder, limits)?;
+        files.extend(content.texts.into_iter().map(|path| (path, tested)));
+        if depth == DEEPEST && !content.folders.is_empty() {
+            return Err(refused(
+                &folder,
+                format!("more than {DEEPEST} folders lie in each other"),
+            ));
+        }
+        for (name, path) in content.folders {
+            left.push((
+                path,
+                depth + 1,
+                tested || part_of(&name) == Some(Part::Test),
+            ));
+        }
+    }
+    files.sort_unstable();
+    if files.is_empty() {
+        return Err(refused(&options.path, "no file here ends in .txt".into()));
+    }
+    let encoding = encoding_of(options)?;
+    let mut corpus = Corpus::default();
+    let (total, mut bytes) = (files.len() as u64, 0);
+    for (done, (path, tested)) in (1..).zip(files) {
+        if path != options.path {
+            check(
+                &path,
+                &path.symlink_metadata().map_err(DataError::reading(&path))?,
+            )?;
+        }
+        let text = decoded(&path, &read_regular(&path, limits.reviews)?, encoding)?;
+        bytes += text.len() as u64;
+        if bytes > limits.reviews {
+            return Err(too_much_text(options, limits));
+        }
+        match tested {
+            true => &mut corpus.tested,
+            false => &mut corpus.texts,
+        }
+        .push(text);
+        progress(LoadProgress {
+            done,
+            total,
+            unit: Unit::Files,
+        });
+    }
+    Ok(corpus.mixed())
+}
+
+fn encoding_of(options: &FolderOptions) -> Result<&'static Encoding> {
+    let Some(name) = &options.encoding else {
+        return Ok(UTF_8);
+    };
+    table::encoding(name).ok_or_else(|| DataError::Table {
+        path: options.path.clone(),
+        reason: format!("no encoding is called `{}`", shown(name, SHOWN_NAME)),
+    })
+}
+
+fn decoded(path: &Path, bytes: &[u8], encoding: &'static Encoding) -> Result<String> {
+    let (text, _, damaged) = encoding.decode(bytes);
+    match damaged {
+        true => Err(DataError::Table {
+            path: path.into(),
+            reason: format!(
+                "it is not all {}; `--encoding` names another encoding, such as windows-1252",
+                encoding.name()
+            ),
+        }),
+        false => Ok(text.into_owned()),
+    }
+}
+
+fn too_much_text(options: &FolderOptions, limits: &Limits) -> DataError {
+    DataError::TooMuch {
+        path: options.path.clone(),
+        reason: format!("its texts have more than {} together", size(limits.reviews)),
+        remedy: "keep a part of them",
+    }
 }
 
 /// What lies in a folder of texts.
@@ -421,6 +503,26 @@ mod tests {
                 "of the two labels `spam` is the positive one, `ham` the negative one"
             ]
         );
+    }
+
+    #[test]
+    fn a_corpus_is_all_texts_of_a_folder_or_one_file() {
+        let (root, mut options) = folder_of(&["a.txt", "deep/er/b.txt", "deep/test/c.txt", "d.md"]);
+        let read = |options: &FolderOptions| corpus(options, &Limits::default(), &mut |_| {});
+        let mut found = read(&options).unwrap();
+        found.texts.sort_unstable();
+        assert_eq!(
+            found.texts,
+            ["the text of a.txt", "the text of deep/er/b.txt"]
+        );
+        assert_eq!(found.tested, ["the text of deep/test/c.txt"]);
+        options.path = root.path().join("a.txt");
+        assert_eq!(read(&options).unwrap().texts, ["the text of a.txt"]);
+        options.path = root.path().join("deep");
+        fs::remove_dir_all(options.path.join("er")).unwrap();
+        fs::remove_dir_all(options.path.join("test")).unwrap();
+        let none = read(&options).unwrap_err().to_string();
+        assert!(none.contains("no file here ends in .txt"), "{none}");
     }
 
     #[test]

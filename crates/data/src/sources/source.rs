@@ -7,6 +7,7 @@ use super::progress::{LoadProgress, Unit};
 use super::series::{self, SeriesOptions};
 use super::texts::{self, TableOptions};
 use super::{acl_imdb, keras_npz};
+use crate::corpus::Corpus;
 use crate::dataset::Dataset;
 use crate::error::{DataError, Result};
 use crate::generators::{MemoryTask, reviews};
@@ -161,6 +162,27 @@ impl Source {
             unit: Unit::Examples,
         });
         Ok(dataset)
+    }
+}
+
+impl Source {
+    /// Reads the texts alone, for a language model: all of a table or a folder, those of IMDB without a verdict too, and
+    /// those of the test part for themselves. In the same mixed order every time.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); [`DataError::Corpus`] of what holds no texts.
+    pub fn corpus(&self, progress: &mut dyn FnMut(LoadProgress)) -> Result<Corpus> {
+        let limits = &Limits::default();
+        match self {
+            Self::AclImdbFolder(folder) => acl_imdb::corpus_of_folder(folder, limits, progress),
+            Self::AclImdbArchive(archive) => acl_imdb::corpus_of_archive(archive, limits, progress),
+            Self::Folder(options) => folder::corpus(options, limits, progress),
+            Self::Table(options) => texts::corpus(options, limits, progress),
+            Self::Reviews { .. } | Self::KerasNpz { .. } => Ok(Corpus::of(self.load(progress)?)),
+            Self::MemoryTask { .. } | Self::Series(_) => Err(DataError::Corpus {
+                reason: "these are numbers, and a language model reads texts".into(),
+            }),
+        }
     }
 }
 

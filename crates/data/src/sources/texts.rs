@@ -11,8 +11,12 @@ use std::path::{Path, PathBuf};
 use self::classes::{Classes, Spellings};
 pub(crate) use self::columns::Columns;
 use super::progress::LoadProgress;
+#[cfg(feature = "files")]
+use super::table::Row;
 use super::table::{Cell, Table};
 use crate::choice::LabelChoice;
+#[cfg(feature = "files")]
+use crate::corpus::Corpus;
 use crate::dataset::{Content, Dataset, Note, Record};
 use crate::error::{DataError, Result, SHOWN_NAME, shown, shown_names};
 use crate::example::Target;
@@ -80,6 +84,43 @@ impl TableOptions {
             validation_fraction: 0.2,
         }
     }
+}
+
+/// Reads the texts of the table, whatever its labels are, and of the one for testing.
+#[cfg(feature = "files")]
+pub(super) fn corpus(
+    options: &TableOptions,
+    limits: &Limits,
+    progress: &mut dyn FnMut(LoadProgress),
+) -> Result<Corpus> {
+    let mut ignored = |_| {};
+    let first = Table::open(&options.path, &options.form, limits, &mut ignored)?;
+    let column = columns::of_texts(first, options)?;
+    let mut corpus = Corpus::default();
+    let paths = [Some(&options.path), options.test_path.as_ref()];
+    let parts = [&mut corpus.texts, &mut corpus.tested];
+    for (path, texts) in paths.into_iter().zip(parts) {
+        let Some(path) = path else { continue };
+        let mut table = Table::open(path, &options.form, limits, progress)?;
+        table.choose(&[table.column(&column)?]);
+        while let Some(Row { line, cells }) = table.next_row()? {
+            match cells.into_iter().next() {
+                Some(Cell::Text(text)) if !text.trim().is_empty() => texts.push(text),
+                Some(Cell::Text(_) | Cell::Null) => {}
+                _ => {
+                    let column = shown(&column, SHOWN_NAME);
+                    let reason = format!("`{column}` is not a string; write the text as one");
+                    return Err(table.error(line, reason));
+                }
+            }
+        }
+        corpus.notes.append(&mut table.notes);
+    }
+    let column = shown(&column, SHOWN_NAME);
+    corpus
+        .notes
+        .push(Note::understood(format!("the texts are in `{column}`")));
+    Ok(corpus.mixed())
 }
 
 /// Opens what lies at a path: what it holds, and how many bytes.

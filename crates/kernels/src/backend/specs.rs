@@ -88,6 +88,14 @@ pub fn linear_backward(
     }
 }
 
+pub fn cross_entropy(inputs: &CrossEntropyInputsMetadata) -> CrossEntropyOutputsMetadata {
+    CrossEntropyOutputsMetadata {
+        losses: inputs.right.clone(),
+        logits: inputs.logits.clone(),
+        right: inputs.right.clone(),
+    }
+}
+
 pub fn perceptron_forward(inputs: &PerceptronInputsMetadata) -> PerceptronOutputsMetadata {
     let rows = inputs.input.shape[0];
     let of = |bias: &TensorSpec| TensorSpec::new([rows, bias.shape[0]].into(), bias.dtype);

@@ -100,6 +100,16 @@ fn scale<S: Simd>(simd: S, value: S::f32s, exponent: S::u32s) -> S::f32s {
 /// A number's sign.
 pub(super) const SIGN: u32 = 1 << 31;
 
+/// e^x for x ≤ 0; next to nothing where that is no normal number.
+#[inline(always)]
+pub(super) fn exp_of_negative<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let log2_e = simd.splat_f32s(std::f32::consts::LOG2_E);
+    let power = exp2_of_negative(simd, simd.mul_f32s(x, log2_e));
+    let one = simd.splat_f32s(1.0);
+    let value = simd.mul_add_e_f32s(power.quotient, power.r, one);
+    scale(simd, value, power.exponent)
+}
+
 /// e^(-|x| · `factor`)
 #[inline(always)]
 fn decay<S: Simd>(simd: S, x: S::f32s, factor: f32) -> Exp2<S> {

@@ -42,6 +42,7 @@ fn section(name: &str, cell: Cell, epochs: usize, lengths: &[usize]) -> RunSecti
             test_accuracy: Some(0.8604),
             test_examples: 25_000,
             forecast: None,
+            language: None,
             largest_class: Some(0.5),
             baseline_accuracy: None,
             ngrams: None,

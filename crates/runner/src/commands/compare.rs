@@ -14,7 +14,7 @@ use gatefold::progress::{self, Bar};
 use gatefold::run::{self, Outcome};
 use gatefold::run_folder::{OF_SEED, RunFolder};
 use gatefold::terminal::{program, word};
-use gatefold::{dataset, files, say};
+use gatefold::{dataset, files, pretraining, say};
 use gatefold_data::{EncodedDataset, MemoryTask};
 use gatefold_lesson::comparison::{SeedGroup, by_network, differences, verdicts};
 use gatefold_lesson::memory_tasks::{self, LENGTHS, TaskConfig, TaskResult};
@@ -32,6 +32,7 @@ use crate::output::{self, End, Format};
 
 pub fn run(args: CompareArgs) -> Result<()> {
     let config = args.settings.into_config(check)?;
+    pretraining::ensure_classifier(&config)?;
     for cell in args.cells.iter().duplicates() {
         say!("{cell} is named more than once; it is trained once");
     }

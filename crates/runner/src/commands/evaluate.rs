@@ -5,13 +5,14 @@ use gatefold::memory::{ensure_answers_fit, ensure_outputs_fit};
 use gatefold::progress::{self, Bar};
 use gatefold::run_folder::RunFolder;
 use gatefold::terminal::{program, within_line};
-use gatefold::{dataset, device, say};
+use gatefold::{dataset, device, pretraining, say};
 use gatefold_data::{Example, Labels, beginnings, encode_all};
 use gatefold_training::config::DatasetConfig;
 use gatefold_training::{Ensemble, Evaluation, Predictor, RunConfig, TestResult};
 use serde::Serialize;
 
 use super::averaged_runs::{self, SeenBefore, words};
+use super::pretrain;
 use crate::cli::{EvaluateArgs, SeriesArgs, is_sound, with_flags};
 use crate::output::{self, End, Format, accuracy};
 use crate::score_text;
@@ -22,6 +23,17 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
         bail!("there is no run");
     };
     let mut bundle = folder.bundle()?;
+    for other in others {
+        pretraining::ensure_answers(&other.config()?, other.path())?;
+    }
+    if bundle.config.pretraining.is_some() {
+        ensure!(
+            others.is_empty(),
+            "{} is a language model, whose perplexity has no mean with others: evaluate it alone",
+            folder.path().display()
+        );
+        return pretrain::evaluate(args, bundle);
+    }
     let place = &args.dataset.place;
     if place.test_fraction.is_some() {
         let why = "--test-fraction must be left out: a run's own test part is tested, and another table as a whole";

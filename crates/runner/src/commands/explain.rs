@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use gatefold::memory::ensure_answers_fit;
 use gatefold::run_folder::RunFolder;
 use gatefold::terminal::within_line;
-use gatefold::{device, files, say};
+use gatefold::{device, files, pretraining, say};
 use gatefold_data::Content;
 use gatefold_lesson::explanation::{Explanation, Word, explain, explainable};
 use gatefold_training::Predictor;
@@ -25,6 +25,7 @@ const LONGEST: u64 = 1 << 20;
 pub fn run(args: ExplainArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let bundle = folder.bundle()?;
+    pretraining::ensure_answers(&bundle.config, &args.run)?;
     let text = one_text(args.text)?;
     // Every beginning of the text is an example, half as long as the text on average.
     let examples = bundle.config.input.max_length.div_ceil(2);

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use gatefold::run_folder::RunFolder;
-use gatefold::{files, say};
+use gatefold::{files, pretraining, say};
 use gatefold_data::Encoder;
 use gatefold_model::Reading;
 use gatefold_model::interop::{Activation, Export, ExportFormat};
@@ -41,6 +41,7 @@ pub fn run(args: ExportArgs) -> Result<()> {
         .into());
     }
     let bundle = folder.bundle()?;
+    pretraining::ensure_answers(&bundle.config, &args.run)?;
     let config = &bundle.config;
     let export = Export {
         config: &config.model,

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use gatefold::device::{self, ComputeDevice};
 use gatefold::run_folder::RunFolder;
 use gatefold::terminal::{program, quoted, within_line, word};
-use gatefold::{dataset, say};
+use gatefold::{dataset, pretraining, say};
 use gatefold_data::{
     Content, LabelChoice, Labels, LoadProgress, Note, NoteKind, RowLabel, Target, TextColumns,
     TextRows, UnknownWords,
@@ -41,6 +41,9 @@ pub fn run(args: PredictArgs) -> Result<()> {
     let folders = averaged_runs::open(paths())?;
     let runs = words(paths());
     let config = folders[0].config()?;
+    for folder in &folders {
+        pretraining::ensure_answers(&folder.config()?, folder.path())?;
+    }
     if config.model.input_size.is_some() {
         let file = args.dataset.filter(|_| config.dataset.task.is_some());
         let file = file.with_context(|| {

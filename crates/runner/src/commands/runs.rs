@@ -8,7 +8,7 @@ use gatefold::say;
 use gatefold::suggestions::did_you_mean;
 use gatefold::terminal::message;
 use gatefold_model::Cell;
-use gatefold_training::EpochMetrics;
+use gatefold_training::{EpochMetrics, perplexity};
 use serde::Serialize;
 
 use crate::cli::RunsArgs;
@@ -44,6 +44,8 @@ struct Line {
     validation_loss: Option<f64>,
     validation_accuracy: Option<f64>,
     test_accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    perplexity: Option<f64>,
     training_seconds: f64,
     device: Option<String>,
     problem: Option<String>,
@@ -154,12 +156,17 @@ fn line(run: &RunFolder) -> Line {
             .and_then(|config| config.dataset.name.clone()),
         cell: model.map(|model| model.cell),
         hidden_size: model.map(|model| model.hidden_size),
-        parameters: model.map(|model| model.parameters() as usize),
+        parameters: config.as_ref().map(|config| config.parameters() as usize),
         epochs_done: epochs.len(),
         epochs: config.as_ref().map(|config| config.training.epochs),
         validation_loss: best.map(|best| best.validation_loss),
         validation_accuracy: best.and_then(|best| best.validation_accuracy),
         test_accuracy: summary.as_ref().and_then(|summary| summary.test_accuracy),
+        perplexity: config
+            .as_ref()
+            .filter(|config| config.pretraining.is_some())
+            .and(best)
+            .map(|best| perplexity(best.validation_loss)),
         training_seconds: match &summary {
             Some(summary) => summary.training_seconds,
             None => epochs.iter().fold(0.0, |sum, epoch| sum + epoch.seconds),
@@ -205,7 +212,10 @@ impl Line {
             ),
             share(self.validation_loss),
             share(self.validation_accuracy),
-            share(self.test_accuracy),
+            match self.perplexity {
+                Some(perplexity) => format!("perplexity {}", number(perplexity, 1)),
+                None => share(self.test_accuracy),
+            },
             number(self.training_seconds, 1),
         ]
     }

@@ -12,7 +12,7 @@ use gatefold::run::{self, Outcome};
 use gatefold::run_folder::RunFolder;
 use gatefold::start::{self, Start};
 use gatefold::terminal::{program, word};
-use gatefold::{dataset, device, kernels, progress, say, standing};
+use gatefold::{dataset, device, kernels, pretraining, progress, say, standing};
 use gatefold_lesson::report::RunSection;
 use gatefold_training::checkpoint::Refused;
 use gatefold_training::config::Schedule;
@@ -38,6 +38,7 @@ pub fn run(args: TrainArgs) -> Result<()> {
         }
         None => (args.settings.into_config(is_sound)?, None),
     };
+    pretraining::ensure_classifier(&config)?;
     let begin = |config: &mut RunConfig| {
         if let Some(path) = &args.from {
             config.training.from = Some(path.clone());
@@ -195,10 +196,11 @@ pub fn run(args: TrainArgs) -> Result<()> {
 }
 
 /// The settings of a run that goes on, with `epochs` in all if so many were asked for.
-fn going_on(folder: &RunFolder, epochs: Option<usize>) -> Result<RunConfig> {
+pub fn going_on(folder: &RunFolder, epochs: Option<usize>) -> Result<RunConfig> {
     let config = folder.config()?;
     let done = folder.metrics()?.len();
     let (run, program) = (word(folder.path()), program());
+    let resume = resume(folder);
     ensure!(
         config.imported.is_none(),
         "{run} was trained by another program, and has nothing to go on from; to begin with its weights: {program} train --from \
@@ -214,7 +216,7 @@ fn going_on(folder: &RunFolder, epochs: Option<usize>) -> Result<RunConfig> {
                 true =>
                     format!("to begin another one with its weights: {program} train --from {run}"),
                 false => format!(
-                    "to lengthen it to {more} epochs: {program} train --resume {run} --epochs {more}",
+                    "to lengthen it to {more} epochs: {resume} --epochs {more}",
                     more = 2 * done
                 ),
             }
@@ -261,7 +263,15 @@ pub fn say_how_to_go_on(run: &RunFolder, error: &anyhow::Error) {
 
 /// The command that goes on with a run.
 pub fn resume(run: &RunFolder) -> String {
-    format!("{} train --resume {}", program(), word(run.path()))
+    let is_language_model = run
+        .config()
+        .is_ok_and(|config| config.pretraining.is_some());
+    let command = if is_language_model {
+        "pretrain"
+    } else {
+        "train"
+    };
+    format!("{} {command} --resume {}", program(), word(run.path()))
 }
 
 /// Of a run that was stopped, if an epoch of it is done.

@@ -50,6 +50,25 @@ const LABELS: [&str; 17] = [
     "topic",
 ];
 
+/// The column of texts, where labels are of no interest: the given one, that with a well-known name, the only one, or as
+/// beside a column of labels.
+///
+/// # Errors
+/// If it can't be told.
+#[cfg(feature = "files")]
+pub(super) fn of_texts(table: Table, options: &TableOptions) -> Result<String> {
+    let names = table.columns();
+    let place = match &options.text_column {
+        Some(name) => Some(table.column(name)?),
+        None if names.len() == 1 => Some(0),
+        None => named(names, &["text"]).or_else(|| named(names, &TEXTS)),
+    };
+    match place {
+        Some(place) => Ok(names[place].clone()),
+        None => Ok(Columns::recognise(table, options)?.text),
+    }
+}
+
 /// Which columns of a table hold the texts and the labels.
 #[derive(Clone, Debug)]
 pub(crate) struct Columns {

@@ -64,7 +64,7 @@ impl Run {
     /// The run in `folder`.
     pub fn of(config: &RunConfig, selected: &ComputeDevice, folder: &RunFolder) -> Self {
         let model = &config.model;
-        let parameters = model.parameters();
+        let parameters = config.parameters();
         Self {
             name: within_line(&folder.path().display().to_string()).into_owned(),
             device: within_line(&selected.to_string()).into_owned(),
