@@ -234,6 +234,12 @@ fn run_body(section: &RunSection) -> Result<Value> {
             "best epoch",
             Some(format!("{} of {}", summary.best_epoch, epochs.len())),
         ),
+        (
+            "trained again on",
+            summary
+                .refit_examples
+                .map(|all| format!("all {} {noun}", grouped(all))),
+        ),
         ("parameters", Some(grouped(summary.parameters))),
         (
             "time a step",

@@ -293,7 +293,7 @@ impl Network {
 
 #[cfg(test)]
 mod tests {
-    use burn::module::ModuleVisitor;
+    use burn::module::{ModuleVisitor, Param};
 
     use super::*;
     use crate::{Cell, Initializers};

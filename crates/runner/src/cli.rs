@@ -1070,15 +1070,20 @@ impl SettingsArgs {
     /// The file's settings, or those of a language model, with the flags over them.
     pub fn into_language_model(self, language: &LanguageArgs) -> Result<RunConfig> {
         let settings = match &self.config {
-            Some(path) => read_config(path)?,
+            Some(path) => read_settings(None, Some(path))?,
             None => language_model(self.input.tokenizer.unwrap_or_default()),
         };
         let (place, series) = (&self.dataset.place, &self.dataset.place.series);
         for (flag, given) in [
-            ("--reading", self.model.reading.is_some()),
+            ("--preset", self.preset.is_some()),
+            ("--ngrams", self.ngrams.ngrams.is_some()),
+            ("--pooling", self.model.pooling.is_some()),
             ("--dense-size", self.model.dense_size.is_some()),
             ("--class-weights", self.training.class_weights.is_some()),
             ("--keep", self.training.keep.is_some()),
+            ("--refit", self.training.refit),
+            ("--word-dropout", self.training.word_dropout.is_some()),
+            ("--label-smoothing", self.training.label_smoothing.is_some()),
             ("--no-mask", self.input.no_mask),
             ("--padding", self.input.padding.is_some()),
             ("--no-scale", self.input.no_scale),

@@ -77,6 +77,8 @@ pub fn pretrain(
             .iter()
             .map(|example| example.input.len())
             .sum(),
+        ngrams: None,
+        refit_examples: None,
         forecast: None,
         language: Some(LanguageScores::of(best.validation_loss, data)),
         largest_class: None,

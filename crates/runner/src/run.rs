@@ -184,6 +184,9 @@ pub fn train_from(
         parameters: network.num_params(),
         best_epoch: best.epoch,
         best,
+        refit_examples: progress
+            .refit
+            .map(|_| data.train.len() + data.validation.len()),
         test_loss: evaluation.loss,
         test_accuracy: evaluation.accuracy,
         test_examples: evaluation.examples,

@@ -741,6 +741,7 @@ mod tests {
             test_loss: 0.5,
             test_accuracy: None,
             test_examples: 2,
+            refit_examples: None,
             forecast: None,
             language: None,
             largest_class: Some(0.5),

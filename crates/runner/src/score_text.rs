@@ -6,7 +6,7 @@ use gatefold_lesson::report::rounded;
 use gatefold_training::forecast::{ColumnScores, Errors};
 use gatefold_training::ngrams::NgramSummary;
 use gatefold_training::scores::{ClassMeans, ClassScore, ClassScores, Mistake};
-use gatefold_training::{Evaluation, ForecastScores, TestResult};
+use gatefold_training::{Evaluation, ForecastScores};
 
 use crate::output::{accuracy, render_table};
 

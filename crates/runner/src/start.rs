@@ -23,7 +23,7 @@ pub struct Start {
 }
 
 /// Settings of a classifier's head, of which a language model has none.
-const OF_HEAD: [&str; 2] = ["dense_size", "reading"];
+const OF_HEAD: [&str; 2] = ["dense_size", "pooling"];
 
 /// Settings of a network that shape no weight: they may be others than those of the run that it begins from.
 const FREE: [&str; 11] = [

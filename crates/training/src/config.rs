@@ -133,6 +133,14 @@ impl PretrainingConfig {
         ensure(
             training.class_weights.is_none() && training.keep == Keep::Loss,
             || "a language model has no class_weights, and keep must be \"loss\"".into(),
+        )?;
+        let regularised = training.word_dropout > 0.0 || training.label_smoothing > 0.0;
+        ensure(
+            !regularised && !training.refit && config.ngrams.is_none(),
+            || {
+                "a language model has no word_dropout, label_smoothing, refit and ngrams: leave them out"
+                    .into()
+            },
         )
     }
 }

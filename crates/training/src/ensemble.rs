@@ -412,6 +412,7 @@ mod tests {
                 targets: None,
             },
             labels,
+            ngrams: None,
             weights: network.weights().unwrap(),
             config,
         }

@@ -99,6 +99,9 @@ pub struct RunSummary {
     pub best_epoch: usize,
     /// Its metrics.
     pub best: EpochMetrics,
+    /// Examples of the training and the validation part, where the weights are those of a training on both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refit_examples: Option<usize>,
     /// Mean loss over the test examples.
     pub test_loss: f64,
     /// Share of them answered rightly; none where answers are numbers.

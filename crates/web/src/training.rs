@@ -95,7 +95,6 @@ pub(crate) async fn train(
         scores: tested.scores.clone(),
         reach: Vec::new(),
         forecast: None,
-        language: None,
     };
     TrainedRun::new(section, tested, data, weights).map(Some)
 }
@@ -150,10 +149,12 @@ fn summary(
         parameters: network.num_params(),
         best_epoch: best.epoch,
         best,
+        refit_examples: None,
         test_loss: loss,
         test_accuracy: accuracy,
         test_examples: examples,
         forecast: None,
+        language: None,
         largest_class,
         baseline_accuracy: baseline,
         ngrams: None,

@@ -41,6 +41,7 @@ fn section(name: &str, cell: Cell, epochs: usize, lengths: &[usize]) -> RunSecti
             test_loss: 0.345_67,
             test_accuracy: Some(0.8604),
             test_examples: 25_000,
+            refit_examples: None,
             forecast: None,
             language: None,
             largest_class: Some(0.5),
