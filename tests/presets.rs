@@ -133,7 +133,7 @@ fn what_no_training_can_follow_is_refused_before_any_data_is_read() {
             "--weight-dropout 0.1 --cell mingru",
             "weight_dropout must be 0 for the minGRU",
         ),
-        ("--label-smoothing -0.1", "label-smoothing"),
+        ("--label-smoothing 1", "label_smoothing must be"),
         ("--ema-decay 1", "ema_decay must lie between 0 and 1"),
         (
             "--keep last --patience 2",
