@@ -153,7 +153,7 @@ pub struct LanguageArgs {
 fn of_language_models(flag: clap::Arg) -> clap::Arg {
     let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
     let default = match flag.get_id().as_str() {
-        "reading" | "dense_size" | "class_weights" | "keep" | "no_mask" | "padding"
+        "pooling" | "dense_size" | "class_weights" | "keep" | "no_mask" | "padding"
         | "no_scale" | "validation_data" | "label_column" | "group_column" | "labels"
         | "label_separator" | "skip_unlabelled" | "test_fraction" | "length" | "task"
         | "value_columns" | "target_column" | "window" | "stride" | "horizon" | "missing"
