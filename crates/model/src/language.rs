@@ -129,7 +129,7 @@ impl NetworkConfig {
             stack,
             dropout: DropoutConfig::new(self.dropout).init(),
             projections: projections.collect(),
-            bias: weights.bias(words, width, device),
+            bias: weights.log_frequencies(words, device),
         })
     }
 }
