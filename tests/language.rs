@@ -72,10 +72,9 @@ fn plain(candidates: &Candidates, device: &Device) -> [Vec<f32>; 4] {
         None => (0..WORDS as i32).collect(),
     };
     let ids = |ids: &[i32]| Tensor::<1, Int>::from_data(ids, device);
-    let corrections = |ids: &[i32], shape| {
-        let counts = ids.iter().map(|&id| candidates.log_count(id as usize));
-        Tensor::<2>::from_data(TensorData::new(counts.collect::<Vec<_>>(), shape), device)
-    };
+    let counts = among.iter().map(|&id| candidates.log_count(id as usize));
+    let counts = TensorData::new(counts.collect::<Vec<_>>(), [1, among.len()]);
+    let corrections = Tensor::<2>::from_data(counts, device);
     let right: Vec<i32> = targets.iter().map(|&target| target.max(0)).collect();
     let hits: Vec<bool> = right
         .iter()
@@ -86,11 +85,10 @@ fn plain(candidates: &Candidates, device: &Device) -> [Vec<f32>; 4] {
     let chosen = vectors.clone().select(0, ids(&among));
     let logits = predictions.clone().matmul(chosen.transpose())
         + biases.clone().select(0, ids(&among)).transpose()
-        - corrections(&among, [1, among.len()]);
+        - corrections;
     let logits = logits.mask_fill(hits, -1e30);
     let of_right = (predictions.clone() * vectors.clone().select(0, ids(&right))).sum_dim(1)
-        + biases.clone().select(0, ids(&right))
-        - corrections(&right, [ROWS, 1]);
+        + biases.clone().select(0, ids(&right));
     let all = log_softmax(Tensor::cat(vec![logits, of_right], 1), 1);
     let there: Vec<f32> = targets
         .iter()
