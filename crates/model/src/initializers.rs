@@ -107,6 +107,17 @@ impl FirstWeights<'_> {
         })
     }
 
+    /// The bias `[words]` of a language model's logits: the logarithm of how often each token is to be expected by Zipf's law,
+    /// up to a constant, so that training need not find it step by step. Ids from 2 are ranks by frequency; what stands for
+    /// padding and for a text's start is as rare as the last one.
+    pub fn log_frequencies(&mut self, words: usize, device: &Device) -> Param<Tensor<1>> {
+        self.param([words], device, |_, _| {
+            let rank = |id: usize| if id < 2 { words } else { id - 1 };
+            let log = |id| -libm::log(rank(id) as f64) as f32;
+            (0..words).map(log).collect()
+        })
+    }
+
     /// One of the biases `[width]` of a recurrent layer with `hidden` units.
     pub fn bias(&mut self, width: usize, hidden: usize, device: &Device) -> Param<Tensor<1>> {
         self.param([width], device, |initializers, rng| match initializers {

@@ -123,7 +123,7 @@ impl NetworkConfig {
             stack,
             dropout: DropoutConfig::new(self.head_dropout()).init(),
             projections: projections.collect(),
-            bias: weights.bias(words, width, device),
+            bias: weights.log_frequencies(words, device),
         })
     }
 }

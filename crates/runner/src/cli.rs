@@ -113,7 +113,7 @@ pub struct TrainArgs {
 #[command(
     mut_args(of_language_models),
     mut_arg("resume", |resume| resume.conflicts_with_all(settings_but_epochs())),
-    after_help = "Of characters and bytes the defaults are: embedding 64, batches of 16, 10 epochs, rate 0.005, warm-up 100."
+    after_help = "Of characters and bytes the defaults are: embedding 64, 10 epochs, rate 0.005, warm-up 100."
 )]
 pub struct PretrainArgs {
     #[command(flatten)]
@@ -170,7 +170,7 @@ fn of_language_models(flag: clap::Arg) -> clap::Arg {
         "test_data" => return flag.help(
             "A table of texts that are to be tested on later: texts that equal one are left out",
         ),
-        "batch_size" => return flag.help("Texts, or streams of them, a step [default: 64]"),
+        "batch_size" => return flag.help("Texts, or streams of them, a step [default: 16]"),
         "hidden_size" => "256",
         "embedding_size" => "128",
         "vocabulary_size" => "30000",
@@ -1056,7 +1056,7 @@ fn language_model(tokenizer: Tokenizer) -> RunConfig {
     config.model.hidden_size = 256;
     config.input.max_length = 400;
     let training = &mut config.training;
-    training.batch_size = if short { 16 } else { 64 };
+    training.batch_size = 16;
     training.epochs = if short { 10 } else { 5 };
     training.learning_rate = if short { 5e-3 } else { 2e-3 };
     training.schedule = Schedule::Cosine;

@@ -1,9 +1,9 @@
 //! The cross-entropy of tokens by the softmax over a vocabulary, or over a few tokens drawn from it, and its gradient.
 //!
 //! In training the sum over a large vocabulary is estimated by tokens that a whole batch shares, drawn each once by Zipf's
-//! law: ids are ranks by frequency. A logit less the logarithm of how often its token is to be expected among the drawn
-//! makes the estimate right in the limit (Bengio and Senécal 2003, 2008; Jean et al. 2015). What is to be told, and was
-//! drawn too, counts once.
+//! law: ids are ranks by frequency. Each counts as the inverse of how probably it was drawn, which makes the estimate right
+//! on the mean (Bengio and Senécal 2003; Jean et al. 2015): that is its logit less the logarithm of how often it is to be
+//! expected. What is to be told is always there, and counts once, drawn or not.
 
 use std::ops::Range;
 
@@ -131,8 +131,6 @@ struct Chunk {
     rows: Range<usize>,
     /// Of the candidates that are a row's right token: where they stand, and what they are lowered by, `[r, 1]`.
     hits: (Tensor<2, Int>, Tensor<2>),
-    /// `[r, 1]`
-    right_corrections: Tensor<2>,
     /// 1 where there is something to tell, `[r, 1]`.
     there: Tensor<2>,
 }
@@ -160,14 +158,12 @@ impl Chunk {
                 .map(|place| place.max(0))
                 .collect::<Vec<_>>();
             let places = TensorData::new(places, [targets.len(), 1]);
-            let corrections = targets.iter().map(|of| candidates.log_counts[id(of)]);
             let there = targets
                 .iter()
                 .map(|&target| f32::from(u8::from(target >= 0)));
             Self {
                 rows: i * rows..i * rows + targets.len(),
                 hits: (Tensor::from_data(places, device), lowered),
-                right_corrections: column(corrections.collect()),
                 there: column(there.collect()),
             }
         })
@@ -248,8 +244,7 @@ fn walk(
     let losses = Chunk::all(targets, candidates, &device).map(|chunk| {
         let rows = chunk.of(predictions);
         let logits = rows.clone().matmul(by_candidate.clone());
-        let right = (rows * chunk.of(&output.right)).sum_dim(1) + chunk.of(&output.right_biases)
-            - chunk.right_corrections.clone();
+        let right = (rows * chunk.of(&output.right)).sum_dim(1) + chunk.of(&output.right_biases);
         let weights = chunk.there.clone() * weight;
         let errors = cross_entropy(logits, biases.clone(), chunk.hits.clone(), right, weights);
         let losses = errors.losses.clone() * chunk.there.clone();
