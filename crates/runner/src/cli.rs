@@ -153,11 +153,12 @@ pub struct LanguageArgs {
 fn of_language_models(flag: clap::Arg) -> clap::Arg {
     let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
     let default = match flag.get_id().as_str() {
-        "pooling" | "dense_size" | "class_weights" | "keep" | "no_mask" | "padding"
-        | "no_scale" | "validation_data" | "label_column" | "group_column" | "labels"
-        | "label_separator" | "skip_unlabelled" | "test_fraction" | "length" | "task"
-        | "value_columns" | "target_column" | "window" | "stride" | "horizon" | "missing"
-        | "decimal_comma" | "target_data" | "test_target_data" => return flag.hide(true),
+        "preset" | "ngrams" | "refit" | "word_dropout" | "label_smoothing" | "pooling"
+        | "dense_size" | "class_weights" | "keep" | "no_mask" | "padding" | "no_scale"
+        | "validation_data" | "label_column" | "group_column" | "labels" | "label_separator"
+        | "skip_unlabelled" | "test_fraction" | "length" | "task" | "value_columns"
+        | "target_column" | "window" | "stride" | "horizon" | "missing" | "decimal_comma"
+        | "target_data" | "test_target_data" => return flag.hide(true),
         "dataset" => {
             return flag.help(
                 "reviews, imdb, a table, a folder of texts with all folders in it, or a text in a .txt file [default: imdb \
