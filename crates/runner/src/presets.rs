@@ -41,15 +41,26 @@ impl Measured {
 }
 
 /// All presets, the simplest first.
-pub const PRESETS: [Preset; 1] = [Preset {
-    name: "lesson",
-    about: "embedding, LSTM, dense: the classic lesson, and what is done without a preset",
-    text: include_str!("../presets/lesson.toml"),
-    measured: Measured {
-        accuracies: &[0.0],
-        minutes: 1.0,
+pub const PRESETS: [Preset; 2] = [
+    Preset {
+        name: "lesson",
+        about: "embedding, LSTM, dense: the classic lesson, and what is done without a preset",
+        text: include_str!("../presets/lesson.toml"),
+        measured: Measured {
+            accuracies: &[0.867_60, 0.871_76, 0.859_08, 0.863_96, 0.865_60],
+            minutes: 0.5,
+        },
     },
-}];
+    Preset {
+        name: "tuned",
+        about: "the lesson's sizes and 512 tokens, states pooled, regularised, trained again on everything",
+        text: include_str!("../presets/tuned.toml"),
+        measured: Measured {
+            accuracies: &[0.892_96, 0.892_96, 0.893_24, 0.888_92, 0.895_72],
+            minutes: 2.2,
+        },
+    },
+];
 
 /// The preset of this name.
 pub fn find(name: &str) -> Option<&'static Preset> {
