@@ -115,7 +115,7 @@ fn a_run_that_is_trained_again_says_so_and_can_not_be_lengthened() {
     { lengthened }
         .assert()
         .failure()
-        .stderr(contains("can't be lengthened to 5"));
+        .stderr(contains("can't be lengthened; to begin"));
     let evaluated = sandbox.gatefold("evaluate run --device cpu").assert();
     evaluated.success().stdout(contains("accuracy"));
 }

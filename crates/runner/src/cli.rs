@@ -308,7 +308,7 @@ fn settings_but_epochs() -> Vec<clap::Id> {
 #[derive(Debug, Args)]
 #[command(mut_arg("cell", |cell| cell.hide(true)))]
 pub struct CompareArgs {
-    /// Kinds of recurrent layer to compare [default: all; with --recurrent-dropout those with recurrent products]
+    /// Kinds of recurrent layer to compare [default: all; with --recurrent-dropout or --weight-dropout those with recurrent products]
     #[arg(long, value_parser = cell(), value_delimiter = ',', conflicts_with = "cell")]
     pub cells: Vec<Cell>,
     #[command(flatten)]
@@ -1071,7 +1071,13 @@ impl SettingsArgs {
     /// The file's settings, or those of a language model, with the flags over them.
     pub fn into_language_model(self, language: &LanguageArgs) -> Result<RunConfig> {
         let settings = match &self.config {
-            Some(path) => read_settings(None, Some(path))?,
+            Some(path) => {
+                let text = files::read_text(path, MOST_BYTES)?;
+                let name = path.display().to_string();
+                let tokenizer = RunConfig::from_toml(&text, &name)?.input.tokenizer;
+                let usual = language_model(self.input.tokenizer.unwrap_or(tokenizer));
+                presets::with_file(&usual.to_toml()?, &text, &name)?
+            }
             None => language_model(self.input.tokenizer.unwrap_or_default()),
         };
         let (place, series) = (&self.dataset.place, &self.dataset.place.series);

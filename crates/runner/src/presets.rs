@@ -73,16 +73,26 @@ impl Preset {
     /// # Errors
     /// If `file` is none.
     pub fn with_file(&self, file: Option<(&str, &str)>) -> Result<RunConfig> {
-        let mut settings: Table = toml::from_str(self.text).context("a preset is TOML")?;
-        if let Some((text, name)) = file {
-            // What is wrong with the file is best said of the file alone.
-            RunConfig::from_toml(text, name)?;
-            over(&mut settings, toml::from_str(text)?);
-        }
-        let mut config: RunConfig = settings.try_into()?;
+        let mut config = match file {
+            Some((text, name)) => with_file(self.text, text, name)?,
+            None => toml::from_str(self.text).context("a preset is TOML")?,
+        };
         config.preset = Some(self.name.to_owned());
         Ok(config)
     }
+}
+
+/// The settings that a TOML text has, with those of `file`, the contents of a configuration file that messages call
+/// `name`, over them.
+///
+/// # Errors
+/// If `file` is none.
+pub fn with_file(settings: &str, file: &str, name: &str) -> Result<RunConfig> {
+    // What is wrong with the file is best said of the file alone.
+    RunConfig::from_toml(file, name)?;
+    let mut settings: Table = toml::from_str(settings)?;
+    over(&mut settings, toml::from_str(file)?);
+    Ok(settings.try_into()?)
 }
 
 /// Puts the values of `file` in the place of those of `settings`, table by table.

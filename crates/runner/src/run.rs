@@ -131,8 +131,9 @@ pub fn train_from(
         return Ok(stopped);
     }
     let (progress, network) = (session.progress().clone(), session.network()?);
-    let validated = session.validated_network()?;
     let steps = session.steps_behind();
+    let validated = config.ngrams.as_ref().map(|_| session.validated_network());
+    let validated = validated.transpose()?;
     drop(session);
     // What training steps kept for each other is no use to what follows.
     release_memory();
@@ -149,10 +150,10 @@ pub fn train_from(
     };
     let labels = data.labels.as_ref();
     let mut ngrams = None;
-    let (mut tested, stretch) = match config.dataset.task {
-        _ if config.ngrams.is_some() => {
+    let (mut tested, stretch) = match (config.dataset.task, &validated) {
+        (_, Some(validated)) => {
             let (tested, summary) = with_ngrams(
-                (&validated, &network),
+                (validated, &network),
                 config,
                 data,
                 device,
@@ -162,7 +163,7 @@ pub fn train_from(
             ngrams = Some(summary);
             (tested, None)
         }
-        Some(SeriesTask::Forecast) => forecast::test(
+        (Some(SeriesTask::Forecast), None) => forecast::test(
             &network,
             config,
             &data.encoder,
@@ -285,10 +286,9 @@ pub(crate) fn go_on<N: Answers>(
     let resumed_at = resumed.then(|| session.steps_behind() as u64);
     files.events = Some(EventWriter::create(folder.path(), resumed_at)?);
     let flow = session.run(files, on_event)?;
-    let progress = session.progress();
     Ok(flow.is_break().then(|| Outcome::Stopped {
-        epoch: progress.epochs.len() + 1,
-        step: progress.step,
+        epoch: session.epoch(),
+        step: session.progress().step,
     }))
 }
 

@@ -34,11 +34,18 @@ impl ClassWeights {
 
     /// Each class's for the training part of `data`. A class without examples counts 1.
     pub fn of(&self, data: &EncodedDataset) -> Vec<f64> {
-        self.of_examples(&data.train, data.labels.as_ref().map_or(0, Labels::len))
+        self.of_examples(
+            data.train.iter(),
+            data.labels.as_ref().map_or(0, Labels::len),
+        )
     }
 
     /// Each class's for training examples of so many classes.
-    pub(crate) fn of_examples(&self, examples: &[Example], classes: usize) -> Vec<f64> {
+    pub(crate) fn of_examples<'a>(
+        &self,
+        examples: impl Iterator<Item = &'a Example>,
+        classes: usize,
+    ) -> Vec<f64> {
         if let Self::Each(weights) = self {
             return weights.clone();
         }

@@ -850,10 +850,12 @@ impl RunConfig {
                 format!("frozen_epochs may be at most {MOST_COUNTED}, not {frozen} of {name}")
             })?;
         }
-        let groups = training.groups.named();
-        let trained =
-            |(_, group): &(_, Group)| group.rate > 0.0 && group.frozen_epochs < training.epochs;
-        ensure(groups.iter().any(trained), || {
+        let has_vectors = self.model.input_size.is_none() && !self.model.freeze_embeddings;
+        let trained = |(name, group): (&str, Group)| {
+            let learns = group.rate > 0.0 && group.frozen_epochs < training.epochs;
+            learns && (has_vectors || name != "embedding")
+        };
+        ensure(training.groups.named().into_iter().any(trained), || {
             "no group of parameters is ever trained: their rate is 0, or they are frozen in all epochs".into()
         })?;
         ensure(

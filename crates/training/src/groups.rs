@@ -66,11 +66,80 @@ impl Groups {
 
     /// The share of the learning rate that the parameter at `path` has in an epoch, counted from 1.
     pub fn rate(&self, path: &str, epoch: usize) -> f64 {
+        // A language model in training holds the model.
+        let path = path.strip_prefix("model.").unwrap_or(path);
         let group = match path.split('.').next() {
             Some("input") => self.embedding,
             Some("stack") => self.recurrent,
             _ => self.head,
         };
         group.rate_in(epoch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::{Module, ModuleVisitor, Param};
+    use burn::tensor::{Device, Tensor};
+    use gatefold_model::NetworkConfig;
+
+    use super::*;
+    use crate::Pretraining;
+    use crate::config::PretrainingConfig;
+
+    /// The paths of a module's parameters.
+    #[derive(Default)]
+    struct Paths {
+        all: Vec<String>,
+        path: Vec<String>,
+    }
+
+    impl ModuleVisitor for Paths {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
+            self.all.push(self.path.join("."));
+        }
+    }
+
+    #[test]
+    fn every_parameter_of_a_network_and_of_a_language_model_is_in_its_group() {
+        let groups = Groups {
+            embedding: Group {
+                rate: 0.1,
+                frozen_epochs: 2,
+            },
+            recurrent: Group {
+                rate: 0.2,
+                frozen_epochs: 1,
+            },
+            head: Group::default(),
+        };
+        let device = Device::flex();
+        let model = NetworkConfig {
+            vocabulary_size: 10,
+            ..NetworkConfig::default()
+        };
+        let (mut of_network, mut of_model) = (Paths::default(), Paths::default());
+        model.init(1, &device).unwrap().visit(&mut of_network);
+        let language_model = model.language_model(1, &device).unwrap();
+        Pretraining::new(language_model, &PretrainingConfig::default()).visit(&mut of_model);
+        for paths in [of_network, of_model] {
+            let rates = |epoch| {
+                let mut rates: Vec<f64> =
+                    paths.all.iter().map(|of| groups.rate(of, epoch)).collect();
+                rates.dedup();
+                rates
+            };
+            assert_eq!(rates(3), [0.1, 0.2, 1.0], "{:?}", paths.all);
+            assert_eq!(rates(2), [0.0, 0.2, 1.0]);
+            assert_eq!(rates(1), [0.0, 1.0]);
+        }
     }
 }

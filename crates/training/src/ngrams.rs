@@ -143,14 +143,16 @@ impl Ngrams {
             _ => outputs,
         };
         let class_weights = config.training.class_weights.as_ref();
-        let class_weights = class_weights.map(|weights| weights.of(data));
+        let learnt: Vec<&Example> = train.collect();
+        let class_weights =
+            class_weights.map(|weights| weights.of_examples(learnt.iter().copied(), classes));
         // Such weights as leave room for the dual problem's numbers.
         let weight = |class: u32| {
             let weight = class_weights.as_ref().map_or(1.0, |of| of[class as usize]);
             weight.clamp(1e-6, 1e6)
         };
 
-        let train = kept(train, orders, outputs);
+        let train = kept(learnt.into_iter(), orders, outputs);
         let texts: Vec<&[u32]> = train.iter().map(|(ids, _)| *ids).collect();
         let most = settings.max_features.min(MOST_WEIGHTS / outputs);
         let keys = frequent(&texts, &words, (orders, settings.min_count, most));

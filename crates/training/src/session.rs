@@ -157,7 +157,7 @@ fn trainer<N: Answers>(
 ) -> Trainer<N> {
     let mut training = config.training.clone();
     let weights = training.class_weights;
-    let weights = weights.map(|weights| weights.of_examples(examples, classes));
+    let weights = weights.map(|weights| weights.of_examples(examples.iter(), classes));
     training.class_weights = weights.map(ClassWeights::Each);
     Trainer::new(network, config.objective(), &training, device)
 }
@@ -343,15 +343,16 @@ impl<'a, N: Answers> Session<'a, N> {
                     refit.done, refit.epochs
                 )));
             }
-            if done < epochs && self.config.training.patience.is_none() {
-                return Err(Refused::Other(format!(
-                    "after {done} epochs the network was trained again on both parts, from its first weights on: it \
-                     can't be lengthened to {epochs}"
-                )));
-            }
         }
         // The length of an epoch is that of the training under way.
         let before = std::mem::replace(&mut self.progress, progress);
+        if self.refits() && !self.is_fitted() {
+            self.progress = before;
+            return Err(Refused::Other(format!(
+                "after {done} epochs the network was trained again on both parts, from its first weights on: it can't be \
+                 lengthened to {epochs}"
+            )));
+        }
         let (epochs_done, steps) = (self.epochs_done() as u64, self.steps() as u64);
         let fault = self.restore_at(checkpoint, optimizer_steps, epochs_done * steps);
         if fault.is_err() {
@@ -533,8 +534,8 @@ impl<'a, N: Answers> Session<'a, N> {
             || patience.is_some_and(|most| done >= best.saturating_add(most))
     }
 
-    /// The epoch under way, from 1.
-    fn epoch(&self) -> usize {
+    /// The epoch under way, from 1: of the training on both parts, once that has begun.
+    pub fn epoch(&self) -> usize {
         self.epochs_done() + 1
     }
 
@@ -764,6 +765,8 @@ impl<'a, N: Answers> Session<'a, N> {
         store
             .metrics(&self.progress.epochs)
             .map_err(TrainingError::Store)?;
+        // Where the last one is kept, none is for being better.
+        let best = best && self.config.training.keep != Keep::Last;
         Ok(on_event(Event::Epoch { metrics, best }))
     }
 

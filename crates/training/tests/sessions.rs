@@ -276,8 +276,15 @@ fn a_network_that_is_trained_again_is_what_it_would_be_without_a_validation_part
 
 #[test]
 fn a_network_that_was_trained_again_is_not_lengthened() {
+    for (keep, patience) in [(Keep::Last, None), (Keep::Loss, Some(5))] {
+        is_not_lengthened(keep, patience);
+    }
+}
+
+fn is_not_lengthened(keep: Keep, patience: Option<usize>) {
     let (mut config, data) = settled(&of_texts(), regularised);
     config.training.refit = true;
+    (config.training.keep, config.training.patience) = (keep, patience);
     let device = Device::flex();
     let network = config.model.init(1, &device).unwrap();
     let mut kept = Kept::default();
@@ -310,6 +317,12 @@ fn what_answers_is_the_average_of_the_weights() {
     );
     let last = history.last().unwrap();
     assert_eq!(found.unwrap().1.loss, last.validation_loss);
+    let mut config = config;
+    config.training.ema_decay = None;
+    let averaged = network.weights().unwrap();
+    let network = config.model.init(1, &device).unwrap();
+    let (network, _) = fit(network, &data, &config, &device, &mut go_on).unwrap();
+    assert_ne!(averaged, network.weights().unwrap());
 }
 
 #[test]

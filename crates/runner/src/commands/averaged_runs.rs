@@ -14,6 +14,8 @@ use gatefold_training::ensemble::Question;
 use gatefold_training::{Answer, Ensemble, Evaluation, Predictor, RunConfig, Seen};
 use itertools::Itertools;
 
+use super::train::resume;
+
 /// The runs that are meant: a path is that of a run, or of several that `train --seeds` made.
 ///
 /// # Errors
@@ -29,6 +31,13 @@ pub fn open<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<Vec<RunF
             let (encoder, labels) = folder.encoder(&config)?;
             Ok((config, encoder, labels))
         };
+        for folder in folders.iter().filter(|folder| !folder.is_finished()) {
+            say!(
+                "warning: {} isn't finished: the mean is with the best of its epochs so far; to finish it: {}",
+                folder.path().display(),
+                resume(folder)
+            );
+        }
         let of_first = parts(first)?;
         for other in others {
             let of_other = parts(other)?;

@@ -39,7 +39,7 @@ pub fn run(args: CompareArgs) -> Result<()> {
     let mut cells: Vec<Cell> = args.cells.into_iter().unique().collect();
     if cells.is_empty() {
         // Dropout in recurrent products leaves out a cell without them.
-        let dropped = config.model.recurrent_dropout > 0.0;
+        let dropped = config.model.recurrent_dropout > 0.0 || config.model.weight_dropout > 0.0;
         cells.extend(Cell::ALL);
         cells.retain(|cell| !dropped || cell.has_recurrent_weight());
     }

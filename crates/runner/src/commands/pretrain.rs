@@ -74,6 +74,7 @@ pub fn run(args: PretrainArgs) -> Result<()> {
     if resumed.is_none() || args.kernels.kernels != Kernels::Auto {
         kernels::settle(&mut config, args.kernels.kernels, (&selected, &device));
     }
+    let begins = resumed.is_none();
     let folder = match (resumed, &args.run) {
         (Some(folder), _) => folder,
         (None, Some(path)) => RunFolder::create(path)?,
@@ -84,8 +85,10 @@ pub fn run(args: PretrainArgs) -> Result<()> {
     };
     say!("run: {}", folder.path().display());
     let interrupt = display::listen()?;
-    // How to go on is told by the configuration.
-    folder.write_config(&config)?;
+    if begins {
+        // How to go on is told by the configuration.
+        folder.write_config(&config)?;
+    }
     let shown = Run::of(&config, &selected, &folder);
     let mut display = Display::start(shown, args.plain, &interrupt)?;
     let epochs = config.training.epochs;

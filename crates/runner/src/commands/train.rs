@@ -208,6 +208,11 @@ pub fn going_on(folder: &RunFolder, epochs: Option<usize>) -> Result<RunConfig> 
     );
     let planned = config.training.epochs;
     let ended_early = folder.is_finished() && done < planned;
+    ensure!(
+        !(folder.is_finished() && config.training.refit),
+        "{run} is finished, and was trained again on the training and the validation part: it can't be lengthened; to begin \
+         another one with its weights: {program} train --from {run}"
+    );
     let Some(epochs) = epochs else {
         ensure!(
             !folder.is_finished(),
@@ -327,7 +332,13 @@ fn report(section: &RunSection, folder: &RunFolder) {
         summary.test_examples,
         config.dataset.noun(),
         summary.best_epoch,
-        config.training.keep.best(),
+        match summary.refit_examples {
+            Some(all) => format!(
+                "{}; trained again on all {all}",
+                config.training.keep.best()
+            ),
+            None => config.training.keep.best().to_owned(),
+        },
         summary.training_seconds,
     );
     if let Some(Scores::Classes(scores)) = &section.scores {
