@@ -45,7 +45,7 @@ const MOST_RUNS: usize = 1 << 27;
 /// Numbers of the dual problem, a text and class.
 const MOST_DUALS: usize = 1 << 26;
 /// Visits to a run's weight in all passes at one cost, about half a minute's on a core.
-const MOST_WORK: usize = 1 << 33;
+const MOST_WORK: u64 = 1 << 33;
 /// What errors cost, the cheapest first: as many as the validation loss gets lower.
 const COSTS: [f64; 7] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0];
 /// How near 0 each derivative of the dual problem is brought.
@@ -168,8 +168,8 @@ impl Ngrams {
             Learner::new((class, base), &counts.ratios(class), &rows, least, rng)
         };
         let mut learners: Vec<Learner> = (0..outputs).into_par_iter().map(learner).collect();
-        let work = (rows.runs() * outputs).max(1);
-        let passes = (MOST_WORK / work).clamp(LEAST_PASSES, PASSES);
+        let work = (rows.runs() as u64 * outputs as u64).max(1);
+        let passes = (MOST_WORK / work).clamp(LEAST_PASSES as u64, PASSES as u64) as usize;
         let mut best: Option<(f64, Self)> = None;
         for &cost in costs {
             let losses = learners.par_iter_mut().map(|learner| {
@@ -250,7 +250,8 @@ fn kept<'a>(
 ) -> Vec<(&'a [u32], u32)> {
     let texts: Vec<_> = examples.filter_map(labelled).collect();
     let runs: usize = texts.iter().map(|(ids, _)| orders * ids.len()).sum();
-    let most_runs = MOST_RUNS.min(MOST_WORK / LEAST_PASSES / outputs).max(1);
+    let most_runs = MOST_WORK / LEAST_PASSES as u64 / outputs as u64;
+    let most_runs = most_runs.clamp(1, MOST_RUNS as u64) as usize;
     let parts = [(runs, most_runs), (texts.len() * outputs, MOST_DUALS)];
     let every = parts
         .map(|(all, most)| all.div_ceil(most))
