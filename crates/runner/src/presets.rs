@@ -1,7 +1,7 @@
 //! Settings that go together, and what was measured with them.
 
 use anyhow::{Context, Result};
-use gatefold_training::RunConfig;
+use gatefold_training::{RunConfig, Spread};
 use toml::{Table, Value};
 
 /// Settings that go together, under a name that says what is done.
@@ -27,16 +27,9 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// The mean of the accuracies.
-    pub fn mean(&self) -> f64 {
-        self.accuracies.iter().sum::<f64>() / self.accuracies.len() as f64
-    }
-
-    /// Their sample standard deviation; of a single one, none.
-    pub fn deviation(&self) -> Option<f64> {
-        let count = self.accuracies.len();
-        let squares = self.accuracies.iter().map(|of| (of - self.mean()).powi(2));
-        (count > 1).then(|| (squares.sum::<f64>() / (count - 1) as f64).sqrt())
+    /// The spread of the accuracies.
+    pub fn accuracy(&self) -> Spread {
+        Spread::of(self.accuracies).expect("it was measured")
     }
 }
 
@@ -115,7 +108,7 @@ mod tests {
             let config = preset.with_file(None).unwrap();
             config.validate().unwrap();
             assert_eq!(config.preset.as_deref(), Some(preset.name));
-            assert!(preset.measured.mean() < 1.0 && preset.measured.minutes > 0.0);
+            assert!(preset.measured.accuracy().mean < 1.0 && preset.measured.minutes > 0.0);
         }
     }
 

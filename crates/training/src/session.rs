@@ -262,19 +262,18 @@ impl<'a, N: Answers> Session<'a, N> {
 
     /// An epoch's.
     fn steps(&self) -> usize {
-        let batch_size = self.config.training.batch_size;
-        self.examples().len().div_ceil(batch_size)
+        self.steps_of(self.examples())
+    }
+
+    /// Those of an epoch over these examples.
+    fn steps_of(&self, examples: &[Example]) -> usize {
+        examples.len().div_ceil(self.config.training.batch_size)
     }
 
     /// Those of the training on the training part alone, where that on both parts has begun.
     fn steps_before(&self) -> usize {
-        let steps = self
-            .data
-            .train
-            .len()
-            .div_ceil(self.config.training.batch_size);
         match self.refits() {
-            true => self.progress.epochs.len() * steps,
+            true => self.progress.epochs.len() * self.steps_of(&self.data.train),
             false => 0,
         }
     }

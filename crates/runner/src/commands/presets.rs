@@ -23,13 +23,16 @@ pub fn run(args: PresetsArgs) -> Result<()> {
         let preset = presets::find(name).expect("it is one of the names");
         return output::line(preset.text.trim_end());
     }
-    let lines = PRESETS.iter().map(|preset| Line {
-        name: preset.name,
-        about: preset.about,
-        minutes: preset.measured.minutes,
-        accuracy: preset.measured.mean(),
-        deviation: preset.measured.deviation(),
-        seeds: preset.measured.accuracies.len(),
+    let lines = PRESETS.iter().map(|preset| {
+        let accuracy = preset.measured.accuracy();
+        Line {
+            name: preset.name,
+            about: preset.about,
+            minutes: preset.measured.minutes,
+            accuracy: accuracy.mean,
+            deviation: (accuracy.count > 1).then_some(accuracy.deviation),
+            seeds: accuracy.count,
+        }
     });
     if args.format.format == Format::Json {
         let mut lines = lines;
