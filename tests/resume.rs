@@ -362,7 +362,7 @@ fn what_can_not_be_gone_on_with_is_refused_with_the_reason() {
     finish(sandbox.train(&["--resume", "run"]));
     let output = sandbox.train(&["--resume", "run"]).output().unwrap();
     let said = said(&output, 1);
-    assert!(said.contains("train --resume run --epochs 10"), "{said}");
+    assert!(said.contains("train --from run"), "{said}");
 }
 
 #[test]
