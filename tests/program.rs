@@ -1168,25 +1168,51 @@ fn imdb_in_the_data_directory_is_what_train_takes() {
         let expected = serde_json::json!({"label": label, "examples": 10});
         assert_eq!(info[0][split]["labels"][class], expected);
     }
+
+    let held_out = [&train[..7], &["--validation-fraction", "0.4"]].concat();
+    let by = |column| [&held_out[..], &["--run", column, "--group-column", column]].concat();
+    let usual = [&held_out[..], &["--run", "usual"]].concat();
+    for train in [usual, by("film")] {
+        sandbox.gatefold(&train).assert().success();
+    }
+    let validated = |run| {
+        sandbox.gatefold(&["evaluate", run]).assert().success();
+        sandbox.read(&format!("{run}/config.toml"))
+    };
+    assert!(validated("film").contains("group_column = \"film\""));
+    assert!(!validated("usual").contains("group_column"));
+    sandbox
+        .gatefold(&by("author"))
+        .assert()
+        .code(1)
+        .stderr(contains("--group-column film"));
 }
 
-/// An archive in the published layout, with 10 reviews a class and split.
+/// An archive in the published layout, with 10 reviews a class and split, of five films a class.
 fn imdb_archive(path: &Path) {
     let gz = flate2::write::GzEncoder::new(fs::File::create(path).unwrap(), Default::default());
     let mut archive = tar::Builder::new(gz);
+    let mut append = |name: String, text: String| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        let name = format!("aclImdb/{name}");
+        archive
+            .append_data(&mut header, name, text.as_bytes())
+            .unwrap();
+    };
     for split in ["train", "test"] {
         for (class, word) in [("pos", "good"), ("neg", "bad")] {
             for i in 0..10 {
                 let text = format!("A {word} film, the {i}th.");
-                let mut header = tar::Header::new_gnu();
-                header.set_size(text.len() as u64);
-                header.set_mode(0o644);
-                header.set_cksum();
-                let name = format!("aclImdb/{split}/{class}/{i}_7.txt");
-                archive
-                    .append_data(&mut header, name, text.as_bytes())
-                    .unwrap();
+                append(format!("{split}/{class}/{i}_7.txt"), text);
             }
+            let film = |i| format!("http://www.imdb.com/title/{word}{}/usercomments\n", i % 5);
+            append(
+                format!("{split}/urls_{class}.txt"),
+                (0..10).map(film).collect(),
+            );
         }
     }
     archive.into_inner().unwrap().finish().unwrap();

@@ -92,6 +92,31 @@ pub enum DataError {
         remedy: &'static str,
     },
 
+    /// The reviews should be held out by film, and of one nothing says which film it is about.
+    #[error(
+        "{path}: {file} has no address of the film that {review} is about; {remedy}, or hold reviews out without films"
+    )]
+    NoFilm {
+        /// The folder or archive.
+        path: PathBuf,
+        /// The review.
+        review: String,
+        /// Where its film's address should stand.
+        file: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+
+    /// The reviews should be held out by film, and this form of them doesn't say which films they are about.
+    #[error(
+        "{path}: Keras's file doesn't say which films its reviews are about; to hold them out by film, give the \
+         published folder or archive"
+    )]
+    NoFilms {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// The compressed archive ends too early or its contents contradict its checksums.
     #[error(
         "{path}: the archive is truncated or damaged {place}; delete the file and fetch it again"

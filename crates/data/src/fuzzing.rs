@@ -104,7 +104,7 @@ pub fn gz(data: &[u8]) {
 fn archive(data: impl std::io::Read, most: usize) {
     let limits = limits();
     let path = Path::new("aclImdb_v1.tar.gz");
-    match read_archive(path, data, &limits, || ()) {
+    match read_archive(path, data, None, &limits, || ()) {
         Ok(dataset) => {
             let reviews = dataset.train.iter().chain(&dataset.test);
             // Each invalid byte of a review becomes the three of U+FFFD.

@@ -211,7 +211,9 @@ fn run_body(section: &RunSection) -> Result<Value> {
         ),
         (
             "perplexity of frequencies alone",
-            language.map(|scores| format!("{:.2}", scores.unigram_perplexity)),
+            language
+                .and_then(|scores| scores.unigram_perplexity)
+                .map(|perplexity| format!("{perplexity:.2}")),
         ),
         (
             "bits a token",
@@ -255,10 +257,13 @@ fn run_body(section: &RunSection) -> Result<Value> {
     let tested = grouped(summary.test_examples);
     let result = summary.forecast.as_ref().and_then(forecast::lead);
     let language = summary.language.map(|scores| {
+        let unigram = scores.unigram_perplexity.map(|perplexity| {
+            format!(", where a model of nothing but their frequencies has {perplexity:.1}")
+        });
         format!(
-            "a perplexity of {:.1} over {tested} tokens that it never learnt from, where a model of nothing but their \
-             frequencies has {:.1}",
-            scores.perplexity, scores.unigram_perplexity
+            "a perplexity of {:.1} over {tested} tokens that it never learnt from{}",
+            scores.perplexity,
+            unigram.unwrap_or_default()
         )
     });
     let result = result.or(language);

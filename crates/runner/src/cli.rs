@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, value_parser};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, value_parser};
 use gatefold::bench::{Implementation, Workload};
 use gatefold::device::DeviceChoice;
 use gatefold::files;
@@ -117,6 +119,8 @@ pub struct TrainArgs {
 )]
 pub struct PretrainArgs {
     #[command(flatten)]
+    refused: RefusedOfLanguageModels,
+    #[command(flatten)]
     pub settings: SettingsArgs,
     #[command(flatten)]
     pub language: LanguageArgs,
@@ -149,16 +153,79 @@ pub struct LanguageArgs {
     pub bptt: Option<usize>,
 }
 
+/// Flags of settings that a language model of texts has none of.
+const NONE_OF_LANGUAGE_MODELS: [&str; 30] = [
+    "preset",
+    "ngrams",
+    "refit",
+    "word_dropout",
+    "label_smoothing",
+    "pooling",
+    "dense_size",
+    "class_weights",
+    "keep",
+    "no_mask",
+    "padding",
+    "no_scale",
+    "validation_data",
+    "label_column",
+    "group_column",
+    "labels",
+    "label_separator",
+    "skip_unlabelled",
+    "test_fraction",
+    "length",
+    "task",
+    "value_columns",
+    "target_column",
+    "window",
+    "stride",
+    "horizon",
+    "missing",
+    "decimal_comma",
+    "target_data",
+    "test_target_data",
+];
+
+/// Takes nothing off a command line, and refuses [`NONE_OF_LANGUAGE_MODELS`] there.
+#[derive(Clone, Copy, Debug)]
+struct RefusedOfLanguageModels;
+
+impl FromArgMatches for RefusedOfLanguageModels {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let is_given = |id: &&&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        match NONE_OF_LANGUAGE_MODELS.iter().find(is_given) {
+            None => Ok(Self),
+            Some(id) => Err(clap::Error::raw(
+                ErrorKind::ArgumentConflict,
+                format!(
+                    "--{} does nothing for a language model of texts: leave it out\n",
+                    id.replace('_', "-")
+                ),
+            )),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        Self::from_arg_matches(matches).map(|_| ())
+    }
+}
+
+impl Args for RefusedOfLanguageModels {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        command
+    }
+}
+
 /// The defaults of `pretrain` where they are others than those of `train`, and what texts without labels have none of.
 fn of_language_models(flag: clap::Arg) -> clap::Arg {
     let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
     let default = match flag.get_id().as_str() {
-        "preset" | "ngrams" | "refit" | "word_dropout" | "label_smoothing" | "pooling"
-        | "dense_size" | "class_weights" | "keep" | "no_mask" | "padding" | "no_scale"
-        | "validation_data" | "label_column" | "group_column" | "labels" | "label_separator"
-        | "skip_unlabelled" | "test_fraction" | "length" | "task" | "value_columns"
-        | "target_column" | "window" | "stride" | "horizon" | "missing" | "decimal_comma"
-        | "target_data" | "test_target_data" => return flag.hide(true),
+        none if NONE_OF_LANGUAGE_MODELS.contains(&none) => return flag.hide(true),
         "dataset" => {
             return flag.help(
                 "reviews, imdb, a table, a folder of texts with all folders in it, or a text in a .txt file [default: imdb \
@@ -725,7 +792,7 @@ pub struct PlaceArgs {
     #[arg(long, value_name = "NAME")]
     pub label_column: Option<String>,
     /// A table's column that says which rows belong together: to one part, such as an author's texts; of series of
-    /// numbers, to one sequence
+    /// numbers, to one sequence. Of imdb, `film`: no film is trained on and validated on
     #[arg(long, value_name = "NAME")]
     pub group_column: Option<String>,
     /// Which labels to keep, in this order, the positive one of two last. FROM=TO names one otherwise, several to one
@@ -1080,38 +1147,6 @@ impl SettingsArgs {
             }
             None => language_model(self.input.tokenizer.unwrap_or_default()),
         };
-        let (place, series) = (&self.dataset.place, &self.dataset.place.series);
-        for (flag, given) in [
-            ("--preset", self.preset.is_some()),
-            ("--ngrams", self.ngrams.ngrams.is_some()),
-            ("--pooling", self.model.pooling.is_some()),
-            ("--dense-size", self.model.dense_size.is_some()),
-            ("--class-weights", self.training.class_weights.is_some()),
-            ("--keep", self.training.keep.is_some()),
-            ("--refit", self.training.refit),
-            ("--word-dropout", self.training.word_dropout.is_some()),
-            ("--label-smoothing", self.training.label_smoothing.is_some()),
-            ("--no-mask", self.input.no_mask),
-            ("--padding", self.input.padding.is_some()),
-            ("--no-scale", self.input.no_scale),
-            ("--validation-data", place.validation_data.is_some()),
-            ("--label-column", place.label_column.is_some()),
-            ("--group-column", place.group_column.is_some()),
-            ("--labels", !place.labels.is_empty()),
-            ("--label-separator", place.label_separator.is_some()),
-            ("--skip-unlabelled", place.skip_unlabelled),
-            ("--test-fraction", place.test_fraction.is_some()),
-            ("--length", place.length.is_some()),
-            ("--task", series.task.is_some()),
-            ("--value-columns", series.value_columns.is_some()),
-            ("--target-column", series.target_column.is_some()),
-        ] {
-            if given {
-                let error =
-                    anyhow!("{flag} does nothing for a language model of texts: leave it out");
-                return Err(End::Misused(error).into());
-            }
-        }
         let apply = |config: &mut RunConfig| {
             let pretraining = config.pretraining.get_or_insert_default();
             set(&mut pretraining.negatives, language.negatives);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use gatefold_data::{Corpus, CorpusEncoding, EncodedDataset, FolderOptions, LoadProgress, Source};
 use gatefold_training::RunConfig;
 use gatefold_training::config::DatasetConfig;
@@ -17,13 +17,20 @@ use crate::{dataset, say};
 /// If the name stands for nothing, or nothing is there.
 pub fn source(config: &RunConfig) -> Result<Source> {
     match text_file(&config.dataset) {
-        Some(path) => Ok(Source::Folder(FolderOptions {
-            path: path.into(),
-            encoding: config.dataset.encoding.clone(),
-            labels: None,
-            test_fraction: config.dataset.test_fraction,
-            validation_fraction: config.training.validation_fraction,
-        })),
+        Some(path) => {
+            ensure!(
+                config.dataset.test_path.is_none(),
+                "{} is a text: --test-data names a table that is tested on, beside another one",
+                path.display()
+            );
+            Ok(Source::Folder(FolderOptions {
+                path: path.into(),
+                encoding: config.dataset.encoding.clone(),
+                labels: None,
+                test_fraction: config.dataset.test_fraction,
+                validation_fraction: config.training.validation_fraction,
+            }))
+        }
         None => dataset::source(config, None),
     }
 }

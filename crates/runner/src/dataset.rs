@@ -191,8 +191,8 @@ pub fn source(config: &RunConfig, labels: Option<&Labels>) -> Result<Source> {
                     word(path)
                 );
             }
-            refuse_table_flags("imdb is no table", config)?;
-            imdb(config.path.as_deref())
+            let source = imdb(config.path.as_deref())?;
+            of_imdb(source, "imdb is no table", config, validation_fraction)
         }
         (None, name) => file(name, config, validation_fraction, labels),
     }
@@ -486,6 +486,31 @@ fn imdb(path: Option<&Path>) -> Result<Source> {
     })
 }
 
+/// What each of IMDB's reviews says of itself beside its text and label, for `--group-column`.
+const FILM: &str = "film";
+
+fn of_imdb(
+    imdb: Source,
+    why: &str,
+    config: &DatasetConfig,
+    validation_fraction: f64,
+) -> Result<Source> {
+    let Some(column) = &config.group_column else {
+        refuse_table_flags(why, config)?;
+        return Ok(imdb);
+    };
+    ensure!(
+        column == FILM,
+        "{why}, and all that its reviews can be held out by is --group-column {FILM}"
+    );
+    let others = DatasetConfig {
+        group_column: None,
+        ..config.clone()
+    };
+    refuse_table_flags(why, &others)?;
+    Ok(imdb.with_films_apart(validation_fraction)?)
+}
+
 fn file(
     name: &str,
     config: &DatasetConfig,
@@ -504,8 +529,12 @@ fn file(
         false => None,
     };
     if let Some(imdb) = imdb {
-        refuse_table_flags("these are IMDB's reviews", config)?;
-        return Ok(imdb);
+        return of_imdb(
+            imdb,
+            "these are IMDB's reviews",
+            config,
+            validation_fraction,
+        );
     }
     if metadata.is_dir() {
         let why = "a folder is no table";

@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use gatefold_data::{EncodedDataset, Padding, Sequence};
 use gatefold_model::{Cell, NetworkConfig, Reading};
-use gatefold_training::RunConfig;
+use gatefold_training::{RunConfig, ngrams};
 
 use crate::device::{AdapterKind, ComputeDevice};
 
@@ -23,11 +23,26 @@ pub fn ensure_training_fits(
 ) -> Result<()> {
     let [train, validation, test] = [&data.train, &data.validation, &data.test]
         .map(|examples| examples.iter().map(|example| &example.input));
-    let [rows, time] = largest_batch(config, train);
-    let bytes = training_step(&config.model, rows, time);
+    let refit = validation.clone().filter(|_| config.training.refit);
+    let learnt = train.chain(refit);
+    let [rows, time] = largest_batch(config, learnt.clone());
+    let average = config
+        .training
+        .ema_decay
+        .map_or(0.0, |_| config.model.parameters());
+    let bytes = training_step(&config.model, rows, time) + NUMBER * average;
     let noun = config.dataset.noun();
     let what = format!("a training step of {rows} {noun} of {time} timesteps");
     ensure_fits(&what, bytes, device)?;
+    if config.ngrams.is_some() {
+        let tokens: usize = learnt.map(Sequence::len).sum();
+        let what = format!("learning n-grams from {tokens} tokens");
+        ensure_fits(
+            &what,
+            ngrams::most_bytes_to_learn(tokens),
+            &ComputeDevice::Cpu,
+        )?;
+    }
     ensure_answers_fit(config, validation.chain(test), device)
 }
 
@@ -148,7 +163,7 @@ pub fn training_step(model: &NetworkConfig, rows: usize, time: usize) -> f64 {
     let below = (layers - 1.0).min(1.0);
     let walk = (gates + back) * model.hidden_size as f64 + (gates + 1.0) * width * below;
     let numbers = 4.0 * model.parameters()
-        + (kept + walk) * tokens
+        + (kept + walk + read(model)) * tokens
         + 3.0 * answers(model, rows as f64, tokens)
         + input(model, tokens, gates);
     NUMBER * numbers
@@ -176,6 +191,15 @@ fn answers(model: &NetworkConfig, rows: f64, tokens: f64) -> f64 {
     match model.reading {
         Reading::EveryStep => tokens * width,
         _ => rows * width,
+    }
+}
+
+/// What a timestep's answer or what is pooled of it takes beside the states: the gradient that each of them has then, and
+/// a mask of the padding.
+fn read(model: &NetworkConfig) -> f64 {
+    match model.reading {
+        Reading::Last | Reading::EveryStep => 0.0,
+        _ => 2.0 * width(model),
     }
 }
 
@@ -242,6 +266,18 @@ mod tests {
         let error = error.to_string();
         assert!(error.contains("a step would take about"), "{error}");
         assert!(error.contains("lower batch_size, max_length"), "{error}");
+    }
+
+    #[test]
+    fn what_is_pooled_and_what_is_averaged_counts() {
+        let lesson = NetworkConfig::default();
+        let pooled = NetworkConfig {
+            reading: Reading::Concat,
+            ..lesson.clone()
+        };
+        let [lesson, pooled] = [lesson, pooled].map(|model| training_step(&model, 128, 256));
+        assert!((1.1..2.0).contains(&(pooled / lesson)), "{pooled} {lesson}");
+        assert!(ngrams::most_bytes_to_learn(usize::MAX) < 4e9);
     }
 
     #[test]

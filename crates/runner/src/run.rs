@@ -265,8 +265,11 @@ pub(crate) fn go_on<N: Answers>(
     // First of all, so that whatever follows leaves a run that can be gone on with.
     folder.write_config(config)?;
     folder.write_encoder(&data.encoder, data.labels.as_ref())?;
+    let are_parts = config.pretraining.as_ref().is_some_and(|of| of.streams);
     let seen = Seen::of(data);
     match folder.seen()? {
+        // A part of a stream is no text that could be known again.
+        _ if are_parts => {}
         Some(before) => folder.write_seen(&before.and(seen))?,
         // What the run that it began from was trained on, nobody knows.
         None if config.training.from.is_some() => {}

@@ -92,14 +92,24 @@ impl Start {
             .collect();
         ensure!(
             others.is_empty(),
-            "{} has another {}: whoever begins with its weights takes its network and how it reads; leave {} out",
+            "{} has another {}: whoever begins with its weights takes its network and how it reads; leave {} out{}",
             self.path.display(),
             others.join(", "),
             match others.len() {
                 1 => "it",
                 _ => "them",
+            },
+            match &config.preset {
+                Some(preset) => format!(", or the preset {preset}, if they are of that"),
+                None => String::new(),
             }
         );
+        if self.bundle.ngrams.is_some() && config.ngrams.is_none() {
+            say!(
+                "the n-grams of {} stay behind; to learn some beside this network too: --ngrams N",
+                self.path.display()
+            );
+        }
         config.unsettle();
         config.validate()?;
         Ok(())

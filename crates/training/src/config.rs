@@ -134,6 +134,10 @@ impl PretrainingConfig {
             training.class_weights.is_none() && training.keep == Keep::Loss,
             || "a language model has no class_weights, and keep must be \"loss\"".into(),
         )?;
+        ensure(
+            config.input.embeddings.is_none() && training.from.is_none(),
+            || "a language model begins with random weights: leave embeddings and from out".into(),
+        )?;
         let regularised = training.word_dropout > 0.0 || training.label_smoothing > 0.0;
         ensure(
             !regularised && !training.refit && config.ngrams.is_none(),
@@ -184,6 +188,7 @@ pub struct DatasetConfig {
     /// A table's column of labels; without it, recognised.
     pub label_column: Option<String>,
     /// A table's column that says which rows belong together: to one part; of a series of numbers, to one sequence.
+    /// `film` of IMDB's reviews.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_column: Option<String>,
     /// Which of a table's labels are kept, in which order and under which names, as

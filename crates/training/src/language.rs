@@ -290,8 +290,9 @@ pub fn perplexity(loss: f64) -> f64 {
 pub struct LanguageScores {
     /// Its [perplexity]; of both directions together, if it has them.
     pub perplexity: f64,
-    /// That of a [model](unigram_loss) that knows how often each token is there.
-    pub unigram_perplexity: f64,
+    /// That of a [model](unigram_loss) that knows how often each token is in the training part, where that is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unigram_perplexity: Option<f64>,
     /// Bits a token, where tokens are characters or bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bits: Option<f64>,
@@ -302,13 +303,13 @@ impl LanguageScores {
     pub fn of(loss: f64, data: &EncodedDataset) -> Self {
         let words = data.encoder.vocabulary();
         let size = words.map_or(1, Vocabulary::size);
-        let unigram = unigram_loss(&data.train, &data.validation, size);
+        let unigram = || perplexity(unigram_loss(&data.train, &data.validation, size));
         let is_short = words.is_some_and(|words| {
             matches!(words.tokenizer(), Tokenizer::Characters | Tokenizer::Bytes)
         });
         Self {
             perplexity: perplexity(loss),
-            unigram_perplexity: perplexity(unigram),
+            unigram_perplexity: (!data.train.is_empty()).then(unigram),
             bits: is_short.then_some(loss / LN_2),
         }
     }

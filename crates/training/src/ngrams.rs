@@ -107,7 +107,7 @@ impl Ngrams {
     /// Learns from the training part of `data`, with the cost of an error that has the lowest loss on its validation
     /// part, by the settings of `config`, which is settled for it. The same data and settings give the same result.
     ///
-    /// Takes about 40 bytes a training token, and at most minutes: of more than 2²⁷ runs, texts are left out evenly.
+    /// Takes [memory](most_bytes_to_learn), and at most minutes: of more than 2²⁷ runs, texts are left out evenly.
     ///
     /// # Panics
     /// If `config` has no n-grams, or is not [settled](RunConfig::settle) for the data.
@@ -240,6 +240,11 @@ impl Ngrams {
         };
         examples.par_iter().map(logits).collect()
     }
+}
+
+/// Bytes that learning from so many tokens takes, about.
+pub fn most_bytes_to_learn(tokens: usize) -> f64 {
+    40.0 * tokens.min(MOST_RUNS / MOST_ORDERS) as f64
 }
 
 /// The examples to learn from, with their classes: as many as fit, evenly out of all.

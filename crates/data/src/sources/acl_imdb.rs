@@ -2,9 +2,11 @@
 //!
 //! Maas, Daly, Pham, Huang, Ng, Potts: Learning Word Vectors for Sentiment Analysis, ACL 2011. A
 //! review is a file `aclImdb/{train,test}/{pos,neg}/ID_STARS.txt`; the reviews without a verdict,
-//! in `train/unsup`, are for language models alone.
+//! in `train/unsup`, are for language models alone. The line of `train/urls_pos.txt` at ID, from 0, is the address of
+//! the film that a review is about. No film is in both splits.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -16,16 +18,25 @@ use super::progress::{LoadProgress, Unit};
 use crate::corpus::Corpus;
 use crate::dataset::{Dataset, Note, Record};
 use crate::error::{DataError, Result, SHOWN_REASON, shown};
+use crate::example::Target;
 use crate::files::{check, open_sized, read_regular, text};
 use crate::labels::Labels;
 use crate::limits::{Allowance, Bound, Limited, Limits, size};
 use crate::random::mix;
+use crate::split::{Fractions, Groups, parts, shared_out};
 
 /// The folders that hold the reviews.
 pub(super) const FOLDERS: [&str; 4] = ["train/neg", "train/pos", "test/neg", "test/pos"];
 
 /// The folder of the reviews without a verdict.
 const UNLABELLED: &str = "train/unsup";
+
+/// The folder and the names of the files that say which film a review for training is about.
+const TRAIN: &str = "train";
+const FILMS: [&str; 2] = ["urls_neg.txt", "urls_pos.txt"];
+
+/// The folders of reviews with a verdict, and of what says which film those for training are about.
+const WITH_FILMS: [&str; 5] = [FOLDERS[0], FOLDERS[1], FOLDERS[2], FOLDERS[3], TRAIN];
 
 /// The folders of all reviews.
 const ALL: [&str; 5] = [FOLDERS[0], FOLDERS[1], FOLDERS[2], FOLDERS[3], UNLABELLED];
@@ -56,14 +67,15 @@ struct ReviewFile {
     bytes: Vec<u8>,
 }
 
-/// Reads the folder that holds `train/pos` and its siblings.
+/// Reads the folder that holds `train/pos` and its siblings; `by_film` is as [`read_archive`]'s.
 pub(super) fn load_folder(
     root: &Path,
+    by_film: Option<f64>,
     limits: &Limits,
     progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
-    let files = read_folder(root, &FOLDERS, limits, progress)?;
-    let mut dataset = dataset(root, files, UNPACK_AGAIN)?;
+    let files = read_folder(root, asked(by_film), limits, progress)?;
+    let mut dataset = dataset(root, files, by_film, UNPACK_AGAIN)?;
     if root.join(UNLABELLED).is_dir() {
         dataset.notes.push(left_out());
     }
@@ -163,7 +175,7 @@ fn names_in(
             return Err(too_many_entries(root, "files", limits));
         }
         // The published names are ASCII: a name that is no UTF-8 is none of them.
-        names.extend(name.into_string().ok().filter(|name| is_review(name)));
+        names.extend(name.into_string().ok().filter(|name| belongs(folder, name)));
     }
     Ok(names)
 }
@@ -189,11 +201,12 @@ fn too_much_text(path: &Path, limits: &Limits) -> DataError {
 /// Streams the compressed archive.
 pub(super) fn load_archive(
     path: &Path,
+    by_film: Option<f64>,
     limits: &Limits,
     progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Dataset> {
     unpack(path, progress, |archive, report| {
-        read_archive(path, archive, limits, report)
+        read_archive(path, archive, by_film, limits, report)
     })
 }
 
@@ -232,19 +245,29 @@ fn unpack<T>(
     read(&mut MultiGzDecoder::new(compressed), &mut report)
 }
 
-/// Reads the unpacked archive.
+/// Reads the unpacked archive. `by_film` is the share of the training reviews that is held out to validate on, all
+/// reviews of a film on one side; without it nothing is held out.
 pub(crate) fn read_archive(
     path: &Path,
     archive: impl Read,
+    by_film: Option<f64>,
     limits: &Limits,
     report: impl FnMut(),
 ) -> Result<Dataset> {
-    let (files, unlabelled) = stream(path, archive, &FOLDERS, limits, report)?;
-    let mut dataset = dataset(path, files, FETCH_AGAIN)?;
+    let (files, unlabelled) = stream(path, archive, asked(by_film), limits, report)?;
+    let mut dataset = dataset(path, files, by_film, FETCH_AGAIN)?;
     if unlabelled {
         dataset.notes.push(left_out());
     }
     Ok(dataset)
+}
+
+/// The folders to read.
+fn asked(by_film: Option<f64>) -> &'static [&'static str] {
+    match by_film {
+        Some(_) => &WITH_FILMS,
+        None => &FOLDERS,
+    }
 }
 
 fn left_out() -> Note {
@@ -341,7 +364,15 @@ fn review_path<'a>(path: &'a str, folders: &[&'static str]) -> Option<(&'static 
             .is_some_and(|top| top.is_empty() || top.ends_with('/'))
     };
     let folder = folders.iter().copied().find(is_in)?;
-    is_review(name).then_some((folder, name))
+    belongs(folder, name).then_some((folder, name))
+}
+
+/// Whether a file of this name is one of those asked for in a folder.
+fn belongs(folder: &str, name: &str) -> bool {
+    match folder {
+        TRAIN => FILMS.contains(&name),
+        _ => is_review(name),
+    }
 }
 
 /// Whether a file of this name holds a review. macOS puts files of its own, `._0_9.txt`, beside
@@ -398,26 +429,107 @@ fn damaged(replaced: usize) -> Option<Note> {
     })
 }
 
-fn dataset(path: &Path, files: Vec<ReviewFile>, remedy: &'static str) -> Result<Dataset> {
-    let mut dataset = Dataset {
-        labels: Some(Labels::negative_positive()),
-        ..Dataset::default()
-    };
+fn dataset(
+    path: &Path,
+    files: Vec<ReviewFile>,
+    by_film: Option<f64>,
+    remedy: &'static str,
+) -> Result<Dataset> {
+    let labels = Labels::negative_positive();
+    let (films, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.folder == TRAIN);
+    let films = by_film.map(|_| Films::new(path, &films, remedy));
+    let mut train = Vec::new();
+    let mut test = Vec::new();
     let mut replaced = 0;
-    for ReviewFile { folder, bytes, .. } in sorted(path, files, remedy)? {
-        let text = text(&bytes, &mut replaced);
-        let review = Record::text(text, folder.ends_with("pos").into());
-        if folder.starts_with("train") {
-            &mut dataset.train
+    for file in sorted(path, files, remedy)? {
+        let text = text(&file.bytes, &mut replaced);
+        let review = Record::text(text, file.folder.ends_with("pos").into());
+        if file.folder.starts_with(TRAIN) {
+            let film = films.as_ref().map(|films| films.of(&file)).transpose()?;
+            train.push((film, review));
         } else {
-            &mut dataset.test
+            test.push(review);
         }
-        .push(review);
     }
-    mix(&mut dataset.train);
-    mix(&mut dataset.test);
+    mix(&mut train);
+    mix(&mut test);
+    let (films, train): (Vec<_>, Vec<_>) = train.into_iter().unzip();
+    let mut dataset = match by_film {
+        None => Dataset {
+            train,
+            ..Dataset::default()
+        },
+        Some(fraction) => {
+            let mut groups = Groups::new(train.len());
+            groups.keep_together(films.into_iter());
+            groups.keep_together(train.iter().map(|review| review.content.text()));
+            let targets: Vec<&Target> = train.iter().map(|review| &review.target).collect();
+            let fractions = Fractions {
+                test: None,
+                validation: Some(fraction),
+            };
+            let parts = parts(&targets, groups, fractions)
+                .map_err(|lacking| lacking.error(path, Some(&labels)))?;
+            let [train, validation, _] = shared_out(train, &parts);
+            Dataset {
+                train,
+                validation,
+                ..Dataset::default()
+            }
+        }
+    };
+    dataset.test = test;
+    dataset.labels = Some(labels);
     dataset.notes.extend(damaged(replaced));
     Ok(dataset)
+}
+
+/// Which film each review for training is about.
+struct Films<'a> {
+    path: &'a Path,
+    remedy: &'static str,
+    /// By the names of [`FILMS`].
+    addresses: HashMap<&'a str, Vec<&'a str>>,
+}
+
+impl<'a> Films<'a> {
+    fn new(path: &'a Path, files: &'a [ReviewFile], remedy: &'static str) -> Self {
+        let addresses = files.iter().map(|file| {
+            // Addresses are ASCII: a file that is no UTF-8 has none.
+            let lines = std::str::from_utf8(&file.bytes).unwrap_or_default();
+            (file.name.as_str(), lines.lines().map(film).collect())
+        });
+        Self {
+            path,
+            remedy,
+            addresses: addresses.collect(),
+        }
+    }
+
+    /// The film of a review.
+    fn of(&self, review: &ReviewFile) -> Result<&'a str> {
+        let name = FILMS[usize::from(review.folder.ends_with("pos"))];
+        let line = review.name.split(['_', '.']).next();
+        let line = line.and_then(|line| line.parse::<usize>().ok());
+        line.and_then(|line| self.addresses.get(name)?.get(line).copied())
+            .filter(|film| !film.is_empty())
+            .ok_or_else(|| DataError::NoFilm {
+                path: self.path.into(),
+                review: format!("{}/{}", review.folder, shown(&review.name, SHOWN_PATH)),
+                file: format!("{TRAIN}/{name}"),
+                remedy: self.remedy,
+            })
+    }
+}
+
+/// What names the film in `http://www.imdb.com/title/tt0064354/usercomments`; the whole address where it has no title.
+fn film(address: &str) -> &str {
+    let title = address.split_once("/title/");
+    title
+        .map_or(address, |(_, title)| {
+            title.split('/').next().unwrap_or(title)
+        })
+        .trim()
 }
 
 /// Counts the bytes that are read through it.
@@ -438,6 +550,7 @@ impl<R: Read> Read for Counting<'_, R> {
 mod tests {
     use super::*;
     use flate2::{Compression, write::GzEncoder};
+    use std::collections::HashSet;
     use std::error::Error;
     use std::path::PathBuf;
     use tempfile::TempDir;
@@ -509,14 +622,15 @@ mod tests {
 
     fn load_within(limits: &Limits, bytes: &[u8]) -> Result<Dataset> {
         let (_root, path) = saved(bytes);
-        load_archive(&path, limits, &mut |_| {})
+        load_archive(&path, None, limits, &mut |_| {})
     }
 
     #[test]
     fn folder_and_archive_give_the_same_reviews_in_the_same_mixed_order() {
         let mut files = files();
         let folder = folder_of(&files);
-        let from_folder = load_folder(folder.path(), &Limits::default(), &mut |_| {}).unwrap();
+        let from_folder =
+            load_folder(folder.path(), None, &Limits::default(), &mut |_| {}).unwrap();
         assert_eq!((from_folder.train.len(), from_folder.test.len()), (40, 40));
         for (split, positive) in [
             (&from_folder.train, "train/pos"),
@@ -542,6 +656,75 @@ mod tests {
                 "{top:?}"
             );
         }
+    }
+
+    /// Twenty reviews a class of seven films, of which some have reviews of both classes.
+    fn with_films() -> Vec<(String, Vec<u8>)> {
+        let address = |film| format!("http://www.imdb.com/title/tt000{film}/usercomments\n");
+        let mut files = files();
+        files.retain(|(name, _)| name != "train/urls_pos.txt");
+        let of_classes = [("neg", 0), ("pos", 2)];
+        for (class, first) in of_classes {
+            let lines: String = (0..20).map(|index| address(first + index % 5)).collect();
+            files.push((format!("train/urls_{class}.txt"), lines.into_bytes()));
+        }
+        files
+    }
+
+    fn film_of(review: &Record) -> usize {
+        let (text, positive) = review.expect_review();
+        let index = text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() % 5;
+        index + 2 * usize::from(positive)
+    }
+
+    #[test]
+    fn films_are_held_out_with_all_their_reviews() {
+        let files = with_films();
+        let folder = folder_of(&files);
+        let limits = &Limits::default();
+        let usual = load_folder(folder.path(), None, limits, &mut |_| {}).unwrap();
+        let apart = load_folder(folder.path(), Some(0.3), limits, &mut |_| {}).unwrap();
+        assert_eq!(usual.validation, []);
+        assert_eq!(apart.test, usual.test);
+        let films = |part: &[Record]| part.iter().map(film_of).collect::<HashSet<_>>();
+        let (train, held_out) = (films(&apart.train), films(&apart.validation));
+        assert!(train.is_disjoint(&held_out), "{train:?} {held_out:?}");
+        assert!(
+            (8..=16).contains(&apart.validation.len()),
+            "{}",
+            apart.validation.len()
+        );
+        let both: Vec<&Record> = usual.train.iter().collect();
+        assert_eq!(both.len(), apart.train.len() + apart.validation.len());
+        let kept = both
+            .into_iter()
+            .filter(|review| train.contains(&film_of(review)));
+        assert!(kept.eq(&apart.train), "the order is another");
+
+        let (_root, path) = saved(&archive_of("aclImdb/", &files));
+        let archive = load_archive(&path, Some(0.3), limits, &mut |_| {}).unwrap();
+        assert_eq!(archive, apart);
+    }
+
+    #[test]
+    fn a_review_whose_film_is_not_told_is_named() {
+        let mut files = with_films();
+        let (_, addresses) = files
+            .iter_mut()
+            .find(|(name, _)| name == "train/urls_neg.txt")
+            .unwrap();
+        addresses.truncate(addresses.len() / 2);
+        let message = |files: &[(String, Vec<u8>)]| {
+            let folder = folder_of(files);
+            let loaded = load_folder(folder.path(), Some(0.3), &Limits::default(), &mut |_| {});
+            loaded.unwrap_err().to_string()
+        };
+        let said = message(&files);
+        assert!(said.contains("train/urls_neg.txt has no address"), "{said}");
+        assert!(said.contains("train/neg/1"), "{said}");
+        files.retain(|(name, _)| name != "train/urls_neg.txt");
+        let said = message(&files);
+        assert!(said.contains("train/neg/0_7.txt"), "{said}");
     }
 
     #[test]
@@ -572,7 +755,7 @@ mod tests {
         let (_root, archive) = saved(&archive_of("aclImdb/", &files()));
         let total = archive.metadata().unwrap().len();
         let mut last = None;
-        load_archive(&archive, &Limits::default(), &mut |progress| {
+        load_archive(&archive, None, &Limits::default(), &mut |progress| {
             last = Some(progress)
         })
         .unwrap();
@@ -586,7 +769,7 @@ mod tests {
         );
 
         let folder = folder_of(&files());
-        load_folder(folder.path(), &Limits::default(), &mut |progress| {
+        load_folder(folder.path(), None, &Limits::default(), &mut |progress| {
             last = Some(progress)
         })
         .unwrap();
@@ -619,7 +802,7 @@ mod tests {
         for folder in FOLDERS {
             let root = folder_of(&files());
             fs::remove_dir_all(root.path().join(folder)).unwrap();
-            let message = load_folder(root.path(), &Limits::default(), &mut |_| {})
+            let message = load_folder(root.path(), None, &Limits::default(), &mut |_| {})
                 .unwrap_err()
                 .to_string();
             assert!(
@@ -644,7 +827,7 @@ mod tests {
             assert!(message.contains(&format!("{folder} is empty")), "{message}");
             let root = folder_of(&files);
             fs::create_dir_all(root.path().join(folder)).unwrap();
-            let message = load_folder(root.path(), &Limits::default(), &mut |_| {})
+            let message = load_folder(root.path(), None, &Limits::default(), &mut |_| {})
                 .unwrap_err()
                 .to_string();
             assert!(message.contains(&format!("{folder} is empty")), "{message}");
@@ -694,7 +877,7 @@ mod tests {
     fn too_much(limits: Limits, files: &[(String, Vec<u8>)]) -> [String; 2] {
         let archive = load_within(&limits, &archive_of("aclImdb/", files));
         let folder = folder_of(files);
-        let folder = load_folder(folder.path(), &limits, &mut |_| {});
+        let folder = load_folder(folder.path(), None, &limits, &mut |_| {});
         [archive, folder].map(|result| result.unwrap_err().to_string())
     }
 
@@ -871,7 +1054,7 @@ mod tests {
         let odd = root.path().join("train/pos/99_9.txt");
         assert!(Command::new("mkfifo").arg(&odd).status().unwrap().success());
         let message = || {
-            load_folder(root.path(), &Limits::default(), &mut |_| {})
+            load_folder(root.path(), None, &Limits::default(), &mut |_| {})
                 .unwrap_err()
                 .to_string()
         };

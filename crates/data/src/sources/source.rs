@@ -51,9 +51,20 @@ pub enum Source {
         seed: u64,
     },
     /// The published IMDB folder, `aclImdb`, that holds `train/pos` and its three siblings.
-    AclImdbFolder(PathBuf),
+    AclImdbFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The share of the training reviews that is held out to validate on, all reviews of a film on one side; if
+        /// nothing is said, no reviews are.
+        by_film: Option<f64>,
+    },
     /// The published IMDB archive, `aclImdb_v1.tar.gz`; it is streamed, not unpacked.
-    AclImdbArchive(PathBuf),
+    AclImdbArchive {
+        /// The archive.
+        path: PathBuf,
+        /// As of the folder.
+        by_film: Option<f64>,
+    },
     /// The IMDB reviews as Keras publishes them: lists of word ranks, kept in the file's order.
     KerasNpz {
         /// `imdb.npz`.
@@ -95,6 +106,21 @@ impl Source {
         .ok_or_else(|| DataError::NotImdb { path: path.into() })
     }
 
+    /// IMDB's reviews with this share of those for training held out to validate on, all reviews of a film on one side.
+    /// The test reviews are of other films too, so that what is validated so is worth more to choose by.
+    ///
+    /// # Errors
+    /// [`DataError::NoFilms`] of what doesn't say what films its reviews are about.
+    pub fn with_films_apart(self, validation_fraction: f64) -> Result<Self> {
+        let by_film = Some(validation_fraction);
+        match self {
+            Self::AclImdbFolder { path, .. } => Ok(Self::AclImdbFolder { path, by_film }),
+            Self::AclImdbArchive { path, .. } => Ok(Self::AclImdbArchive { path, by_film }),
+            Self::KerasNpz { npz: path, .. } => Err(DataError::NoFilms { path }),
+            other => Ok(other),
+        }
+    }
+
     fn imdb_in_folder(folder: &Path) -> Option<Self> {
         let is_reviews = |folder: &Path| {
             let mut parts = acl_imdb::FOLDERS.into_iter();
@@ -104,14 +130,14 @@ impl Source {
         let archive = folder.join(PUBLISHED_ARCHIVE);
         let npz = folder.join("imdb.npz");
         if is_reviews(folder) {
-            Some(Self::AclImdbFolder(folder.into()))
+            Some(folder_of(folder))
         } else if is_reviews(&nested) {
-            Some(Self::AclImdbFolder(nested))
+            Some(folder_of(&nested))
         } else if is_reviews(&nested.join("aclImdb")) {
             // Where it was unpacked into a folder of its name.
-            Some(Self::AclImdbFolder(nested.join("aclImdb")))
+            Some(folder_of(&nested.join("aclImdb")))
         } else if archive.is_file() {
-            Some(Self::AclImdbArchive(archive))
+            Some(archive_of(&archive))
         } else if npz.is_file() {
             Self::imdb_file(&npz)
         } else {
@@ -122,7 +148,7 @@ impl Source {
     fn imdb_file(file: &Path) -> Option<Self> {
         let name = file.file_name()?.to_string_lossy().to_lowercase();
         if name.ends_with(".tar.gz") || name.ends_with(".tgz") {
-            Some(Self::AclImdbArchive(file.into()))
+            Some(archive_of(file))
         } else if name.ends_with(".npz") {
             let word_index = file.with_file_name("imdb_word_index.json");
             Some(Self::KerasNpz {
@@ -144,9 +170,11 @@ impl Source {
         let dataset = match self {
             Self::Reviews { seed } => reviews(*seed),
             Self::MemoryTask { task, length, seed } => task.dataset(*length, *seed)?,
-            Self::AclImdbFolder(folder) => return acl_imdb::load_folder(folder, limits, progress),
-            Self::AclImdbArchive(archive) => {
-                return acl_imdb::load_archive(archive, limits, progress);
+            Self::AclImdbFolder { path, by_film } => {
+                return acl_imdb::load_folder(path, *by_film, limits, progress);
+            }
+            Self::AclImdbArchive { path, by_film } => {
+                return acl_imdb::load_archive(path, *by_film, limits, progress);
             }
             Self::KerasNpz { npz, word_index } => {
                 return keras_npz::load(npz, word_index, limits, progress);
@@ -174,8 +202,10 @@ impl Source {
     pub fn corpus(&self, progress: &mut dyn FnMut(LoadProgress)) -> Result<Corpus> {
         let limits = &Limits::default();
         match self {
-            Self::AclImdbFolder(folder) => acl_imdb::corpus_of_folder(folder, limits, progress),
-            Self::AclImdbArchive(archive) => acl_imdb::corpus_of_archive(archive, limits, progress),
+            Self::AclImdbFolder { path, .. } => acl_imdb::corpus_of_folder(path, limits, progress),
+            Self::AclImdbArchive { path, .. } => {
+                acl_imdb::corpus_of_archive(path, limits, progress)
+            }
             Self::Folder(options) => folder::corpus(options, limits, progress),
             Self::Table(options) => texts::corpus(options, limits, progress),
             Self::Reviews { .. } | Self::KerasNpz { .. } => Ok(Corpus::of(self.load(progress)?)),
@@ -183,6 +213,20 @@ impl Source {
                 reason: "these are numbers, and a language model reads texts".into(),
             }),
         }
+    }
+}
+
+fn folder_of(path: &Path) -> Source {
+    Source::AclImdbFolder {
+        path: path.into(),
+        by_film: None,
+    }
+}
+
+fn archive_of(path: &Path) -> Source {
+    Source::AclImdbArchive {
+        path: path.into(),
+        by_film: None,
     }
 }
 
@@ -212,13 +256,13 @@ mod tests {
             word_index: root.join("npz/imdb_word_index.json"),
         };
         let cases = [
-            ("nested/aclImdb", Source::AclImdbFolder(nested.clone())),
-            ("nested", Source::AclImdbFolder(nested.clone())),
+            ("nested/aclImdb", folder_of(&nested)),
+            ("nested", folder_of(&nested)),
             (
                 "archive",
-                Source::AclImdbArchive(root.join("archive/aclImdb_v1.tar.gz")),
+                archive_of(&root.join("archive/aclImdb_v1.tar.gz")),
             ),
-            ("other.tgz", Source::AclImdbArchive(root.join("other.tgz"))),
+            ("other.tgz", archive_of(&root.join("other.tgz"))),
             ("npz", npz("imdb.npz")),
             ("npz/Other.NPZ", npz("Other.NPZ")),
         ];
@@ -238,10 +282,7 @@ mod tests {
         let message = Source::imdb(root.path()).unwrap_err().to_string();
         assert!(message.contains("no IMDB reviews are here"), "{message}");
         fs::create_dir_all(root.path().join("test/neg")).unwrap();
-        assert_eq!(
-            Source::imdb(root.path()).unwrap(),
-            Source::AclImdbFolder(root.path().into())
-        );
+        assert_eq!(Source::imdb(root.path()).unwrap(), folder_of(root.path()));
     }
 
     #[test]
@@ -257,12 +298,7 @@ mod tests {
             word_index: missing.into(),
         };
         let table = Source::Table(TableOptions::new(missing));
-        for source in [
-            Source::AclImdbFolder(missing.into()),
-            Source::AclImdbArchive(missing.into()),
-            npz,
-            table,
-        ] {
+        for source in [folder_of(missing), archive_of(missing), npz, table] {
             let message = source.load(&mut |_| {}).unwrap_err().to_string();
             assert!(
                 message.starts_with("no/such/aclImdb: there is no such file"),

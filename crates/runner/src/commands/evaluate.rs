@@ -32,7 +32,7 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
             "{} is a language model, whose perplexity has no mean with others: evaluate it alone",
             folder.path().display()
         );
-        return pretrain::evaluate(args, bundle);
+        return pretrain::evaluate(args, folder.seen()?, bundle);
     }
     let place = &args.dataset.place;
     if place.test_fraction.is_some() {

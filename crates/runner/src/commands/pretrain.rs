@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow, ensure};
 use gatefold::kernels::Kernels;
-use gatefold::memory::ensure_training_fits;
+use gatefold::memory::{ensure_answers_fit, ensure_training_fits};
 use gatefold::pretraining;
 use gatefold::progress::{self, Bar};
 use gatefold::run::Outcome;
@@ -12,7 +12,9 @@ use gatefold::{corpus, dataset, device, kernels, say};
 use gatefold_data::{EncodedDataset, Encoder};
 use gatefold_model::LanguageModel;
 use gatefold_training::language::LanguageScores;
-use gatefold_training::{Bundle, Event, Objective, Pretraining, RunConfig, evaluation, perplexity};
+use gatefold_training::{
+    Bundle, Event, Objective, Pretraining, RunConfig, Seen, evaluation, perplexity,
+};
 use serde::Serialize;
 
 use super::train::dashboard::Run;
@@ -165,11 +167,14 @@ fn say_data(config: &RunConfig, data: &EncodedDataset, texts: usize) {
 /// How well a language model does, in words.
 fn text(scores: &LanguageScores) -> String {
     let bits = scores.bits.map(|bits| format!(", {bits:.3} bits a token"));
+    let unigram = scores.unigram_perplexity.map(|perplexity| {
+        format!(", where a model of nothing but frequencies has {perplexity:.2}")
+    });
     format!(
-        "perplexity {:.2}{}, where a model of nothing but frequencies has {:.2}",
+        "perplexity {:.2}{}{}",
         scores.perplexity,
         bits.unwrap_or_default(),
-        scores.unigram_perplexity
+        unigram.unwrap_or_default()
     )
 }
 
@@ -184,8 +189,27 @@ struct Tested {
     scores: LanguageScores,
 }
 
-/// Tests the language model of `bundle` on what its run held out, or on all texts of another dataset.
-pub fn evaluate(args: EvaluateArgs, bundle: Bundle) -> Result<()> {
+/// Tests the language model of `bundle` on what its run held out, or on all texts of another dataset, with a warning of
+/// those that it has `seen`.
+pub fn evaluate(args: EvaluateArgs, seen: Option<Seen>, bundle: Bundle) -> Result<()> {
+    let place = &args.dataset.place;
+    for (flag, given) in [
+        ("--test-data", place.test_data.is_some()),
+        ("--validation-data", place.validation_data.is_some()),
+        ("--test-fraction", place.test_fraction.is_some()),
+        ("--label-column", place.label_column.is_some()),
+        ("--group-column", place.group_column.is_some()),
+        ("--labels", !place.labels.is_empty()),
+        ("--label-separator", place.label_separator.is_some()),
+        ("--skip-unlabelled", place.skip_unlabelled),
+        ("--length", place.length.is_some()),
+        ("--task", place.series.task.is_some()),
+    ] {
+        if given {
+            let error = anyhow!("{flag} does nothing for a language model of texts: leave it out");
+            return Err(End::Misused(error).into());
+        }
+    }
     let is_other = args.dataset.dataset.is_some();
     let mut config = bundle.config.clone();
     if is_other {
@@ -221,10 +245,20 @@ pub fn evaluate(args: EvaluateArgs, bundle: Bundle) -> Result<()> {
         true => {
             let examples = texts.examples(words, &encoding);
             ensure!(!examples.is_empty(), "{name} holds no texts");
+            match seen.map(|seen| seen.count(&examples)) {
+                Some(0) => {}
+                Some(count) => say!(
+                    "warning: {count} of the {} texts were trained on: this tells nothing of others",
+                    examples.len()
+                ),
+                None => say!(
+                    "warning: the run kept nothing that tells on which texts it was trained: nobody knows whether on these"
+                ),
+            }
             EncodedDataset {
                 encoder: bundle.encoder.clone(),
                 labels: None,
-                train: examples.clone(),
+                train: Vec::new(),
                 validation: examples,
                 test: Vec::new(),
                 test_beginnings: Vec::new(),
@@ -242,7 +276,8 @@ pub fn evaluate(args: EvaluateArgs, bundle: Bundle) -> Result<()> {
         }
     };
     drop(texts);
-    ensure_training_fits(&config, &data, &selected)?;
+    let held_out = data.validation.iter().map(|example| &example.input);
+    ensure_answers_fit(&config, held_out, &selected)?;
     let blank = config.model.blank_language_model(&device)?;
     let model = bundle
         .weights
