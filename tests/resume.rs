@@ -38,7 +38,7 @@ const EPOCHS: usize = 5;
 
 const SETTINGS: &str = "--dataset films.csv --cell lstm --hidden-size 32 --epochs 5 --batch-size 16 \
      --learning-rate 0.003 --dropout 0.2 --recurrent-dropout 0.2 --weight-dropout 0.1 --embedding-dropout 0.1 \
-     --word-dropout 0.1 --label-smoothing 0.1 --pooling concat --schedule cosine --warm-up 20 --clip-norm 1 \
+     --word-dropout 0.1 --label-smoothing 0.1 --adversarial 0.5 --pooling concat --schedule cosine --warm-up 20 --clip-norm 1 \
      --weight-decay 0.01 --ema-decay 0.98 --rates recurrent=0.5 --frozen-epochs embedding=2 --refit";
 
 impl Sandbox {

@@ -26,11 +26,19 @@ pub fn ensure_training_fits(
     let refit = validation.clone().filter(|_| config.training.refit);
     let learnt = train.chain(refit);
     let [rows, time] = largest_batch(config, learnt.clone());
-    let average = config
-        .training
-        .ema_decay
-        .map_or(0.0, |_| config.model.parameters());
-    let bytes = training_step(&config.model, rows, time) + NUMBER * average;
+    let training = &config.training;
+    // An average; and the moved weights and a second gradient that an adversary makes.
+    let copies = [
+        (training.ema_decay.is_some(), 1),
+        (training.adversarial > 0.0, 2),
+    ];
+    let copies: i32 = copies
+        .iter()
+        .filter(|(is_made, _)| *is_made)
+        .map(|(_, count)| count)
+        .sum();
+    let bytes = training_step(&config.model, rows, time)
+        + NUMBER * f64::from(copies) * config.model.parameters();
     let noun = config.dataset.noun();
     let what = format!("a training step of {rows} {noun} of {time} timesteps");
     ensure_fits(&what, bytes, device)?;

@@ -9,10 +9,10 @@ use gatefold_data::EncodedDataset;
 use gatefold_lesson::report::{self, RunSection};
 use gatefold_model::release_memory;
 use gatefold_training::language::LanguageScores;
-use gatefold_training::{OnEvent, Pretraining, RunConfig, RunSummary, Session};
+use gatefold_training::{OnEvent, Pretraining, RunConfig, RunSummary};
 
 use crate::device::ComputeDevice;
-use crate::run::{Files, Outcome, go_on, resume};
+use crate::run::{Files, Outcome, begin, go_on};
 use crate::run_folder::RunFolder;
 use crate::terminal::{program, word};
 
@@ -28,25 +28,21 @@ pub fn pretrain(
     folder: &RunFolder,
     on_event: OnEvent,
 ) -> Result<Outcome> {
-    ensure!(
-        folder.is_locked(),
-        "{} was opened to be read",
-        folder.path().display()
-    );
     let pretraining = config
         .pretraining
         .as_ref()
         .context("it is no language model")?;
     let (model, seed) = (&config.model, config.training.seed);
-    let mut files = Files::of(folder, data);
-    let blank = Pretraining::new(model.blank_language_model(device)?, pretraining);
-    let mut session = Session::new(blank, data, config, device)?;
-    let resumed = resume(&mut session, &mut files, config, on_event)?;
-    if !resumed {
-        let first = Pretraining::new(model.language_model(seed, device)?, pretraining);
-        session = Session::new(first, data, config, device)?;
-    }
+    let mut files = Files::of(folder, data)?;
     let trained_on = (config, data, device);
+    let blank = Pretraining::new(model.blank_language_model(device)?, pretraining);
+    let first = || {
+        Ok(Pretraining::new(
+            model.language_model(seed, device)?,
+            pretraining,
+        ))
+    };
+    let (mut session, resumed) = begin((blank, first), &mut files, trained_on, on_event)?;
     let stopped = go_on(
         &mut session,
         &mut files,

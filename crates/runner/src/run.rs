@@ -97,37 +97,24 @@ pub fn train_from(
     folder: &RunFolder,
     on_event: OnEvent,
 ) -> Result<Outcome> {
-    ensure!(
-        folder.is_locked(),
-        "{} was opened to be read",
-        folder.path().display()
-    );
-    let mut files = Files::of(folder, data);
-    let mut session = Session::new(config.model.blank(device)?, data, config, device)?;
-    let resumed = resume(&mut session, &mut files, config, on_event)?;
-    let is_given = !resumed && first.is_some();
-    if !resumed {
-        let network = match first {
-            Some(network) => network,
-            None => {
-                ensure!(
-                    config.training.from.is_none() && config.input.embeddings.is_none(),
-                    "{} was stopped before it kept the weights that it was to begin with; train it anew, with another --run",
-                    folder.path().display()
-                );
-                config.model.init(config.training.seed, device)?
-            }
-        };
-        session = Session::new(network, data, config, device)?;
-    }
-    let came_from = (resumed, is_given);
-    if let Some(stopped) = go_on(
-        &mut session,
-        &mut files,
-        came_from,
-        (config, data, device),
-        on_event,
-    )? {
+    let mut files = Files::of(folder, data)?;
+    let trained_on = (config, data, device);
+    let is_given = first.is_some();
+    let first = || match first {
+        Some(network) => Ok(network),
+        None => {
+            ensure!(
+                config.training.from.is_none() && config.input.embeddings.is_none(),
+                "{} was stopped before it kept the weights that it was to begin with; train it anew, with another --run",
+                folder.path().display()
+            );
+            Ok(config.model.init(config.training.seed, device)?)
+        }
+    };
+    let blank = config.model.blank(device)?;
+    let (mut session, resumed) = begin((blank, first), &mut files, trained_on, on_event)?;
+    let came_from = (resumed, !resumed && is_given);
+    if let Some(stopped) = go_on(&mut session, &mut files, came_from, trained_on, on_event)? {
         return Ok(stopped);
     }
     let (progress, network) = (session.progress().clone(), session.network()?);
@@ -295,12 +282,31 @@ pub(crate) fn go_on<N: Answers>(
     }))
 }
 
+/// A session where the folder's last checkpoint was written, in the shape of `blank`, or one that begins with what `first`
+/// makes; and whether it is resumed.
+///
+/// # Errors
+/// As [`resume`], and if no session can follow `config`.
+pub(crate) fn begin<'a, N: Answers>(
+    (blank, first): (N, impl FnOnce() -> Result<N>),
+    files: &mut Files,
+    (config, data, device): (&'a RunConfig, &'a EncodedDataset, &Device),
+    on_event: OnEvent,
+) -> Result<(Session<'a, N>, bool)> {
+    let mut session = Session::new(blank, data, config, device)?;
+    let resumed = resume(&mut session, files, config, on_event)?;
+    if !resumed {
+        session = Session::new(first()?, data, config, device)?;
+    }
+    Ok((session, resumed))
+}
+
 /// Brings `session` to where the folder's last checkpoint was written. Whether there is one.
 ///
 /// # Errors
 /// If none is whole, though the folder holds what a training leaves: it would be overwritten. If one is of
 /// another version, network or dataset.
-pub(crate) fn resume<N: Answers>(
+fn resume<N: Answers>(
     session: &mut Session<N>,
     files: &mut Files,
     config: &RunConfig,
@@ -343,6 +349,7 @@ pub(crate) fn resume<N: Answers>(
     let progress = session.progress();
     let _ = on_event(Event::Resumed {
         epochs: progress.epochs.clone(),
+        epoch: session.epoch(),
         step: progress.step,
         seconds: progress.seconds,
     });
@@ -360,13 +367,22 @@ pub(crate) struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    pub(crate) fn of(folder: &'a RunFolder, data: &EncodedDataset) -> Self {
-        Self {
+    /// Those in `folder`, of a training on `data`.
+    ///
+    /// # Errors
+    /// If the folder was opened to be read: another process may write there.
+    pub(crate) fn of(folder: &'a RunFolder, data: &EncodedDataset) -> Result<Self> {
+        ensure!(
+            folder.is_locked(),
+            "{} was opened to be read",
+            folder.path().display()
+        );
+        Ok(Self {
             folder,
             checkpoints: folder.checkpoints(),
             fingerprint: fingerprint(&data.encoder, data.labels.as_ref()),
             events: None,
-        }
+        })
     }
 
     fn write_weights(&self, weights: &Weights) -> Result<()> {

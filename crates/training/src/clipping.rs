@@ -13,8 +13,20 @@ pub fn norm<N: Module>(network: &N, gradients: &GradientsParams) -> Tensor<1> {
     network.visit(&mut sums);
     let count = sums.squares.len();
     let squares = Tensor::cat(sums.squares, 0);
-    // Along a dimension, because Burn's sum over everything adds in no fixed order on a GPU.
     squares.reshape([1, count]).sum_dim(1).reshape([1]).sqrt()
+}
+
+/// The norm of one parameter's gradient, `[1]`.
+pub fn norm_of<const D: usize>(gradient: Tensor<D>) -> Tensor<1> {
+    squares(gradient).sqrt()
+}
+
+/// The sum of all squares, `[1]`.
+fn squares<const D: usize>(gradient: Tensor<D>) -> Tensor<1> {
+    let count = gradient.shape().num_elements();
+    // Along a dimension, because Burn's sum over everything adds in no fixed order on a GPU.
+    let squares = gradient.reshape([1, count]).square();
+    squares.sum_dim(1).reshape([1])
 }
 
 /// What to multiply a gradient of this norm with, `[1]`, so that its norm is at most `most`
@@ -32,9 +44,7 @@ struct Sums<'a> {
 impl ModuleVisitor for Sums<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let count = gradient.shape().num_elements();
-            let squares = gradient.reshape([1, count]).square();
-            self.squares.push(squares.sum_dim(1).reshape([1]));
+            self.squares.push(squares(gradient));
         }
     }
 }

@@ -138,11 +138,13 @@ impl PretrainingConfig {
             config.input.embeddings.is_none() && training.from.is_none(),
             || "a language model begins with random weights: leave embeddings and from out".into(),
         )?;
-        let regularised = training.word_dropout > 0.0 || training.label_smoothing > 0.0;
+        let regularised = training.word_dropout > 0.0
+            || training.label_smoothing > 0.0
+            || training.adversarial > 0.0;
         ensure(
             !regularised && !training.refit && config.ngrams.is_none(),
             || {
-                "a language model has no word_dropout, label_smoothing, refit and ngrams: leave them out"
+                "a language model has no word_dropout, label_smoothing, adversarial, refit and ngrams: leave them out"
                     .into()
             },
         )
@@ -448,6 +450,10 @@ pub struct TrainingConfig {
     /// Of a label's probability, the share that training spreads over all classes, in [0, 1) (Szegedy et al. 2016).
     #[serde(skip_serializing_if = "is_zero")]
     pub label_smoothing: f64,
+    /// How far an adversary moves the tokens' vectors, all together, the way that raises the loss most, before each step
+    /// learns from its batch once more (after Miyato, Dai and Goodfellow 2017); at 0 there is none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub adversarial: f64,
     /// Decay of the exponential moving average of the weights, in (0, 1), which answers in place of the last step's
     /// (Polyak and Juditsky 1992); none is made without it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -529,6 +535,7 @@ impl Default for TrainingConfig {
             weight_decay: 0.0,
             word_dropout: 0.0,
             label_smoothing: 0.0,
+            adversarial: 0.0,
             ema_decay: None,
             groups: Groups::default(),
             class_weights: None,
@@ -856,6 +863,13 @@ impl RunConfig {
             })?;
         }
         let has_vectors = self.model.input_size.is_none() && !self.model.freeze_embeddings;
+        let length = training.adversarial;
+        ensure(length >= 0.0 && length.is_finite(), || {
+            format!("adversarial must be at least 0, not {length}")
+        })?;
+        ensure(length == 0.0 || has_vectors, || {
+            "adversarial moves the vectors of tokens that are learnt, and there are none: leave it out".into()
+        })?;
         let trained = |(name, group): (&str, Group)| {
             let learns = group.rate > 0.0 && group.frozen_epochs < training.epochs;
             learns && (has_vectors || name != "embedding")

@@ -66,15 +66,28 @@ impl Groups {
 
     /// The share of the learning rate that the parameter at `path` has in an epoch, counted from 1.
     pub fn rate(&self, path: &str, epoch: usize) -> f64 {
-        // A language model in training holds the model.
-        let path = path.strip_prefix("model.").unwrap_or(path);
-        let group = match path.split('.').next() {
-            Some("input") => self.embedding,
-            Some("stack") => self.recurrent,
+        let group = match part(path) {
+            EMBEDDING => self.embedding,
+            "stack" => self.recurrent,
             _ => self.head,
         };
         group.rate_in(epoch)
     }
+}
+
+/// What a network calls the part that holds its tokens' vectors.
+const EMBEDDING: &str = "input";
+
+/// What a network calls its part with the parameter at `path`.
+fn part(path: &str) -> &str {
+    // A language model in training holds the model.
+    let path = path.strip_prefix("model.").unwrap_or(path);
+    path.split('.').next().unwrap_or(path)
+}
+
+/// Whether the parameter at `path` is one of the tokens' vectors.
+pub(crate) fn is_of_embedding(path: &str) -> bool {
+    part(path) == EMBEDDING
 }
 
 #[cfg(test)]

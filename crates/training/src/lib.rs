@@ -64,6 +64,7 @@
 //! # }
 //! ```
 
+mod adversary;
 mod average;
 pub mod baseline;
 pub mod batch;

@@ -80,7 +80,9 @@ pub enum Event {
     Resumed {
         /// The epochs that are done.
         epochs: Vec<EpochMetrics>,
-        /// Steps done of the one after them.
+        /// The [one under way](Session::epoch).
+        epoch: usize,
+        /// Steps done of it.
         step: usize,
         /// That training has taken so far.
         seconds: f64,
@@ -162,6 +164,13 @@ fn trainer<N: Answers>(
     Trainer::new(network, config.objective(), &training, device)
 }
 
+/// A network before its first step.
+struct First<N> {
+    network: N,
+    /// Its weights, once a checkpoint needed them.
+    weights: Option<Arc<Weights>>,
+}
+
 /// A training under way.
 pub struct Session<'a, N> {
     config: &'a RunConfig,
@@ -172,8 +181,8 @@ pub struct Session<'a, N> {
     both: OnceCell<Vec<Example>>,
     device: Device,
     trainer: Trainer<N>,
-    /// The weights that it began with, if it is to begin again.
-    first: Option<N>,
+    /// What it began with, if it is to begin again.
+    first: Option<First<N>>,
     exchange: Box<dyn Exchange + 'a>,
     progress: Progress,
     /// The network's, where they were read after its last step.
@@ -208,7 +217,10 @@ impl<'a, N: Answers> Session<'a, N> {
             data,
             data_hash: OnceCell::new(),
             both: OnceCell::new(),
-            first: config.training.refit.then(|| network.clone()),
+            first: config.training.refit.then(|| First {
+                network: network.clone(),
+                weights: None,
+            }),
             trainer: trainer(network, config, examples, &device),
             device,
             exchange: Box::new(Alone),
@@ -394,8 +406,14 @@ impl<'a, N: Answers> Session<'a, N> {
                 "it holds weights of a training on both parts that isn't done, or the other way round",
             ));
         }
-        let first = match (&checkpoint.first, self.first.is_some() && !self.refits()) {
-            (Some(first), true) => Some(first.load_into(blank.clone(), N::weight_name)),
+        let first = match (checkpoint.first, self.first.is_some() && !self.refits()) {
+            (Some(weights), true) => {
+                let network = weights.load_into(blank.clone(), N::weight_name);
+                Some(First {
+                    network: network.map_err(damaged)?,
+                    weights: Some(weights),
+                })
+            }
             (None, false) => None,
             _ => {
                 return Err(damaged(
@@ -403,7 +421,6 @@ impl<'a, N: Answers> Session<'a, N> {
                 ));
             }
         };
-        let first = first.transpose().map_err(damaged)?;
         let network = checkpoint.network.load_into(blank, N::weight_name);
         let mut trainer = self.trainer_of(network.map_err(damaged)?);
         trainer
@@ -465,7 +482,7 @@ impl<'a, N: Answers> Session<'a, N> {
             let kept = self.progress.best(self.config.training.keep);
             let epochs = kept.expect("an epoch is done").epoch;
             self.progress.refit = Some(Refit { epochs, done: 0 });
-            self.trainer = self.trainer_of(first);
+            self.trainer = self.trainer_of(first.network);
             (self.weights, self.gradient_norm) = (None, None);
         }
         let mut refit = self.progress.refit.expect("it has begun");
@@ -479,15 +496,12 @@ impl<'a, N: Answers> Session<'a, N> {
                 self.write_checkpoint(store).await?;
                 return Ok(ControlFlow::Break(()));
             }
-            let has_accuracy = self.config.objective().has_accuracy();
-            let trained = self.progress.totals.evaluation(has_accuracy);
-            (self.progress.step, self.progress.epoch_seconds) = (0, 0.0);
-            self.progress.totals = Default::default();
+            let (trained, _) = self.end_epoch();
             refit.done += 1;
             self.progress.refit = Some(refit);
             let is_last = refit.done == refit.epochs;
             if is_last {
-                self.refitted = Some(self.read_answering(&self.trainer.network()).await?);
+                self.refitted = Some(read_answering(&self.trainer.network()).await?);
             }
             self.write_checkpoint(store).await?;
             if let Some(weights) = &self.refitted {
@@ -671,8 +685,7 @@ impl<'a, N: Answers> Session<'a, N> {
         };
         let seconds = start.elapsed().as_secs_f64();
         self.progress.seconds += seconds;
-        let has_accuracy = self.config.objective().has_accuracy();
-        let trained = self.progress.totals.evaluation(has_accuracy);
+        let (trained, of_steps) = self.end_epoch();
         let metrics = EpochMetrics {
             epoch,
             train_loss: trained.loss,
@@ -680,14 +693,12 @@ impl<'a, N: Answers> Session<'a, N> {
             validation_loss: validated.loss,
             validation_accuracy: validated.accuracy,
             validation_f1,
-            seconds: self.progress.epoch_seconds + seconds,
+            seconds: of_steps + seconds,
         };
         self.progress.epochs.push(metrics.clone());
-        (self.progress.step, self.progress.epoch_seconds) = (0, 0.0);
-        self.progress.totals = Default::default();
         if self.is_best(epoch) {
             self.best = Some(match self.trainer.average() {
-                Some(_) => self.read_answering(&network).await?,
+                Some(_) => read_answering(&network).await?,
                 None => self.read_weights().await?,
             });
         }
@@ -734,11 +745,14 @@ impl<'a, N: Answers> Session<'a, N> {
         best.is_some_and(|best| best.epoch == epoch)
     }
 
-    /// The weights of a network that answers.
-    async fn read_answering(&self, network: &N) -> Result<Arc<Weights>> {
-        Ok(Arc::new(
-            Weights::read_async(network, N::weight_name).await?,
-        ))
+    /// What the steps of the epoch that ends here gave, and their seconds.
+    fn end_epoch(&mut self) -> (Evaluation, f64) {
+        let has_accuracy = self.config.objective().has_accuracy();
+        let progress = &mut self.progress;
+        let totals = std::mem::take(&mut progress.totals);
+        progress.step = 0;
+        let seconds = std::mem::take(&mut progress.epoch_seconds);
+        (totals.evaluation(has_accuracy), seconds)
     }
 
     /// The trained network's weights, read once after a step.
@@ -825,10 +839,13 @@ impl<'a, N: Answers> Session<'a, N> {
         for (path, of) in self.trainer.average().iter().flat_map(|of| of.values()) {
             average.insert(path.clone(), host(of).await?);
         }
-        let first = match &self.first {
-            Some(first) => Some(self.read_answering(first).await?),
-            None => None,
-        };
+        if let Some(First {
+            network,
+            weights: weights @ None,
+        }) = &mut self.first
+        {
+            *weights = Some(read_answering(network).await?);
+        }
         let mut carried = Vec::new();
         for state in self.trainer.current().carried() {
             carried.push(read(state).await?);
@@ -844,7 +861,7 @@ impl<'a, N: Answers> Session<'a, N> {
             network: self.read_weights().await?,
             best: self.best.clone(),
             refitted: self.refitted.clone(),
-            first,
+            first: self.first.as_ref().and_then(|first| first.weights.clone()),
             average,
             moments,
             carried,
@@ -855,6 +872,13 @@ impl<'a, N: Answers> Session<'a, N> {
         self.last_checkpoint = Instant::now();
         Ok(())
     }
+}
+
+/// The weights of a network that answers.
+async fn read_answering<N: Answers>(network: &N) -> Result<Arc<Weights>> {
+    Ok(Arc::new(
+        Weights::read_async(network, N::weight_name).await?,
+    ))
 }
 
 /// Trains `network` on `device` as `config` says, and returns it with the weights of the epoch that is best on

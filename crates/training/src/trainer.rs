@@ -8,6 +8,7 @@ use gatefold_data::Batch;
 use gatefold_data::random::generator;
 use gatefold_model::{Heartbeat, backpropagated};
 
+use crate::adversary;
 use crate::average::Average;
 use crate::batch::Answers;
 use crate::clipping;
@@ -53,6 +54,8 @@ pub struct Trainer<N> {
     clip_norm: Option<f64>,
     class_weights: Option<Vec<f64>>,
     label_smoothing: f64,
+    /// How far an adversary moves the tokens' vectors.
+    adversarial: f64,
     groups: Groups,
     /// Which groups are frozen, from 1.
     pub(crate) epoch: usize,
@@ -70,7 +73,7 @@ pub struct Trainer<N> {
 
 impl<N: Answers> Trainer<N> {
     /// Trains `network`, anyone's, on `device` for `objective`, as `config` says of clipping, weight decay, class
-    /// weights, label smoothing, groups of parameters (none of them frozen), averaging and the seed of dropout.
+    /// weights, label smoothing, an adversary, groups of parameters (none of them frozen), averaging and the seed of dropout.
     ///
     /// # Panics
     /// If class weights are still a rule: [`ClassWeights::of`](crate::ClassWeights::of) settles it.
@@ -87,6 +90,7 @@ impl<N: Answers> Trainer<N> {
                 weights.expect("class weights are settled").to_vec()
             }),
             label_smoothing: config.label_smoothing,
+            adversarial: config.adversarial,
             groups: config.groups,
             epoch: usize::MAX,
             seed: config.seed,
@@ -152,7 +156,8 @@ impl<N: Answers> Trainer<N> {
         self.gradient_norm.take()
     }
 
-    /// The answers `[rows, C]` to a batch, still on the device, and the gradients of their loss.
+    /// The answers `[rows, C]` to a batch, still on the device, and the gradients of their loss; against an adversary, the
+    /// mean of these and of those where it moved the tokens' vectors.
     ///
     /// # Errors
     /// If the network can't read the batch, or its answers are not as many as the targets, or of another width.
@@ -160,10 +165,20 @@ impl<N: Answers> Trainer<N> {
     /// # Panics
     /// If the batch has no targets, or fewer class weights are set than there are classes.
     pub fn gradients(&self, batch: &Batch) -> Result<(Tensor<2>, GradientsParams)> {
+        let network = self.current();
+        let (answers, gradients) = self.gradients_of(network, batch)?;
+        if self.adversarial == 0.0 {
+            return Ok((answers, gradients));
+        }
+        let moved = adversary::moved(network.clone(), &gradients, self.adversarial);
+        let (_, against) = self.gradients_of(&moved, batch)?;
+        Ok((answers, adversary::mean(network, &gradients, &against)))
+    }
+
+    /// Those of `network`, which drops what this step drops.
+    fn gradients_of(&self, network: &N, batch: &Batch) -> Result<(Tensor<2>, GradientsParams)> {
         let masks = &mut generator(*b"dropout\0", self.seed, self.optimizer.steps());
-        let tracked = self
-            .current()
-            .answers_training(batch, &self.device, masks)?;
+        let tracked = network.answers_training(batch, &self.device, masks)?;
         let answers = tracked.clone().inner();
         check_answers(answers.dims(), batch, self.objective)?;
         let targets = batch.targets.as_ref().expect("there is something to learn");
@@ -173,7 +188,7 @@ impl<N: Answers> Trainer<N> {
         };
         let gradient = self.objective.gradient(answers.clone(), targets, options);
         let loss = backpropagated(tracked, Tensor::from_inner(gradient));
-        let gradients = GradientsParams::from_grads(loss.backward(), self.current());
+        let gradients = GradientsParams::from_grads(loss.backward(), network);
         Ok((answers, gradients))
     }
 
@@ -310,6 +325,45 @@ mod tests {
             );
         }
         assert_eq!(norm(Some(vec![1.0, 1.0]), [1, 1, 0]), norm(None, [1, 1, 0]));
+    }
+
+    #[test]
+    fn an_adversary_moves_the_tokens_vectors_alone_and_against_the_answers() {
+        let mut config = config();
+        let plain = trainer(&config);
+        let (answers, gradients) = plain.gradients(&batch()).unwrap();
+        let moved = adversary::moved(plain.current().clone(), &gradients, 0.1);
+        let values = |network: &Network| Average::of(network, 0.5).values().clone();
+        let (before, after) = (values(plain.current()), values(&moved));
+        let distance = |(path, values): (&String, &Tensor<1>)| {
+            let squares = (after[path].clone() - values.clone()).square();
+            (
+                path.starts_with("input."),
+                squares.sum().into_scalar::<f64>(),
+            )
+        };
+        let (of_vectors, of_others): (Vec<_>, Vec<_>) = before
+            .iter()
+            .map(distance)
+            .partition(|(is_vector, _)| *is_vector);
+        let sum = |of: Vec<(bool, f64)>| of.into_iter().map(|(_, squares)| squares).sum::<f64>();
+        let length = sum(of_vectors).sqrt();
+        assert!((length - 0.1).abs() < 1e-6, "{length}");
+        assert_eq!(sum(of_others), 0.0);
+
+        // The first two texts are of the second class, which high answers say.
+        let right = |answers: Tensor<2>| {
+            let answers: Vec<f32> = answers.into_data().iter().collect();
+            answers[0] + answers[1] - answers[2]
+        };
+        let (against, _) = plain.gradients_of(&moved, &batch()).unwrap();
+        assert!(right(against) < right(answers.clone()));
+
+        config.training.adversarial = 0.1;
+        let (same, mean) = trainer(&config).gradients(&batch()).unwrap();
+        assert_eq!(same.into_data(), answers.into_data());
+        let norm = |of: &GradientsParams| clipping::norm(plain.current(), of).into_scalar::<f64>();
+        assert_ne!(norm(&mean), norm(&gradients));
     }
 
     #[test]

@@ -220,6 +220,7 @@ fn regularised(config: &mut RunConfig) {
     config.model.reading = Reading::Concat;
     config.training.word_dropout = 0.1;
     config.training.label_smoothing = 0.1;
+    config.training.adversarial = 0.3;
     config.training.ema_decay = Some(0.9);
     config.training.keep = Keep::Last;
 }

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::train::dashboard::Run;
 use super::train::display::{self, Display};
-use super::train::{going_on, resume, run_name, say_how_to_go_on};
+use super::train::{folder, going_on, resume, run_name, say_how_to_go_on};
 use crate::cli::{EvaluateArgs, PretrainArgs, is_sound, with_flags};
 use crate::output::{self, End, Format};
 
@@ -77,14 +77,8 @@ pub fn run(args: PretrainArgs) -> Result<()> {
         kernels::settle(&mut config, args.kernels.kernels, (&selected, &device));
     }
     let begins = resumed.is_none();
-    let folder = match (resumed, &args.run) {
-        (Some(folder), _) => folder,
-        (None, Some(path)) => RunFolder::create(path)?,
-        (None, None) => {
-            let stem = run_name(&name);
-            RunFolder::create_numbered(&format!("{stem}-language-{}", config.model.cell))?
-        }
-    };
+    let stem = format!("{}-language-{}", run_name(&name), config.model.cell);
+    let folder = folder(resumed, args.run.as_deref(), &stem)?;
     say!("run: {}", folder.path().display());
     let interrupt = display::listen()?;
     if begins {

@@ -12,7 +12,7 @@ use gatefold::run::{self, Outcome};
 use gatefold::run_folder::RunFolder;
 use gatefold::start::{self, Start};
 use gatefold::terminal::{program, word};
-use gatefold::{dataset, device, kernels, pretraining, progress, say, standing};
+use gatefold::{dataset, device, kernels, presets, pretraining, progress, say, standing};
 use gatefold_lesson::report::RunSection;
 use gatefold_training::checkpoint::Refused;
 use gatefold_training::config::Schedule;
@@ -56,6 +56,9 @@ pub fn run(args: TrainArgs) -> Result<()> {
     let mut start = None;
     if resumed.is_none() {
         begin(&mut config);
+        if let Some(duration) = presets::duration(&config) {
+            say!("{duration}");
+        }
         if let Some(seeds) = args.seeds.of(config.training.seed) {
             if config.training.from.is_some() || config.input.embeddings.is_some() {
                 let error = anyhow!(
@@ -148,14 +151,8 @@ pub fn run(args: TrainArgs) -> Result<()> {
     if resumed.is_none() || args.kernels.kernels != Kernels::Auto {
         kernels::settle(&mut config, args.kernels.kernels, (&selected, &device));
     }
-    let folder = match (resumed, &args.run) {
-        (Some(folder), _) => folder,
-        (None, Some(path)) => RunFolder::create(path)?,
-        (None, None) => {
-            let stem = run_name(&name);
-            RunFolder::create_numbered(&format!("{stem}-{}", config.model.cell))?
-        }
-    };
+    let stem = format!("{}-{}", run_name(&name), config.model.cell);
+    let folder = folder(resumed, args.run.as_deref(), &stem)?;
     let path = folder.path().display();
     let first = match (&start, &config.input.embeddings) {
         (Some(start), _) => Some(start.network(&config, data.labels.as_ref(), &device)?),
@@ -193,6 +190,15 @@ pub fn run(args: TrainArgs) -> Result<()> {
     }
     // A signal while the network was tested came too late to stop anything, and is still told.
     stopped.map_or(Ok(()), |code| Err(End::Stopped(code).into()))
+}
+
+/// The folder of a run that is resumed, or a new one where `path` says, or numbered after `stem`.
+pub fn folder(resumed: Option<RunFolder>, path: Option<&Path>, stem: &str) -> Result<RunFolder> {
+    match (resumed, path) {
+        (Some(folder), _) => Ok(folder),
+        (None, Some(path)) => RunFolder::create(path),
+        (None, None) => RunFolder::create_numbered(stem),
+    }
 }
 
 /// The settings of a run that goes on, with `epochs` in all if so many were asked for.

@@ -193,6 +193,11 @@ impl<B: Backend> Dashboard<B> {
         self.state.epoch(metrics, best);
     }
 
+    /// What follows trains the network again, for so many epochs.
+    pub fn begin_again(&mut self, epochs: usize) {
+        self.state.begin_again(epochs);
+    }
+
     /// A line for people.
     pub fn message(&mut self, line: &str) {
         self.state.message(within_line(line).into_owned());

@@ -172,6 +172,9 @@ fn show_on(dashboard: &mut Dashboard<Console>, event: Event) {
             epochs, seconds, ..
         } => dashboard.resume_from(&epochs, seconds),
         other => {
+            if let Event::Refitting { epochs, .. } = other {
+                dashboard.begin_again(epochs);
+            }
             if let Some(line) = line(&other, 0) {
                 dashboard.message(&line);
             }
@@ -217,10 +220,9 @@ fn show_plain(bar: &mut Bar, event: Event, epochs: usize) {
 fn line(event: &Event, epochs: usize) -> Option<String> {
     match event {
         Event::Epoch { metrics, best } => Some(epoch_line(metrics, *best, epochs)),
-        Event::Resumed { epochs, step, .. } => Some(format!(
-            "going on in epoch {} after {step} steps",
-            epochs.len() + 1
-        )),
+        Event::Resumed { epoch, step, .. } => {
+            Some(format!("going on in epoch {epoch} after {step} steps"))
+        }
         Event::Message(text) => Some(text.clone()),
         Event::Refitting {
             examples,

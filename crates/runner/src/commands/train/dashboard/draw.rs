@@ -302,12 +302,13 @@ fn key_line<'a>(wish: Wish, width: u16, theme: &Theme) -> Line<'a> {
 }
 
 fn epoch_of(state: &State) -> String {
-    let past = state.epochs.last().map_or(0, |last| last.epoch);
-    let current = state.step.as_ref().map_or(past + 1, |step| step.epoch);
+    let next = state.past() + 1;
+    let current = state.step.as_ref().map_or(next, |step| step.epoch);
     format!(
-        "epoch {}/{}",
+        "epoch {}/{}{}",
         current.min(state.run.epochs),
-        state.run.epochs
+        state.run.epochs,
+        if state.again { " on all" } else { "" }
     )
 }
 

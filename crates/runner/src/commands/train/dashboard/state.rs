@@ -16,6 +16,8 @@ const PACE_STEPS: f64 = 50.0;
 
 pub struct State {
     pub run: Run,
+    /// Whether it is trained again, on the training and the validation part together.
+    pub again: bool,
     start: Instant,
     /// What a resumed run had taken before.
     before: Duration,
@@ -38,6 +40,7 @@ impl State {
     pub fn new(run: Run) -> Self {
         Self {
             run,
+            again: false,
             start: Instant::now(),
             before: Duration::ZERO,
             step: None,
@@ -106,6 +109,16 @@ impl State {
         ));
     }
 
+    /// The network is trained again, for so many epochs; the curves of this training take the place of the first one's,
+    /// beside whose validation they stand.
+    pub fn begin_again(&mut self, epochs: usize) {
+        self.again = true;
+        self.run.epochs = epochs;
+        self.step = None;
+        self.evaluating = None;
+        (self.loss, self.accuracy) = Default::default();
+    }
+
     pub fn message(&mut self, line: String) {
         self.messages.truncate(MESSAGES - 1);
         self.messages.push_front((self.elapsed(), line));
@@ -113,14 +126,20 @@ impl State {
 
     /// Epochs behind, and the part of the one under way.
     pub fn position(&self) -> f64 {
-        let past = self.epochs.last().map_or(0.0, |last| last.epoch as f64);
+        let past = self.past() as f64;
         self.step.as_ref().map_or(past, position).max(past)
+    }
+
+    /// Epochs of the training under way that are validated.
+    pub fn past(&self) -> usize {
+        let last = self.epochs.last().filter(|_| !self.again);
+        last.map_or(0, |last| last.epoch)
     }
 
     /// Whether training is over, and the test examples are evaluated.
     pub fn is_testing(&self) -> bool {
-        let current = self.step.as_ref().map(|step| step.epoch);
-        self.evaluating.is_some() && current <= self.epochs.last().map(|last| last.epoch)
+        let current = self.step.as_ref().map_or(0, |step| step.epoch);
+        self.evaluating.is_some() && (self.again || current <= self.past())
     }
 
     /// Steps a second and examples a second.
@@ -136,17 +155,16 @@ impl State {
         self.rates()?;
         let epochs = self.run.epochs.saturating_sub(step.epoch);
         let steps = step.steps.saturating_sub(step.step) + epochs * step.steps;
-        let done = self
-            .epochs
-            .last()
-            .is_some_and(|last| last.epoch >= step.epoch);
         let this_evaluation = match self.evaluating {
-            _ if done => 0.0,
+            _ if self.past() >= step.epoch => 0.0,
             Some((batch, batches)) => 1.0 - ratio(batch, batches),
             None => 1.0,
         };
-        let seconds = steps as f64 * self.pace.seconds
-            + (epochs as f64 + this_evaluation) * self.pace.evaluation;
+        let evaluations = match self.again {
+            true => 0.0,
+            false => epochs as f64 + this_evaluation,
+        };
+        let seconds = steps as f64 * self.pace.seconds + evaluations * self.pace.evaluation;
         Duration::try_from_secs_f64(seconds).ok()
     }
 }
