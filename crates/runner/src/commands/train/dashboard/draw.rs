@@ -305,10 +305,10 @@ fn epoch_of(state: &State) -> String {
     let next = state.past() + 1;
     let current = state.step.as_ref().map_or(next, |step| step.epoch);
     format!(
-        "epoch {}/{}{}",
+        "{} {}/{}",
+        if state.again { "again" } else { "epoch" },
         current.min(state.run.epochs),
-        state.run.epochs,
-        if state.again { " on all" } else { "" }
+        state.run.epochs
     )
 }
 

@@ -229,10 +229,7 @@ fn validation_and_test_are_told_apart() {
 fn a_second_training_is_counted_for_itself() {
     let mut dashboard = under_way(80, 24);
     dashboard.begin_again(2);
-    assert_shows(
-        &screen(&mut dashboard),
-        &["epoch 1/2 on all", "best, epoch 1"],
-    );
+    assert_shows(&screen(&mut dashboard), &["again 1/2", "best, epoch 1"]);
     let start = Instant::now();
     for i in 1..=5 {
         let now = start + Duration::from_millis(20 * i as u64);
@@ -241,10 +238,7 @@ fn a_second_training_is_counted_for_itself() {
     let left = dashboard.state.left().unwrap().as_millis();
     // Fifteen steps of 20 ms, and nothing is validated.
     assert!((250..=350).contains(&left), "{left}");
-    assert_shows(
-        &screen(&mut dashboard),
-        &["epoch 1/2 on all", "50 %  step 5/10"],
-    );
+    assert_shows(&screen(&mut dashboard), &["again 1/2", "50 %  step 5/10"]);
     dashboard.evaluating(1, 4);
     assert_shows(&screen(&mut dashboard), &["testing"]);
 }
