@@ -134,7 +134,7 @@ fn what_no_training_can_follow_is_refused_before_any_data_is_read() {
             "weight_dropout must be 0 for the minGRU",
         ),
         ("--label-smoothing 1", "label_smoothing must be"),
-        ("--adversarial -1", "adversarial must be at least 0"),
+        ("--adversarial=-1", "adversarial must be at least 0"),
         ("--ema-decay 1", "ema_decay must lie between 0 and 1"),
         (
             "--keep last --patience 2",

@@ -249,12 +249,13 @@ impl Answers for Pretraining {
         let mut states = None;
         if !carried.is_empty() {
             let mut given = carried.into_iter();
+            let mut of_first = None;
             let mut take = |width: usize| {
                 let state = given.next().ok_or("a state is missing")?;
-                if width == 0 || state.len() % width != 0 {
+                let rows = state.len() / width.max(1);
+                if rows * width != state.len() || *of_first.get_or_insert(rows) != rows {
                     return Err("a state is of another size");
                 }
-                let rows = state.len() / width;
                 let state = TensorData::new(state, [rows, width]);
                 Ok(Tensor::<2>::from_data(state, device))
             };

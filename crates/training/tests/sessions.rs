@@ -92,6 +92,16 @@ fn go_on(_: Event) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
+fn stop_after(mut steps: i32) -> impl FnMut(Event) -> ControlFlow<()> {
+    move |event| {
+        steps -= i32::from(matches!(event, Event::Step { .. }));
+        match steps {
+            0 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
 /// What is kept, in its order.
 #[derive(Default)]
 struct Kept {
@@ -153,15 +163,8 @@ fn anyones_network_is_trained_kept_and_gone_on_with() {
     // Stopped in the middle of an epoch, gone on by another session.
     let mut kept = Kept::default();
     let mut session = Session::new(Mine::new(&device), &data, &config, &device).unwrap();
-    let mut left = 14;
-    let stop = &mut |event| {
-        left -= i32::from(matches!(event, Event::Step { .. }));
-        match left {
-            0 => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        }
-    };
-    assert!(session.run(&mut kept, stop).unwrap().is_break());
+    let stopped = session.run(&mut kept, &mut stop_after(14));
+    assert!(stopped.unwrap().is_break());
     let checkpoint = Checkpoint::from_bytes(kept.checkpoints.last().unwrap()).unwrap();
     let mut second = Session::new(Mine::new(&device), &data, &config, &device).unwrap();
     second.restore(checkpoint).unwrap();
@@ -232,15 +235,9 @@ fn kept_weights(config: &RunConfig, data: &EncodedDataset, steps: Option<i32>) -
     let network = || config.model.init(config.training.seed, &device).unwrap();
     let mut kept = Kept::default();
     let mut session = Session::new(network(), data, config, &device).unwrap();
-    if let Some(mut left) = steps {
-        let stop = &mut |event| {
-            left -= i32::from(matches!(event, Event::Step { .. }));
-            match left {
-                0 => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        };
-        assert!(session.run(&mut kept, stop).unwrap().is_break());
+    if let Some(steps) = steps {
+        let stopped = session.run(&mut kept, &mut stop_after(steps));
+        assert!(stopped.unwrap().is_break());
         let checkpoint = Checkpoint::from_bytes(kept.checkpoints.last().unwrap()).unwrap();
         let blank = config.model.blank(&device).unwrap();
         session = Session::new(blank, data, config, &device).unwrap();
