@@ -360,10 +360,14 @@ mod tests {
         assert!(right(against) < right(answers.clone()));
 
         config.training.adversarial = 0.1;
-        let (same, mean) = trainer(&config).gradients(&batch()).unwrap();
+        let guarded = trainer(&config);
+        let (same, mean) = guarded.gradients(&batch()).unwrap();
         assert_eq!(same.into_data(), answers.into_data());
-        let norm = |of: &GradientsParams| clipping::norm(plain.current(), of).into_scalar::<f64>();
-        assert_ne!(norm(&mean), norm(&gradients));
+        let norm = |of: &Network, gradients| clipping::norm(of, gradients).into_scalar::<f64>();
+        assert_ne!(
+            norm(guarded.current(), &mean),
+            norm(plain.current(), &gradients)
+        );
     }
 
     #[test]
