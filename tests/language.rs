@@ -459,6 +459,55 @@ fn a_classifier_begins_with_a_language_models_weights() {
     assert!(said.contains("it is a language model"), "{said}");
     let (answered, _) = folder.done("predict films --device cpu", &["a good film"]);
     assert!(answered.contains("pos"), "{answered}");
+
+    let (_, said) = folder.done(&format!("{train}-of-seeds --seeds 3,4"), &[]);
+    assert_eq!(said.matches("it is a language model").count(), 2, "{said}");
+    for seed in ["seed-3", "seed-4"] {
+        assert!(
+            folder
+                .path("films-of-seeds")
+                .join(seed)
+                .join("seen.bin")
+                .is_file()
+        );
+    }
+}
+
+#[test]
+fn a_preset_that_begins_with_a_language_model_is_followed_in_two_commands() {
+    let folder = Folder::new();
+    let train = "train --preset strong --dataset films.csv --device cpu --plain --epochs 2 --batch-size 16 --run films";
+    let said = folder.refused(2, train);
+    assert!(
+        said.contains("pretrain --preset strong --run runs/strong-model, then")
+            && said.contains("train --preset strong --from runs/strong-model"),
+        "{said}"
+    );
+    let said = folder.refused(2, "compare --preset strong --dataset films.csv");
+    assert!(said.contains("take another preset"), "{said}");
+    let said = folder.refused(2, "pretrain --preset tuned --dataset texts.csv");
+    assert!(
+        said.contains("[possible values: strong, pretrained]"),
+        "{said}"
+    );
+    folder.refused(2, "presets tuned --language-model");
+    let (printed, _) = folder.done("presets strong --language-model", &[]);
+    assert!(printed.contains("bidirectional = true"), "{printed}");
+
+    let pretrain =
+        format!("pretrain --preset strong --dataset texts.csv {SMALL} --epochs 1 --run model");
+    let (_, said) = folder.done(&pretrain, &[]);
+    assert!(
+        said.contains("preset strong:") && said.contains("train --preset strong --from model"),
+        "{said}"
+    );
+    let config = fs::read_to_string(folder.path("model/config.toml")).unwrap();
+    assert!(
+        config.contains("preset = \"strong\"") && config.contains("bidirectional = true"),
+        "{config}"
+    );
+    folder.done(&format!("{train} --from model"), &[]);
+    assert!(folder.summary("films")["ngrams"].is_object());
 }
 
 fn wait_until(is_due: impl Fn() -> bool) {

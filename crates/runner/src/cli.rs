@@ -5,9 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::builder::{PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, value_parser};
 use gatefold::bench::{Implementation, Workload};
@@ -119,7 +118,7 @@ pub struct TrainArgs {
 )]
 pub struct PretrainArgs {
     #[command(flatten)]
-    refused: RefusedOfLanguageModels,
+    pub given: Given,
     #[command(flatten)]
     pub settings: SettingsArgs,
     #[command(flatten)]
@@ -154,8 +153,7 @@ pub struct LanguageArgs {
 }
 
 /// Flags of settings that a language model of texts has none of.
-const NONE_OF_LANGUAGE_MODELS: [&str; 31] = [
-    "preset",
+const NONE_OF_LANGUAGE_MODELS: [&str; 30] = [
     "ngrams",
     "refit",
     "word_dropout",
@@ -188,31 +186,43 @@ const NONE_OF_LANGUAGE_MODELS: [&str; 31] = [
     "test_target_data",
 ];
 
-/// Takes nothing off a command line, and refuses [`NONE_OF_LANGUAGE_MODELS`] there.
-#[derive(Clone, Copy, Debug)]
-struct RefusedOfLanguageModels;
+/// The flags that stand on a command line.
+#[derive(Clone, Debug)]
+pub struct Given(Vec<String>);
 
-impl FromArgMatches for RefusedOfLanguageModels {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let is_given = |id: &&&str| matches.value_source(id) == Some(ValueSource::CommandLine);
-        match NONE_OF_LANGUAGE_MODELS.iter().find(is_given) {
-            None => Ok(Self),
-            Some(id) => Err(clap::Error::raw(
-                ErrorKind::ArgumentConflict,
-                format!(
-                    "--{} does nothing for a language model of texts: leave it out\n",
-                    id.replace('_', "-")
-                ),
-            )),
+impl Given {
+    /// Refuses those that do nothing for a language model, and what of `more` is given too.
+    pub fn ensure_of_language_models(&self, more: &[&str]) -> Result<()> {
+        let none = |id: &&String| {
+            let id = id.as_str();
+            NONE_OF_LANGUAGE_MODELS.contains(&id) || more.contains(&id)
+        };
+        match self.0.iter().find(none) {
+            None => Ok(()),
+            Some(id) => Err(End::Misused(anyhow!(
+                "--{} does nothing for a language model of texts: leave it out",
+                id.replace('_', "-")
+            ))
+            .into()),
         }
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        Self::from_arg_matches(matches).map(|_| ())
     }
 }
 
-impl Args for RefusedOfLanguageModels {
+impl FromArgMatches for Given {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let is_given =
+            |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        let given = matches.ids().filter(is_given);
+        Ok(Self(given.map(ToString::to_string).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Given {
     fn augment_args(command: clap::Command) -> clap::Command {
         command
     }
@@ -227,6 +237,14 @@ fn of_language_models(flag: clap::Arg) -> clap::Arg {
     let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
     let default = match flag.get_id().as_str() {
         none if NONE_OF_LANGUAGE_MODELS.contains(&none) => return flag.hide(true),
+        "preset" => {
+            let with_one = PRESETS
+                .iter()
+                .filter(|preset| preset.language_model.is_some());
+            return flag
+                .value_parser(PossibleValuesParser::new(with_one.map(|preset| preset.name)))
+                .help("Train the language model that a preset begins with; --config and flags decide over its settings");
+        }
         "dataset" => {
             return flag.help(
                 "reviews, imdb, a table, a folder of texts with all folders in it, or a text in a .txt file [default: imdb \
@@ -405,6 +423,8 @@ pub struct EvaluateArgs {
     /// mean of the answers is tested, on the first one's test part
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub given: Given,
     #[command(flatten)]
     pub dataset: DatasetArgs,
     #[command(flatten)]
@@ -658,6 +678,9 @@ pub struct PresetsArgs {
     /// Whose settings to print, as a configuration file has them
     #[arg(value_parser = PossibleValuesParser::new(PRESETS.iter().map(|preset| preset.name)))]
     pub name: Option<String>,
+    /// Print the settings of the language model that it begins with
+    #[arg(long, requires = "name")]
+    pub language_model: bool,
     #[command(flatten)]
     pub format: FormatArgs,
 }
@@ -1140,18 +1163,31 @@ fn language_model(tokenizer: Tokenizer) -> RunConfig {
 }
 
 impl SettingsArgs {
-    /// The file's settings, or those of a language model, with the flags over them.
+    /// The file's settings over the preset's, or over those of a language model, with the flags over them.
     pub fn into_language_model(self, language: &LanguageArgs) -> Result<RunConfig> {
-        let settings = match &self.config {
+        let file = match &self.config {
             Some(path) => {
-                let text = files::read_text(path, MOST_BYTES)?;
                 let name = path.display().to_string();
-                let tokenizer = RunConfig::from_toml(&text, &name)?.input.tokenizer;
-                let usual = language_model(self.input.tokenizer.unwrap_or(tokenizer));
-                presets::with_file(&usual.to_toml()?, &text, &name)?
+                Some((files::read_text(path, MOST_BYTES)?, name))
             }
-            None => language_model(self.input.tokenizer.unwrap_or_default()),
+            None => None,
         };
+        let tokenizer = match (self.input.tokenizer, &file) {
+            (Some(tokenizer), _) => tokenizer,
+            (None, Some((text, name))) => RunConfig::from_toml(text, name)?.input.tokenizer,
+            (None, None) => Tokenizer::default(),
+        };
+        let mut settings = language_model(tokenizer);
+        let preset = self.preset.as_deref().and_then(presets::find);
+        let of_preset =
+            preset.and_then(|preset| Some((preset.name, preset.language_model.as_ref()?)));
+        if let Some((name, model)) = of_preset {
+            settings = presets::with_file(&settings.to_toml()?, model.text, name)?;
+            settings.preset = Some(name.to_owned());
+        }
+        if let Some((text, name)) = &file {
+            settings = presets::with_file(&settings.to_toml()?, text, name)?;
+        }
         let apply = |config: &mut RunConfig| {
             let pretraining = config.pretraining.get_or_insert_default();
             set(&mut pretraining.negatives, language.negatives);

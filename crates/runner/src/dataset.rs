@@ -169,6 +169,7 @@ pub fn source(config: &RunConfig, labels: Option<&Labels>) -> Result<Source> {
     if task.is_some() || name == "reviews" {
         let why = format!("{name} is built in");
         refuse(&why, "--data", config.path.is_some())?;
+        refuse(&why, "--group-column", config.group_column.is_some())?;
         refuse_table_flags(&why, config)?;
     }
     match (task, name) {
@@ -207,6 +208,7 @@ fn refuse(why: &str, flag: &str, given: bool) -> Result<()> {
     Ok(())
 }
 
+/// Refuses the flags of a table, but for the column of groups.
 fn refuse_table_flags(why: &str, config: &DatasetConfig) -> Result<()> {
     let default = DatasetConfig::default();
     refuse(why, "--test-data", config.test_path.is_some())?;
@@ -224,7 +226,6 @@ fn refuse_table_flags(why: &str, config: &DatasetConfig) -> Result<()> {
         |column: &Option<String>, usual| column.as_deref().is_some_and(|name| name != usual);
     refuse(why, "--text-column", named(&config.text_column, "text"))?;
     refuse(why, "--label-column", named(&config.label_column, "label"))?;
-    refuse(why, "--group-column", config.group_column.is_some())?;
     refuse(why, "--labels", !config.labels.is_empty())?;
     refuse(why, "--label-separator", config.label_separator.is_some())?;
     refuse(why, "--skip-unlabelled", config.skip_unlabelled)?;
@@ -495,19 +496,14 @@ fn of_imdb(
     config: &DatasetConfig,
     validation_fraction: f64,
 ) -> Result<Source> {
+    refuse_table_flags(why, config)?;
     let Some(column) = &config.group_column else {
-        refuse_table_flags(why, config)?;
         return Ok(imdb);
     };
     ensure!(
         column == FILM,
         "{why}, and all that its reviews can be held out by is --group-column {FILM}"
     );
-    let others = DatasetConfig {
-        group_column: None,
-        ..config.clone()
-    };
-    refuse_table_flags(why, &others)?;
     Ok(imdb.with_films_apart(validation_fraction)?)
 }
 

@@ -28,17 +28,10 @@ pub fn ensure_training_fits(
     let [rows, time] = largest_batch(config, learnt.clone());
     let training = &config.training;
     // An average; and the moved weights and a second gradient that an adversary makes.
-    let copies = [
-        (training.ema_decay.is_some(), 1),
-        (training.adversarial > 0.0, 2),
-    ];
-    let copies: i32 = copies
-        .iter()
-        .filter(|(is_made, _)| *is_made)
-        .map(|(_, count)| count)
-        .sum();
+    let average = u8::from(training.ema_decay.is_some());
+    let adversary = 2 * u8::from(training.adversarial > 0.0);
     let bytes = training_step(&config.model, rows, time)
-        + NUMBER * f64::from(copies) * config.model.parameters();
+        + NUMBER * f64::from(average + adversary) * config.model.parameters();
     let noun = config.dataset.noun();
     let what = format!("a training step of {rows} {noun} of {time} timesteps");
     ensure_fits(&what, bytes, device)?;

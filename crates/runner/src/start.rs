@@ -130,15 +130,10 @@ impl Start {
         self.bundle.labels.as_ref()
     }
 
-    /// What tells the examples that it was trained and validated on; none of a run that kept nothing of them.
-    pub fn seen(&self) -> Option<&Seen> {
-        self.seen.as_ref()
-    }
-
     /// Warns of examples to test that it was trained on.
     pub fn say_seen(&self, data: &EncodedDataset, noun: &str) {
         let (path, all) = (self.path.display(), data.test.len());
-        match self.seen().map(|seen| seen.count(&data.test)) {
+        match self.seen.as_ref().map(|seen| seen.count(&data.test)) {
             Some(0) => {}
             Some(count) => say!(
                 "warning: {count} of the {all} {noun} to test were trained on by {path}: new {noun} will be answered \
@@ -226,6 +221,24 @@ impl Start {
             );
         }
         Ok(())
+    }
+
+    /// The [first weights](Self::network) of a run in `folder`, which keeps what this one was trained on.
+    ///
+    /// # Errors
+    /// If they don't fit the network, or a file can't be written.
+    pub fn begin(
+        &self,
+        folder: &RunFolder,
+        config: &RunConfig,
+        labels: Option<&Labels>,
+        device: &Device,
+    ) -> Result<Network> {
+        let network = self.network(config, labels, device)?;
+        if let Some(seen) = &self.seen {
+            folder.write_seen(seen)?;
+        }
+        Ok(network)
     }
 
     /// The first weights of the network of `config`, which is settled for its data: the run's, but for an output layer

@@ -10,11 +10,12 @@ use gatefold::device::{self, ComputeDevice};
 use gatefold::interrupt::Interrupt;
 use gatefold::kernels::{self, Kernels};
 use gatefold::memory::ensure_training_fits;
-use gatefold::progress::{self, Bar};
+use gatefold::progress::Bar;
 use gatefold::run::{self, Outcome};
 use gatefold::run_folder::{OF_SEED, RunFolder};
+use gatefold::start::Start;
 use gatefold::terminal::{program, word};
-use gatefold::{dataset, files, pretraining, say};
+use gatefold::{files, presets, pretraining, say};
 use gatefold_data::{EncodedDataset, MemoryTask};
 use gatefold_lesson::comparison::{SeedGroup, by_network, differences, verdicts};
 use gatefold_lesson::memory_tasks::{self, LENGTHS, TaskConfig, TaskResult};
@@ -26,7 +27,9 @@ use serde::Serialize;
 
 use super::train::dashboard::Run;
 use super::train::display::{self, Display};
-use super::train::{found, resume, run_name, say_how_to_go_on, say_how_to_test, say_standing};
+use super::train::{
+    found, read_data, resume, run_name, say_how_to_go_on, say_how_to_test, say_standing,
+};
 use crate::cli::{CompareArgs, DeviceArgs, KernelsArgs};
 use crate::output::{self, End, Format};
 
@@ -47,6 +50,7 @@ pub fn run(args: CompareArgs) -> Result<()> {
     let plan = Plan {
         cells: &cells,
         seeds: &args.seeds.of(seed).unwrap_or_else(|| vec![seed]),
+        start: None,
         memory_tasks: !args.no_memory_tasks,
         kernels: args.kernels.kernels,
         run: args.run,
@@ -55,21 +59,25 @@ pub fn run(args: CompareArgs) -> Result<()> {
     plan.follow(config, args.device, args.format.format)
 }
 
-/// Trains the network of `config` once with each seed, in the folder that `run` names, or else in a numbered one.
+/// Trains the network of `config` once with each seed, from the weights of `start` on if it is given, in the folder that
+/// `run` names, or else in a numbered one.
 pub fn train_seeds(
     config: &RunConfig,
+    start: Option<Start>,
     seeds: Vec<u64>,
     run: Option<PathBuf>,
     (device, kernels): (DeviceArgs, KernelsArgs),
     format: Format,
 ) -> Result<()> {
-    if config.training.from.is_some() || config.input.embeddings.is_some() {
-        let why = "--seeds trains from first weights that the seed settles: leave --from and --embeddings out";
+    if config.input.embeddings.is_some() {
+        let why =
+            "--seeds begins with words' vectors that the seed settles: leave --embeddings out";
         return Err(End::Misused(anyhow!(why)).into());
     }
     let plan = Plan {
         cells: &[config.model.cell],
         seeds: &seeds,
+        start,
         memory_tasks: false,
         kernels: kernels.kernels,
         run,
@@ -82,6 +90,8 @@ pub fn train_seeds(
 struct Plan<'a> {
     cells: &'a [Cell],
     seeds: &'a [u64],
+    /// With whose weights each begins, if not with random ones.
+    start: Option<Start>,
     memory_tasks: bool,
     kernels: Kernels,
     /// Where the runs go.
@@ -99,9 +109,10 @@ impl Plan<'_> {
         }
         let (selected, device) = device::open(device.device)?;
         say!("device: {selected}");
-        let dataset = dataset::load(&config, None, &mut progress::reading(&name))?;
-        let data = dataset::encode(&dataset, &mut config)?;
-        drop(dataset);
+        let data = read_data(&mut config, self.start.as_ref(), None)?;
+        if let Some(start) = &self.start {
+            start.say_seen(&data, config.dataset.noun());
+        }
         for &cell in self.cells {
             config.model.cell = cell;
             config.validate()?;
@@ -117,6 +128,7 @@ impl Plan<'_> {
             folder: parent.path(),
             cells: self.cells,
             seeds: self.seeds,
+            start: self.start,
             kernels: self.kernels,
             device: &device,
             interrupt: display::listen()?,
@@ -149,6 +161,14 @@ impl Plan<'_> {
 
 fn check(config: &RunConfig) -> Result<()> {
     config.validate()?;
+    let begins_elsewhere = presets::of(config).filter(|preset| preset.language_model.is_some());
+    if let Some(preset) = begins_elsewhere {
+        let error = anyhow!(
+            "compare begins each cell with weights of its own, and the preset {} with a language model's: take another preset",
+            preset.name
+        );
+        return Err(End::Misused(error).into());
+    }
     ensure!(
         config.training.from.is_none() && config.input.embeddings.is_none(),
         "compare begins each cell with weights of its own: leave from and embeddings out"
@@ -166,6 +186,7 @@ struct Comparison<'a> {
     folder: &'a Path,
     cells: &'a [Cell],
     seeds: &'a [u64],
+    start: Option<Start>,
     kernels: Kernels,
     device: &'a Device,
     interrupt: Interrupt,
@@ -207,11 +228,17 @@ impl Comparison<'_> {
             let folder = RunFolder::create(&self.folder.join(&name))?;
             say!("{name} ({} of {all}):", i + 1);
             kernels::settle(config, self.kernels, (selected, self.device));
+            let first = match &self.start {
+                Some(start) => {
+                    Some(start.begin(&folder, config, data.labels.as_ref(), self.device)?)
+                }
+                None => None,
+            };
             let epochs = config.training.epochs;
             let shown = Run::of(config, selected, &folder);
             let mut display = Display::start(shown, true, &self.interrupt)?;
             let on = (selected, self.device);
-            let outcome = run::train(config, data, on, &folder, &mut |event| {
+            let outcome = run::train_from(first, config, data, on, &folder, &mut |event| {
                 display.show(event, epochs)
             });
             display.finish();

@@ -1,11 +1,12 @@
 //! `gatefold presets`
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use gatefold::presets::{self, PRESETS};
+use gatefold::terminal::program;
 use serde::Serialize;
 
 use crate::cli::PresetsArgs;
-use crate::output::{self, Format};
+use crate::output::{self, End, Format};
 
 /// One line of the answer.
 #[derive(Serialize)]
@@ -21,14 +22,22 @@ struct Line {
 pub fn run(args: PresetsArgs) -> Result<()> {
     if let Some(name) = &args.name {
         let preset = presets::find(name).expect("it is one of the names");
-        return output::line(preset.text.trim_end());
+        let text = match (&preset.language_model, args.language_model) {
+            (_, false) => preset.text,
+            (Some(model), true) => model.text,
+            (None, true) => {
+                let error = anyhow!("the preset {name} begins with no language model");
+                return Err(End::Misused(error).into());
+            }
+        };
+        return output::line(text.trim_end());
     }
     let lines = PRESETS.iter().map(|preset| {
         let accuracy = preset.measured.accuracy();
         Line {
             name: preset.name,
             about: preset.about,
-            minutes: preset.measured.minutes,
+            minutes: preset.minutes(),
             accuracy: accuracy.mean,
             deviation: (accuracy.count > 1).then_some(accuracy.deviation),
             seeds: accuracy.count,
@@ -57,5 +66,14 @@ pub fn run(args: PresetsArgs) -> Result<()> {
     output::fitting_table(&header, rows.collect(), 4, &[3])?;
     output::line(
         "on the IMDB reviews, minutes on two cores of a CPU; `gatefold presets NAME` prints the settings",
-    )
+    )?;
+    for preset in PRESETS
+        .iter()
+        .filter(|preset| preset.language_model.is_some())
+    {
+        let commands = preset.commands(&program()).join(", then ");
+        let name = preset.name;
+        output::line(&format!("{name} begins with a language model: {commands}"))?;
+    }
+    Ok(())
 }

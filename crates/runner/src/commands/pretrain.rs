@@ -8,7 +8,7 @@ use gatefold::progress::{self, Bar};
 use gatefold::run::Outcome;
 use gatefold::run_folder::RunFolder;
 use gatefold::terminal::{program, word};
-use gatefold::{corpus, dataset, device, kernels, say};
+use gatefold::{corpus, dataset, device, kernels, presets, say};
 use gatefold_data::{EncodedDataset, Encoder};
 use gatefold_model::LanguageModel;
 use gatefold_training::language::LanguageScores;
@@ -24,6 +24,7 @@ use crate::cli::{EvaluateArgs, PretrainArgs, is_sound, with_flags};
 use crate::output::{self, End, Format};
 
 pub fn run(args: PretrainArgs) -> Result<()> {
+    args.given.ensure_of_language_models(&[])?;
     let data_at = args.settings.dataset.at.data.clone();
     let (mut config, resumed) = match &args.resume {
         Some(path) => {
@@ -54,6 +55,9 @@ pub fn run(args: PretrainArgs) -> Result<()> {
             }
         }
         None => {
+            if let Some(duration) = presets::duration(&config) {
+                say!("{duration}");
+            }
             config.dataset = dataset::with_name(std::mem::take(&mut config.dataset));
             corpus::source(&config)?;
             config.dataset = dataset::with_absolute_paths(std::mem::take(&mut config.dataset))?;
@@ -124,7 +128,11 @@ pub fn run(args: PretrainArgs) -> Result<()> {
             say!("report: {}", folder.report().display());
             let (program, run) = (program(), word(folder.path()));
             say!("try it: {program} generate {run}");
-            say!("to begin a classifier with it: {program} train --from {run} --dataset NAME");
+            let preset = config.preset.map(|preset| format!(" --preset {preset}"));
+            let preset = preset.unwrap_or_default();
+            say!(
+                "to begin a classifier with it: {program} train{preset} --from {run} --dataset NAME"
+            );
         }
         Outcome::Stopped { epoch, step } => {
             let resume = resume(&folder);
@@ -186,24 +194,8 @@ struct Tested {
 /// Tests the language model of `bundle` on what its run held out, or on all texts of another dataset, with a warning of
 /// those that it has `seen`.
 pub fn evaluate(args: EvaluateArgs, seen: Option<Seen>, bundle: Bundle) -> Result<()> {
-    let place = &args.dataset.place;
-    for (flag, given) in [
-        ("--test-data", place.test_data.is_some()),
-        ("--validation-data", place.validation_data.is_some()),
-        ("--test-fraction", place.test_fraction.is_some()),
-        ("--label-column", place.label_column.is_some()),
-        ("--group-column", place.group_column.is_some()),
-        ("--labels", !place.labels.is_empty()),
-        ("--label-separator", place.label_separator.is_some()),
-        ("--skip-unlabelled", place.skip_unlabelled),
-        ("--length", place.length.is_some()),
-        ("--task", place.series.task.is_some()),
-    ] {
-        if given {
-            let error = anyhow!("{flag} does nothing for a language model of texts: leave it out");
-            return Err(End::Misused(error).into());
-        }
-    }
+    // Its own texts are held out by their share, others are tested whole.
+    args.given.ensure_of_language_models(&["test_data"])?;
     let is_other = args.dataset.dataset.is_some();
     let mut config = bundle.config.clone();
     if is_other {

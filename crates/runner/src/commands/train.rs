@@ -13,6 +13,7 @@ use gatefold::run_folder::RunFolder;
 use gatefold::start::{self, Start};
 use gatefold::terminal::{program, word};
 use gatefold::{dataset, device, kernels, presets, pretraining, progress, say, standing};
+use gatefold_data::{EncodedDataset, Encoder, Labels};
 use gatefold_lesson::report::RunSection;
 use gatefold_training::checkpoint::Refused;
 use gatefold_training::config::Schedule;
@@ -59,21 +60,7 @@ pub fn run(args: TrainArgs) -> Result<()> {
         if let Some(duration) = presets::duration(&config) {
             say!("{duration}");
         }
-        if let Some(seeds) = args.seeds.of(config.training.seed) {
-            if config.training.from.is_some() || config.input.embeddings.is_some() {
-                let error = anyhow!(
-                    "--seeds begins with random weights: leave --from and --embeddings out"
-                );
-                return Err(End::Misused(error).into());
-            }
-            return compare::train_seeds(
-                &config,
-                seeds,
-                args.run,
-                (args.device, args.kernels),
-                args.format,
-            );
-        }
+        presets::ensure_start(&config, &program()).map_err(End::Misused)?;
         if let Some(path) = &mut config.training.from {
             *path = std::path::absolute(&path)?;
             let from = Start::open(path)?;
@@ -83,6 +70,10 @@ pub fn run(args: TrainArgs) -> Result<()> {
                 config.model.freeze_embeddings |= args.freeze_embeddings;
             })?;
             start = Some(from);
+        }
+        if let Some(seeds) = args.seeds.of(config.training.seed) {
+            let (on, format) = ((args.device, args.kernels), args.format);
+            return compare::train_seeds(&config, start, seeds, args.run, on, format);
         }
         start::take_vectors_size(&mut config, embedding_size)?;
     }
@@ -102,29 +93,15 @@ pub fn run(args: TrainArgs) -> Result<()> {
     let (selected, device) = device::open(args.device.device)?;
     say!("device: {selected}");
     let name = config.dataset.name.clone().unwrap_or_default();
-    let mut dataset = dataset::read(&config, None, &mut progress::reading(&name))?;
     // A run that began with another one's weights has that one's vocabulary in its own folder.
     let own = match &resumed {
         Some(folder) if config.training.from.is_some() => Some(folder.encoder(&config)?),
         _ => None,
     };
-    let theirs = match (&own, &start) {
-        (Some((encoder, labels)), _) => Some((encoder, labels.as_ref())),
-        (None, Some(start)) => Some((start.encoder(), start.labels())),
-        (None, None) => None,
-    };
-    if let Some(start) = &start {
-        start.ensure_fits(&dataset, &config.dataset)?;
-    }
-    if let Some((_, Some(labels))) = theirs {
-        start::take_labels(&mut dataset, labels);
-    }
-    dataset::say_doubts(&dataset, &config);
-    let data = match theirs {
-        Some((encoder, _)) => start::encode(&dataset, &mut config, encoder)?,
-        None => dataset::encode(&dataset, &mut config)?,
-    };
-    drop(dataset);
+    let own = own
+        .as_ref()
+        .map(|(encoder, labels)| (encoder, labels.as_ref()));
+    let data = read_data(&mut config, start.as_ref(), own)?;
     say!(
         "{}: {} to train on, {} to validate, {} to test{}",
         config.dataset.noun(),
@@ -155,16 +132,13 @@ pub fn run(args: TrainArgs) -> Result<()> {
     let folder = folder(resumed, args.run.as_deref(), &stem)?;
     let path = folder.path().display();
     let first = match (&start, &config.input.embeddings) {
-        (Some(start), _) => Some(start.network(&config, data.labels.as_ref(), &device)?),
+        (Some(start), _) => Some(start.begin(&folder, &config, data.labels.as_ref(), &device)?),
         (None, Some(file)) if args.resume.is_none() => {
             Some(start::with_word_vectors(file, &config, &data, &device)?)
         }
         _ => None,
     };
     say!("run: {path}");
-    if let Some(seen) = start.as_ref().and_then(Start::seen) {
-        folder.write_seen(seen)?;
-    }
     let interrupt = display::listen()?;
     let shown = Run::of(&config, &selected, &folder);
     let mut display = Display::start(shown, args.plain, &interrupt)?;
@@ -190,6 +164,28 @@ pub fn run(args: TrainArgs) -> Result<()> {
     }
     // A signal while the network was tested came too late to stop anything, and is still told.
     stopped.map_or(Ok(()), |code| Err(End::Stopped(code).into()))
+}
+
+/// Reads the dataset of `config` and encodes it: as `own`, or as the run that it begins with, has it.
+pub fn read_data(
+    config: &mut RunConfig,
+    start: Option<&Start>,
+    own: Option<(&Encoder, Option<&Labels>)>,
+) -> Result<EncodedDataset> {
+    let name = config.dataset.name.clone().unwrap_or_default();
+    let mut dataset = dataset::read(config, None, &mut progress::reading(&name))?;
+    if let Some(start) = start {
+        start.ensure_fits(&dataset, &config.dataset)?;
+    }
+    let theirs = own.or_else(|| start.map(|start| (start.encoder(), start.labels())));
+    if let Some((_, Some(labels))) = theirs {
+        start::take_labels(&mut dataset, labels);
+    }
+    dataset::say_doubts(&dataset, config);
+    match theirs {
+        Some((encoder, _)) => start::encode(&dataset, config, encoder),
+        None => dataset::encode(&dataset, config),
+    }
 }
 
 /// The folder of a run that is resumed, or a new one where `path` says, or numbered after `stem`.
