@@ -11,7 +11,7 @@ pub struct Preset {
     pub name: &'static str,
     /// What it does, in a line.
     pub about: &'static str,
-    /// The settings, as a configuration file has them: those that are not named are the lesson's.
+    /// The settings, as a configuration file has them: those that are not named are the lesson's, or the language model's.
     pub text: &'static str,
     /// What it begins with, if that is a language model.
     pub language_model: Option<PretrainingPreset>,

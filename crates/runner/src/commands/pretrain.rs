@@ -194,7 +194,7 @@ struct Tested {
 /// Tests the language model of `bundle` on what its run held out, or on all texts of another dataset, with a warning of
 /// those that it has `seen`.
 pub fn evaluate(args: EvaluateArgs, seen: Option<Seen>, bundle: Bundle) -> Result<()> {
-    // Its own texts are held out by their share, others are tested whole.
+    // Its own dataset says which texts are held out, and another one is tested whole.
     args.given.ensure_of_language_models(&["test_data"])?;
     let is_other = args.dataset.dataset.is_some();
     let mut config = bundle.config.clone();
