@@ -238,11 +238,9 @@ fn of_language_models(flag: clap::Arg) -> clap::Arg {
     let default = match flag.get_id().as_str() {
         none if NONE_OF_LANGUAGE_MODELS.contains(&none) => return flag.hide(true),
         "preset" => {
-            let with_one = PRESETS
-                .iter()
-                .filter(|preset| preset.language_model.is_some());
+            let names = presets::with_language_model().map(|(preset, _)| preset.name);
             return flag
-                .value_parser(PossibleValuesParser::new(with_one.map(|preset| preset.name)))
+                .value_parser(PossibleValuesParser::new(names))
                 .help("Train the language model that a preset begins with; --config and flags decide over its settings");
         }
         "dataset" => {
@@ -1092,12 +1090,19 @@ pub fn with_flags<T: Clone>(
 /// Bytes of a configuration file; a whole one has a kilobyte.
 const MOST_BYTES: u64 = 1 << 20;
 
+/// A configuration file's text, and what messages call it.
+fn read_file(path: Option<&Path>) -> Result<Option<(String, String)>> {
+    let read = |path: &Path| {
+        let text = files::read_text(path, MOST_BYTES)?;
+        Ok((text, path.display().to_string()))
+    };
+    path.map(read).transpose()
+}
+
 /// A configuration file's settings over a preset's, or the lesson's.
 fn read_settings(preset: Option<&str>, path: Option<&Path>) -> Result<RunConfig> {
-    let text = path.map(|path| files::read_text(path, MOST_BYTES));
-    let text = text.transpose()?;
-    let name = path.map(|path| path.display().to_string());
-    let file = text.as_deref().zip(name.as_deref());
+    let file = read_file(path)?;
+    let file = file.as_ref().map(|(text, name)| (&text[..], &name[..]));
     match (preset.and_then(presets::find), file) {
         (Some(preset), file) => preset.with_file(file),
         (None, Some((text, name))) => Ok(RunConfig::from_toml(text, name)?),
@@ -1165,25 +1170,18 @@ fn language_model(tokenizer: Tokenizer) -> RunConfig {
 impl SettingsArgs {
     /// The file's settings over the preset's, or over those of a language model, with the flags over them.
     pub fn into_language_model(self, language: &LanguageArgs) -> Result<RunConfig> {
-        let file = match &self.config {
-            Some(path) => {
-                let name = path.display().to_string();
-                Some((files::read_text(path, MOST_BYTES)?, name))
-            }
-            None => None,
-        };
+        let file = read_file(self.config.as_deref())?;
         let tokenizer = match (self.input.tokenizer, &file) {
             (Some(tokenizer), _) => tokenizer,
             (None, Some((text, name))) => RunConfig::from_toml(text, name)?.input.tokenizer,
             (None, None) => Tokenizer::default(),
         };
         let mut settings = language_model(tokenizer);
-        let preset = self.preset.as_deref().and_then(presets::find);
-        let of_preset =
-            preset.and_then(|preset| Some((preset.name, preset.language_model.as_ref()?)));
-        if let Some((name, model)) = of_preset {
-            settings = presets::with_file(&settings.to_toml()?, model.text, name)?;
-            settings.preset = Some(name.to_owned());
+        let is_asked = |name| self.preset.as_deref() == Some(name);
+        let preset = presets::with_language_model().find(|(preset, _)| is_asked(preset.name));
+        if let Some((preset, model)) = preset {
+            settings = presets::with_file(&settings.to_toml()?, model.text, preset.name)?;
+            settings.preset = Some(preset.name.to_owned());
         }
         if let Some((text, name)) = &file {
             settings = presets::with_file(&settings.to_toml()?, text, name)?;

@@ -45,7 +45,7 @@ impl Measured {
 }
 
 /// All presets, the simplest first.
-pub const PRESETS: [Preset; 4] = [
+pub static PRESETS: [Preset; 4] = [
     Preset {
         name: "lesson",
         about: "embedding, LSTM, dense: the classic lesson, and what is done without a preset",
@@ -109,18 +109,6 @@ impl Preset {
         before + self.measured.minutes
     }
 
-    /// The commands that it is followed with.
-    pub fn commands(&self, program: &str) -> Vec<String> {
-        let name = self.name;
-        match self.language_model {
-            None => vec![format!("{program} train --preset {name}")],
-            Some(_) => vec![
-                format!("{program} pretrain --preset {name} --run runs/{name}-model"),
-                format!("{program} train --preset {name} --from runs/{name}-model"),
-            ],
-        }
-    }
-
     /// Its settings, with those of `file`, the contents of a configuration file that messages call `name`, over them.
     ///
     /// # Errors
@@ -135,9 +123,30 @@ impl Preset {
     }
 }
 
+/// The presets that begin with a language model, and how that is trained.
+pub fn with_language_model() -> impl Iterator<Item = (&'static Preset, &'static PretrainingPreset)>
+{
+    let with_one = |preset: &'static Preset| Some((preset, preset.language_model.as_ref()?));
+    PRESETS.iter().filter_map(with_one)
+}
+
+/// The commands of `program` that train the language model which the preset `name` begins with, and begin with it.
+pub fn commands(name: &str, program: &str) -> String {
+    format!(
+        "{program} pretrain --preset {name} --run runs/{name}-model, then {program} train --preset {name} --from \
+         runs/{name}-model"
+    )
+}
+
 /// The preset of a configuration, if it has one.
-pub fn of(config: &RunConfig) -> Option<&'static Preset> {
+fn of(config: &RunConfig) -> Option<&'static Preset> {
     find(config.preset.as_deref()?)
+}
+
+/// The name of a configuration's preset, if that begins with a language model.
+pub fn begins_with_language_model(config: &RunConfig) -> Option<&'static str> {
+    let preset = of(config)?;
+    preset.language_model.as_ref().map(|_| preset.name)
 }
 
 /// How long the preset of a configuration takes, if it has one.
@@ -158,14 +167,12 @@ pub fn duration(config: &RunConfig) -> Option<String> {
 /// # Errors
 /// Names the commands, of `program`, that make a language model and begin with it.
 pub fn ensure_start(config: &RunConfig, program: &str) -> Result<()> {
-    let without = of(config).filter(|preset| preset.language_model.is_some());
-    match without.filter(|_| config.training.from.is_none()) {
-        None => Ok(()),
-        Some(preset) => bail!(
-            "the preset {} begins with a language model, which is trained first, on the same dataset: {}",
-            preset.name,
-            preset.commands(program).join(", then ")
+    match begins_with_language_model(config) {
+        Some(name) if config.training.from.is_none() => bail!(
+            "the preset {name} begins with a language model, which is trained first, on the same dataset: {}",
+            commands(name, program)
         ),
+        _ => Ok(()),
     }
 }
 

@@ -161,11 +161,9 @@ impl Plan<'_> {
 
 fn check(config: &RunConfig) -> Result<()> {
     config.validate()?;
-    let begins_elsewhere = presets::of(config).filter(|preset| preset.language_model.is_some());
-    if let Some(preset) = begins_elsewhere {
+    if let Some(name) = presets::begins_with_language_model(config) {
         let error = anyhow!(
-            "compare begins each cell with weights of its own, and the preset {} with a language model's: take another preset",
-            preset.name
+            "compare begins each cell with weights of its own, and the preset {name} with a language model's: take another preset"
         );
         return Err(End::Misused(error).into());
     }
@@ -228,12 +226,9 @@ impl Comparison<'_> {
             let folder = RunFolder::create(&self.folder.join(&name))?;
             say!("{name} ({} of {all}):", i + 1);
             kernels::settle(config, self.kernels, (selected, self.device));
-            let first = match &self.start {
-                Some(start) => {
-                    Some(start.begin(&folder, config, data.labels.as_ref(), self.device)?)
-                }
-                None => None,
-            };
+            let begin =
+                |start: &Start| start.begin(&folder, config, data.labels.as_ref(), self.device);
+            let first = self.start.as_ref().map(begin).transpose()?;
             let epochs = config.training.epochs;
             let shown = Run::of(config, selected, &folder);
             let mut display = Display::start(shown, true, &self.interrupt)?;

@@ -67,12 +67,8 @@ pub fn run(args: PresetsArgs) -> Result<()> {
     output::line(
         "on the IMDB reviews, minutes on two cores of a CPU; `gatefold presets NAME` prints the settings",
     )?;
-    for preset in PRESETS
-        .iter()
-        .filter(|preset| preset.language_model.is_some())
-    {
-        let commands = preset.commands(&program()).join(", then ");
-        let name = preset.name;
+    for (preset, _) in presets::with_language_model() {
+        let (name, commands) = (preset.name, presets::commands(preset.name, &program()));
         output::line(&format!("{name} begins with a language model: {commands}"))?;
     }
     Ok(())
