@@ -1181,10 +1181,12 @@ impl SettingsArgs {
         let preset = presets::with_language_model().find(|(preset, _)| is_asked(preset.name));
         if let Some((preset, model)) = preset {
             settings = presets::with_file(&settings.to_toml()?, model.text, preset.name)?;
-            settings.preset = Some(preset.name.to_owned());
         }
         if let Some((text, name)) = &file {
             settings = presets::with_file(&settings.to_toml()?, text, name)?;
+        }
+        if let Some((preset, _)) = preset {
+            settings.preset = Some(preset.name.to_owned());
         }
         let apply = |config: &mut RunConfig| {
             let pretraining = config.pretraining.get_or_insert_default();

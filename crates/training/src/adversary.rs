@@ -2,8 +2,10 @@
 //! loss most, so that answers hang on no single word.
 //!
 //! After Miyato, Dai and Goodfellow (2017), who move the vectors of each text for itself; here a batch's texts share the
-//! move, that of the embedding's weights: r = ε · g / ‖g‖, with g the gradient of the mean loss by all of them. The
-//! gradient that is followed is the mean of both. A step takes twice as long.
+//! move, that of the embedding's weights: r = ε · g / ‖g‖, with g the gradient of the mean loss by all of them. Where
+//! the vectors are small, or a batch reads few of them, such a move would leave too little of what they say: it is no
+//! longer than 0.12 of the norm of those that the batch reads. The gradient that is followed is the mean of both. A
+//! step takes twice as long.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -12,7 +14,10 @@ use burn::tensor::Tensor;
 use crate::clipping;
 use crate::groups::is_of_embedding;
 
-/// `network` with the vectors of its tokens moved by `length` along their part of `gradients`.
+/// The longest move, as a share of the norm of the vectors that a batch reads.
+const LONGEST: f64 = 0.12;
+
+/// `network` with the vectors of its tokens moved along their part of `gradients`: by `length`, or by [`LONGEST`].
 pub(crate) fn moved<N: Module>(network: N, gradients: &GradientsParams, length: f64) -> N {
     network.map(&mut Move {
         gradients,
@@ -60,8 +65,12 @@ impl ModuleMapper for Move<'_> {
             Some(gradient) => {
                 // Where nothing is learnt, nothing is moved.
                 let norm = clipping::norm_of(gradient.clone()).clamp_min(f32::MIN_POSITIVE);
-                let step = gradient / norm.reshape([1; D]) * self.length;
-                Tensor::from_inner(place.inner() + step).require_grad()
+                let place = place.inner();
+                let is_read = gradient.clone().abs().sum_dim(D - 1).greater_elem(0.0);
+                let read = clipping::norm_of(place.clone() * is_read.float());
+                let length = (read * LONGEST).clamp_max(self.length);
+                let step = gradient / norm.reshape([1; D]) * length.reshape([1; D]);
+                Tensor::from_inner(place + step).require_grad()
             }
         };
         Param::from_mapped_value(id, tensor, mapper)

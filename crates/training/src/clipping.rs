@@ -16,9 +16,9 @@ pub fn norm<N: Module>(network: &N, gradients: &GradientsParams) -> Tensor<1> {
     squares.reshape([1, count]).sum_dim(1).reshape([1]).sqrt()
 }
 
-/// The norm of one parameter's gradient, `[1]`.
-pub fn norm_of<const D: usize>(gradient: Tensor<D>) -> Tensor<1> {
-    squares(gradient).sqrt()
+/// The norm of one parameter or its gradient, `[1]`.
+pub fn norm_of<const D: usize>(of: Tensor<D>) -> Tensor<1> {
+    squares(of).sqrt()
 }
 
 /// The sum of all squares, `[1]`.

@@ -451,7 +451,8 @@ pub struct TrainingConfig {
     #[serde(skip_serializing_if = "is_zero")]
     pub label_smoothing: f64,
     /// How far an adversary moves the tokens' vectors, all together, the way that raises the loss most, before each step
-    /// learns from its batch once more (after Miyato, Dai and Goodfellow 2017); at 0 there is none.
+    /// learns from its batch once more (after Miyato, Dai and Goodfellow 2017), at most 0.12 of the norm of those that the
+    /// batch reads; at 0 there is none.
     #[serde(skip_serializing_if = "is_zero")]
     pub adversarial: f64,
     /// Decay of the exponential moving average of the weights, in (0, 1), which answers in place of the last step's

@@ -332,31 +332,39 @@ mod tests {
         let mut config = config();
         let plain = trainer(&config);
         let (answers, gradients) = plain.gradients(&batch()).unwrap();
-        let moved = adversary::moved(plain.current().clone(), &gradients, 0.1);
+        let moved = |length| adversary::moved(plain.current().clone(), &gradients, length);
         let values = |network: &Network| Average::of(network, 0.5).values().clone();
-        let (before, after) = (values(plain.current()), values(&moved));
-        let distance = |(path, values): (&String, &Tensor<1>)| {
-            let squares = (after[path].clone() - values.clone()).square();
-            (
-                path.starts_with("input."),
-                squares.sum().into_scalar::<f64>(),
-            )
-        };
-        let (of_vectors, of_others): (Vec<_>, Vec<_>) = before
-            .iter()
-            .map(distance)
-            .partition(|(is_vector, _)| *is_vector);
-        let sum = |of: Vec<(bool, f64)>| of.into_iter().map(|(_, squares)| squares).sum::<f64>();
-        let length = sum(of_vectors).sqrt();
-        assert!((length - 0.1).abs() < 1e-6, "{length}");
-        assert_eq!(sum(of_others), 0.0);
+        let before = values(plain.current());
+        let norm = |of: Tensor<1>| of.square().sum().sqrt().into_scalar::<f64>();
+        let table = before
+            .keys()
+            .find(|path| path.starts_with("input."))
+            .unwrap();
+        let width = config.model.embedding_size;
+        let read = [1, 4, 5, 6, 7, 8].map(|token| {
+            before[table]
+                .clone()
+                .slice([token * width..(token + 1) * width])
+        });
+        let longest = 0.12 * norm(Tensor::cat(read.into(), 0));
+        for (asked, expected) in [(0.5 * longest, 0.5 * longest), (2.0 * longest, longest)] {
+            let after = values(&moved(asked));
+            for (path, values) in &before {
+                let length = norm(after[path].clone() - values.clone());
+                let expected = if path == table { expected } else { 0.0 };
+                assert!(
+                    (length - expected).abs() < 1e-6,
+                    "{path}: {length} for {expected}"
+                );
+            }
+        }
 
         // The first two texts are of the second class, which high answers say.
         let right = |answers: Tensor<2>| {
             let answers: Vec<f32> = answers.into_data().iter().collect();
             answers[0] + answers[1] - answers[2]
         };
-        let (against, _) = plain.gradients_of(&moved, &batch()).unwrap();
+        let (against, _) = plain.gradients_of(&moved(longest), &batch()).unwrap();
         assert!(right(against) < right(answers.clone()));
 
         config.training.adversarial = 0.1;

@@ -57,10 +57,10 @@ pub fn run(args: TrainArgs) -> Result<()> {
     let mut start = None;
     if resumed.is_none() {
         begin(&mut config);
+        presets::ensure_start(&config, &program()).map_err(End::Misused)?;
         if let Some(duration) = presets::duration(&config) {
             say!("{duration}");
         }
-        presets::ensure_start(&config, &program()).map_err(End::Misused)?;
         if let Some(path) = &mut config.training.from {
             *path = std::path::absolute(&path)?;
             let from = Start::open(path)?;
