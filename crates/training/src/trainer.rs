@@ -341,12 +341,9 @@ mod tests {
             .find(|path| path.starts_with("input."))
             .unwrap();
         let width = config.model.embedding_size;
-        let read = [1, 4, 5, 6, 7, 8].map(|token| {
-            before[table]
-                .clone()
-                .slice([token * width..(token + 1) * width])
-        });
-        let longest = 0.12 * norm(Tensor::cat(read.into(), 0));
+        let vectors = before[table].clone().reshape([-1, width as i32]);
+        let read = [1, 4, 5, 6, 7, 8].map(|token| vectors.clone().narrow(0, token, 1));
+        let longest = 0.12 * norm(Tensor::cat(read.into(), 0).flatten(0, 1));
         for (asked, expected) in [(0.5 * longest, 0.5 * longest), (2.0 * longest, longest)] {
             let after = values(&moved(asked));
             for (path, values) in &before {
