@@ -432,7 +432,8 @@ fn a_classifier_begins_with_a_language_models_weights() {
     let mut config = RunConfig::default();
     config.dataset.name = Some(folder.path("films.csv").to_str().unwrap().into());
     let from = Start::open(&folder.path("model")).unwrap();
-    from.take_over(&mut config, |_| {}).unwrap();
+    from.take_over(&mut config, &Default::default(), |_| {})
+        .unwrap();
     assert!(config.model.bidirectional && config.pretraining.is_none());
     let films = dataset::load(&config, None, &mut |_| {}).unwrap();
     let data = start::encode(&films, &mut config, from.encoder()).unwrap();
@@ -459,6 +460,10 @@ fn a_classifier_begins_with_a_language_models_weights() {
     assert!(said.contains("it is a language model"), "{said}");
     let (answered, _) = folder.done("predict films --device cpu", &["a good film"]);
     assert!(answered.contains("pos"), "{answered}");
+    // Its test part is cut off the table again.
+    let (tested, _) = folder.done("evaluate films --device cpu --format json", &[]);
+    let tested: Value = serde_json::from_str(&tested).unwrap();
+    assert_eq!(tested["loss"], folder.summary("films")["test_loss"]);
 
     let (_, said) = folder.done(&format!("{train}-of-seeds --seeds 3,4"), &[]);
     assert_eq!(said.matches("it is a language model").count(), 2, "{said}");
@@ -479,8 +484,8 @@ fn a_preset_that_begins_with_a_language_model_is_followed_in_two_commands() {
     let train = "train --preset strong --dataset films.csv --device cpu --plain --epochs 2 --batch-size 16 --run films";
     let said = folder.refused(2, train);
     assert!(
-        said.contains("pretrain --preset strong --run runs/strong-model, then")
-            && said.contains("train --preset strong --from runs/strong-model"),
+        said.contains("pretrain --preset strong --dataset films.csv --run runs/strong-model, then")
+            && said.contains("train --preset strong --dataset films.csv --from runs/strong-model"),
         "{said}"
     );
     let said = folder.refused(2, "compare --preset strong --dataset films.csv");
@@ -506,8 +511,23 @@ fn a_preset_that_begins_with_a_language_model_is_followed_in_two_commands() {
         config.contains("preset = \"strong\"") && config.contains("bidirectional = true"),
         "{config}"
     );
-    folder.done(&format!("{train} --from model"), &[]);
+    // A file decides over the preset, and over the model, also for what nobody else would have to say.
+    let file = "preset = \"tuned\"\n[input]\nmax_length = 256\n[model]\nembedding_dropout = 0.0\n";
+    fs::write(folder.path("my.toml"), file).unwrap();
+    let (_, said) = folder.done(&format!("{train} --config my.toml --from model"), &[]);
+    assert!(
+        said.contains("to follow a preset: --preset tuned"),
+        "{said}"
+    );
     assert!(folder.summary("films")["ngrams"].is_object());
+    let config = fs::read_to_string(folder.path("films/config.toml")).unwrap();
+    let config = RunConfig::from_toml(&config, "config.toml").unwrap();
+    assert_eq!(config.preset.as_deref(), Some("strong"));
+    assert_eq!(
+        (config.input.max_length, config.model.embedding_dropout),
+        (256, 0.0)
+    );
+    assert_eq!(config.model.head_dropout, Some(0.4));
 }
 
 fn wait_until(is_due: impl Fn() -> bool) {

@@ -98,7 +98,8 @@ impl Corpus {
         })
     }
 
-    /// Learns a vocabulary of all that is not held out, and encodes both parts. A text's examples have the token behind
+    /// Learns a vocabulary of all that is not held out, and encodes both parts; of texts that aren't streams, those that
+    /// equal a held-out one in their words are in neither. A text's examples have the token behind
     /// each of theirs as its target; behind the last one that is the start of another text.
     ///
     /// Read as streams, the texts follow each other, and are cut into as many streams as a batch has rows; of each the
@@ -114,7 +115,11 @@ impl Corpus {
                 let count = (self.texts.len() as f64 * encoding.held_out).ceil() as usize;
                 let mut train: Vec<&str> = self.texts.iter().map(String::as_str).collect();
                 let held_out = train.split_off(train.len().saturating_sub(count.max(1)));
-                (train, held_out)
+                // What was learnt by heart would be told well.
+                let untold: HashSet<String> = held_out.par_iter().map(|text| words(text)).collect();
+                let train = train.into_par_iter();
+                let train = train.filter(|text| !untold.contains(&words(text)));
+                (train.collect(), held_out)
             }
         };
         let most = if streams {
@@ -358,6 +363,14 @@ mod tests {
         corpus.tested = vec!["a film".into(), "A FILM<br>".into()];
         assert_eq!(corpus.leave_out_tested(), 3);
         assert_eq!(corpus.texts, ["another"]);
+    }
+
+    #[test]
+    fn texts_that_equal_a_held_out_one_are_not_learnt_from() {
+        let corpus = corpus(&["a film", "held out", "another", "Held  out!"]);
+        let encoded = corpus.encode(&encoding(Tokenizer::Keras)).unwrap();
+        assert_eq!((encoded.train.len(), encoded.validation.len()), (2, 1));
+        assert_eq!(encoded.encoder.vocabulary().unwrap().id("held"), None);
     }
 
     #[test]

@@ -28,6 +28,18 @@ impl Sequence {
         self.len() == 0
     }
 
+    /// The last so many timesteps of it, or all where there are fewer.
+    pub fn last(&self, timesteps: usize) -> Self {
+        let skipped = self.len().saturating_sub(timesteps);
+        match self {
+            Self::Tokens(ids) => Self::Tokens(ids[skipped..].to_vec()),
+            Self::Values { width, values } => Self::Values {
+                width: *width,
+                values: values[skipped * width..].to_vec(),
+            },
+        }
+    }
+
     /// Its numbers, `[timesteps, expected]`; refuses what are no finite numbers, `expected` a timestep, of one
     /// timestep at least. NaN stands for a number that is missing, where one may be.
     pub(crate) fn check_values(&self, expected: usize, missing: bool) -> Result<&[f32], String> {

@@ -195,7 +195,10 @@ impl LanguageModel {
                 let reverse = hidden.clone().narrow(2, size, size);
                 // Past a row's length all states are 0, so that its last token is predicted from such a one.
                 let nothing = Tensor::zeros([batch, 1, size], &reverse.device());
-                let behind = Tensor::cat(vec![reverse.narrow(1, 1, time - 1), nothing], 1);
+                let behind = match time {
+                    1 => nothing,
+                    _ => Tensor::cat(vec![reverse.narrow(1, 1, time - 1), nothing], 1),
+                };
                 (hidden.narrow(2, 0, size), Some(behind))
             }
         };
@@ -248,6 +251,16 @@ mod tests {
 
     fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
         tensor.into_data().iter().collect()
+    }
+
+    #[test]
+    fn a_single_token_has_nothing_behind_it() {
+        let model = config(true).language_model(1, &Device::flex()).unwrap();
+        let alone = model.forward(None, tokens([[1], [1]], [1, 1])).unwrap();
+        let padded = model.forward(None, tokens([[1, 0]], [1])).unwrap();
+        let first =
+            |tensor: Option<Tensor<3>>| numbers(tensor.unwrap().narrow(0, 0, 1).narrow(1, 0, 1));
+        assert_eq!(first(alone.reverse), first(padded.reverse));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use gatefold_training::config::{
 };
 use gatefold_training::{ClassWeights, Group, Groups, RunConfig};
 use itertools::{Itertools, iproduct};
+use toml::Table;
 
 use crate::output::{AnswerFormat, End, Format};
 
@@ -1026,7 +1027,7 @@ impl Part {
 fn parse_part<T: FromStr>(text: &str) -> Result<(Part, T), String> {
     let (part, value) = text
         .split_once('=')
-        .ok_or("give PART=NUMBER, as embedding=0.1")?;
+        .ok_or("give PART=NUMBER, as embedding=1")?;
     let part = match part {
         "embedding" => Part::Embedding,
         "recurrent" => Part::Recurrent,
@@ -1099,15 +1100,11 @@ fn read_file(path: Option<&Path>) -> Result<Option<(String, String)>> {
     path.map(read).transpose()
 }
 
-/// A configuration file's settings over a preset's, or the lesson's.
-fn read_settings(preset: Option<&str>, path: Option<&Path>) -> Result<RunConfig> {
+/// A configuration file's settings over a preset's, or the lesson's; and those of them that were asked for.
+fn read_settings(preset: Option<&str>, path: Option<&Path>) -> Result<(RunConfig, Table)> {
     let file = read_file(path)?;
     let file = file.as_ref().map(|(text, name)| (&text[..], &name[..]));
-    match (preset.and_then(presets::find), file) {
-        (Some(preset), file) => preset.with_file(file),
-        (None, Some((text, name))) => Ok(RunConfig::from_toml(text, name)?),
-        (None, None) => Ok(RunConfig::default()),
-    }
+    presets::settings(preset.and_then(presets::find), file)
 }
 
 /// Whether a run can follow the settings.
@@ -1116,10 +1113,14 @@ pub fn is_sound(config: &RunConfig) -> Result<()> {
 }
 
 impl SettingsArgs {
-    /// The file's settings, or the lesson's, with the flags over them, in which `check` finds nothing wrong.
-    pub fn into_config(self, check: impl Fn(&RunConfig) -> Result<()>) -> Result<RunConfig> {
+    /// The file's settings, or the lesson's, with the flags over them, in which `check` finds nothing wrong; and what the
+    /// preset and the file have of them.
+    pub fn into_config(
+        self,
+        check: impl Fn(&RunConfig) -> Result<()>,
+    ) -> Result<(RunConfig, Table)> {
         let path = self.config;
-        let settings = read_settings(self.preset.as_deref(), path.as_deref())?;
+        let (settings, given) = read_settings(self.preset.as_deref(), path.as_deref())?;
         let apply = |config: &mut RunConfig| {
             let other = self.dataset.dataset.as_ref();
             if other.is_some_and(|other| config.dataset.name.as_ref() != Some(other)) {
@@ -1141,6 +1142,7 @@ impl SettingsArgs {
             }
             _ => config,
         }
+        .map(|config| (config, given))
     }
 }
 
@@ -1180,10 +1182,12 @@ impl SettingsArgs {
         let is_asked = |name| self.preset.as_deref() == Some(name);
         let preset = presets::with_language_model().find(|(preset, _)| is_asked(preset.name));
         if let Some((preset, model)) = preset {
-            settings = presets::with_file(&settings.to_toml()?, model.text, preset.name)?;
+            let text = (model.text, preset.name);
+            settings = presets::with_file(&settings.to_toml()?, text, None)?;
         }
         if let Some((text, name)) = &file {
-            settings = presets::with_file(&settings.to_toml()?, text, name)?;
+            let asked = preset.map(|(preset, _)| preset.name);
+            settings = presets::with_file(&settings.to_toml()?, (text, name), asked)?;
         }
         if let Some((preset, _)) = preset {
             settings.preset = Some(preset.name.to_owned());
@@ -1515,7 +1519,7 @@ mod tests {
         else {
             panic!("train was asked for");
         };
-        let config = args.settings.into_config(is_sound).unwrap();
+        let (config, _) = args.settings.into_config(is_sound).unwrap();
         assert_eq!(config.dataset.name.as_deref(), Some("imdb"));
         assert_eq!(config.model.cell, Cell::Gru);
         assert_eq!((config.training.epochs, config.training.seed), (2, 42));

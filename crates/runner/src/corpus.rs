@@ -36,7 +36,7 @@ pub fn source(config: &RunConfig) -> Result<Source> {
 }
 
 /// The file of the configuration if it is a text, and not a table.
-fn text_file(config: &DatasetConfig) -> Option<&Path> {
+pub fn text_file(config: &DatasetConfig) -> Option<&Path> {
     let path = Path::new(config.name.as_deref()?);
     let is_table = config.text_column.is_some() || config.separator.is_some() || !config.header;
     let is_text = path.extension().is_some_and(|ending| ending == "txt") && path.is_file();
@@ -96,6 +96,11 @@ pub fn encode(corpus: &Corpus, config: &mut RunConfig) -> Result<EncodedDataset>
     pretraining.streams = streams;
     config.validate()?;
     let data = corpus.encode(&encoding(config, Some(streams)))?;
+    let read = data.train.len() + data.validation.len();
+    let left_out = corpus.texts.len().saturating_sub(read);
+    if !streams && left_out > 0 {
+        say!("{left_out} texts are left out: they equal one that is held out");
+    }
     let words = data.encoder.vocabulary().expect("texts have words");
     config.model.vocabulary_size = words.size();
     config.settle(&data)?;

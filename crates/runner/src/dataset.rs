@@ -633,8 +633,17 @@ pub fn prepare(config: &mut RunConfig) -> Result<EncodedDataset> {
 /// If the dataset is too small, or if the configuration doesn't fit it.
 pub fn encode(dataset: &Dataset, config: &mut RunConfig) -> Result<EncodedDataset> {
     let data = EncodedDataset::new(dataset, &config.encoding())?;
+    settle(dataset, &data, config)?;
+    Ok(data)
+}
+
+/// Settles in the configuration what follows from a dataset and what was made of it, and says what is doubtful there.
+///
+/// # Errors
+/// If the configuration doesn't fit it.
+pub fn settle(dataset: &Dataset, data: &EncodedDataset, config: &mut RunConfig) -> Result<()> {
     say_notes(&data.doubts(dataset));
-    config.settle(&data)?;
+    config.settle(data)?;
     series::settle(&mut config.dataset, dataset);
     if let Some(recognised) = &dataset.recognised {
         let of_table = &mut config.dataset;
@@ -642,7 +651,7 @@ pub fn encode(dataset: &Dataset, config: &mut RunConfig) -> Result<EncodedDatase
         of_table.label_column = Some(recognised.label_column.clone());
         of_table.split = Some(Split::Stratified);
     }
-    Ok(data)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -36,13 +36,13 @@ pub fn ensure_training_fits(
     let what = format!("a training step of {rows} {noun} of {time} timesteps");
     ensure_fits(&what, bytes, device)?;
     if config.ngrams.is_some() {
-        let tokens: usize = learnt.map(Sequence::len).sum();
+        let (texts, tokens) = learnt.fold((0, 0), |(texts, tokens), sequence| {
+            (texts + 1, tokens + sequence.len())
+        });
+        let asked = data.validation.len() + data.test.len();
+        let bytes = ngrams::most_bytes_to_learn([texts, tokens], config.model.output_size, asked);
         let what = format!("learning n-grams from {tokens} tokens");
-        ensure_fits(
-            &what,
-            ngrams::most_bytes_to_learn(tokens),
-            &ComputeDevice::Cpu,
-        )?;
+        ensure_fits(&what, bytes, &ComputeDevice::Cpu)?;
     }
     ensure_answers_fit(config, validation.chain(test), device)
 }
@@ -278,7 +278,7 @@ mod tests {
         };
         let [lesson, pooled] = [lesson, pooled].map(|model| training_step(&model, 128, 256));
         assert!((1.1..2.0).contains(&(pooled / lesson)), "{pooled} {lesson}");
-        assert!(ngrams::most_bytes_to_learn(usize::MAX) < 4e9);
+        assert!(ngrams::most_bytes_to_learn([usize::MAX; 2], 50, 1000) < 5e9);
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! Settings that go together, and what was measured with them.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use gatefold_training::{RunConfig, Spread};
 use toml::{Table, Value};
+
+use crate::say;
+use crate::terminal::{within_line, word};
 
 /// Settings that go together, under a name that says what is done.
 #[derive(Debug)]
@@ -108,19 +113,29 @@ impl Preset {
             .map_or(0.0, |model| model.minutes);
         before + self.measured.minutes
     }
+}
 
-    /// Its settings, with those of `file`, the contents of a configuration file that messages call `name`, over them.
-    ///
-    /// # Errors
-    /// If `file` is none.
-    pub fn with_file(&self, file: Option<(&str, &str)>) -> Result<RunConfig> {
-        let mut config = match file {
-            Some((text, name)) => with_file(self.text, text, name)?,
-            None => toml::from_str(self.text).context("a preset is TOML")?,
-        };
-        config.preset = Some(self.name.to_owned());
-        Ok(config)
+/// A configuration, and the settings that were asked for in it: those of a preset, with those of `file` over them, the
+/// contents of a configuration file and what messages call it.
+///
+/// # Errors
+/// If `file` is none.
+pub fn settings(preset: Option<&Preset>, file: Option<(&str, &str)>) -> Result<(RunConfig, Table)> {
+    let mut given = Table::new();
+    if let Some(preset) = preset {
+        given = toml::from_str(preset.text).context("a preset is TOML")?;
     }
+    if let Some((text, name)) = file {
+        over(
+            &mut given,
+            of_file(text, name, preset.map(|preset| preset.name))?,
+        );
+    }
+    let mut config: RunConfig = given.clone().try_into()?;
+    if let Some(preset) = preset {
+        config.preset = Some(preset.name.to_owned());
+    }
+    Ok((config, given))
 }
 
 /// The presets that begin with a language model, and how that is trained.
@@ -130,11 +145,14 @@ pub fn with_language_model() -> impl Iterator<Item = (&'static Preset, &'static 
     PRESETS.iter().filter_map(with_one)
 }
 
-/// The commands of `program` that train the language model which the preset `name` begins with, and begin with it.
-pub fn commands(name: &str, program: &str) -> String {
+/// The commands of `program` that train the language model which the preset `name` begins with, and begin with it, on
+/// `dataset` if one was named.
+pub fn commands(name: &str, program: &str, dataset: Option<&str>) -> String {
+    let dataset = dataset.map(|dataset| format!(" --dataset {}", word(Path::new(dataset))));
+    let dataset = dataset.unwrap_or_default();
     format!(
-        "{program} pretrain --preset {name} --run runs/{name}-model, then {program} train --preset {name} --from \
-         runs/{name}-model"
+        "{program} pretrain --preset {name}{dataset} --run runs/{name}-model, then {program} train --preset {name}{dataset} \
+         --from runs/{name}-model"
     )
 }
 
@@ -170,23 +188,43 @@ pub fn ensure_start(config: &RunConfig, program: &str) -> Result<()> {
     match begins_with_language_model(config) {
         Some(name) if config.training.from.is_none() => bail!(
             "the preset {name} begins with a language model, which is trained first, on the same dataset: {}",
-            commands(name, program)
+            commands(name, program, config.dataset.name.as_deref())
         ),
         _ => Ok(()),
     }
 }
 
 /// The settings that a TOML text has, with those of `file`, the contents of a configuration file that messages call
-/// `name`, over them.
+/// `name`, over them; a `preset` was asked for.
 ///
 /// # Errors
 /// If `file` is none.
-pub fn with_file(settings: &str, file: &str, name: &str) -> Result<RunConfig> {
-    // What is wrong with the file is best said of the file alone.
-    RunConfig::from_toml(file, name)?;
+pub fn with_file(
+    settings: &str,
+    (file, name): (&str, &str),
+    preset: Option<&str>,
+) -> Result<RunConfig> {
     let mut settings: Table = toml::from_str(settings)?;
-    over(&mut settings, toml::from_str(file)?);
+    over(&mut settings, of_file(file, name, preset)?);
     Ok(settings.try_into()?)
+}
+
+/// The settings of a configuration file. A preset that is named in it is what a run of these settings followed: it is told
+/// how to follow it again, if that isn't `asked` for.
+///
+/// # Errors
+/// If it is none.
+fn of_file(text: &str, name: &str, asked: Option<&str>) -> Result<Table> {
+    let mut given = RunConfig::given_in(text, name)?;
+    if let Some(Value::String(preset)) = given.remove("preset")
+        && asked != Some(&preset)
+    {
+        let preset = within_line(&preset);
+        say!(
+            "{name} has preset = \"{preset}\", which is a record; to follow a preset: --preset {preset}"
+        );
+    }
+    Ok(given)
 }
 
 /// Puts the values of `file` in the place of those of `settings`, table by table.
@@ -201,12 +239,14 @@ fn over(settings: &mut Table, file: Table) {
 
 #[cfg(test)]
 mod tests {
+    use gatefold_model::Reading;
+
     use super::*;
 
     #[test]
     fn every_preset_can_be_followed() {
         for preset in &PRESETS {
-            let config = preset.with_file(None).unwrap();
+            let (config, _) = settings(Some(preset), None).unwrap();
             config.validate().unwrap();
             if let Some(model) = &preset.language_model {
                 RunConfig::from_toml(model.text, preset.name).unwrap();
@@ -222,7 +262,7 @@ mod tests {
 
     #[test]
     fn the_lessons_preset_is_what_is_done_without_one() {
-        let mut lesson = find("lesson").unwrap().with_file(None).unwrap();
+        let (mut lesson, _) = settings(find("lesson"), None).unwrap();
         lesson.preset = None;
         assert_eq!(lesson, RunConfig::default());
     }
@@ -230,11 +270,20 @@ mod tests {
     #[test]
     fn a_file_decides_over_a_preset_and_says_no_more_than_it_has() {
         let file = "[model]\nhidden_size = 9\n[training.groups.head]\nrate = 0.5\n";
-        let with_file = |text| find("lesson").unwrap().with_file(Some((text, "my.toml")));
-        let config = with_file(file).unwrap();
+        let with_file = |text| settings(find("lesson"), Some((text, "my.toml")));
+        let (config, given) = with_file(file).unwrap();
         assert_eq!(config.model.hidden_size, 9);
         assert_eq!(config.model.embedding_size, 16);
         assert_eq!(config.training.groups.head.rate, 0.5);
+        assert_eq!(given["model"]["hidden_size"], Value::Integer(9));
+
+        let tuned = find("tuned");
+        let old = "[model]\nreading = \"mean\"\n[training]\nmax_length = 80\n";
+        let (config, _) = settings(tuned, Some((old, "my.toml"))).unwrap();
+        assert_eq!(
+            (config.model.reading, config.input.max_length),
+            (Reading::Mean, 80)
+        );
         let error = with_file("[model]\nhiden_size = 9\n")
             .unwrap_err()
             .to_string();

@@ -174,6 +174,7 @@ pub fn train_from(
         best,
         refit_examples: progress
             .refit
+            .filter(|refit| !refit.failed)
             .map(|_| data.train.len() + data.validation.len()),
         test_loss: evaluation.loss,
         test_accuracy: evaluation.accuracy,

@@ -42,11 +42,15 @@ impl Standing {
         let baseline = (!is_task).then(|| baseline(data)).flatten();
         let noun = config.dataset.noun();
         let count = test.examples;
+        let what = match &config.ngrams {
+            Some(_) => "the network with n-grams beside it",
+            None => "the network",
+        };
         let chance = share_chance(largest, count);
         let mut warnings = Vec::new();
         if accuracy <= largest + chance {
             warnings.push(format!(
-                "the network is not better than chance: it answers {accuracy:.4} of {count} test {noun} rightly, and \
+                "{what} is not better than chance: it answers {accuracy:.4} of {count} test {noun} rightly, and \
                  whoever always answers the most frequent label {largest:.4}; up to {:.4} is chance",
                 (largest + chance).min(1.0)
             ));
@@ -57,7 +61,7 @@ impl Standing {
             let chance = difference_chance(accuracy, baseline, count);
             if accuracy < baseline - chance {
                 warnings.push(format!(
-                    "{} answers more rightly than the network, {baseline:.4} against {accuracy:.4}: where nothing helps \
+                    "{} answers more rightly than {what}, {baseline:.4} against {accuracy:.4}: where nothing helps \
                      the network, the simpler model is the better tool here",
                     described(config)
                 ));

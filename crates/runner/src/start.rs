@@ -9,11 +9,14 @@ use gatefold_model::Network;
 use gatefold_training::config::DatasetConfig;
 use gatefold_training::{Bundle, RunConfig, Seen};
 use itertools::Itertools;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use toml::Table;
 
 use crate::run_folder::RunFolder;
 use crate::terminal::within_line;
-use crate::{dataset, say, series};
+use crate::{corpus, dataset, pretraining, say};
 
 /// A trained run, from whose weights another one begins.
 pub struct Start {
@@ -47,21 +50,26 @@ impl Start {
     /// If there is none, or it isn't whole.
     pub fn open(path: &Path) -> Result<Self> {
         let folder = RunFolder::open(path)?;
+        let bundle = folder.bundle()?;
+        if bundle.config.pretraining.is_some() {
+            pretraining::ensure_whole(&bundle, path)?;
+        }
         Ok(Self {
             path: path.into(),
-            bundle: folder.bundle()?,
+            bundle,
             seen: folder.seen()?,
         })
     }
 
-    /// Gives `config` the run's network and input, and its dataset if it has none. `given` puts what flags say over
-    /// them.
+    /// Gives `config` the run's network and input, but for what a preset or a file `asked` for, and its dataset if it has
+    /// none. `given` puts what flags say over them.
     ///
     /// # Errors
     /// Names the settings that would make another network.
     pub fn take_over(
         &self,
         config: &mut RunConfig,
+        asked: &Table,
         given: impl FnOnce(&mut RunConfig),
     ) -> Result<()> {
         let run = &self.bundle.config;
@@ -71,14 +79,23 @@ impl Start {
                 "name the --dataset that the other flags are about; without any, the data of {} are read as they were",
                 self.path.display()
             );
+            ensure!(
+                corpus::text_file(&run.dataset).is_none(),
+                "{} read a text, which has no labels to learn: name a --dataset",
+                self.path.display()
+            );
             config.dataset = run.dataset.clone();
             for path in dataset::paths_of_run(&config.dataset)? {
                 say!("reading {}, which the run names", path.display());
             }
         }
-        let usual = RunConfig::default();
-        config.model = over(&run.model, &config.model, &usual.model)?;
-        config.input = over(&run.input, &config.input, &usual.input)?;
+        let mut model = object(&run.model);
+        if self.is_language_model() {
+            // What drops values before it tells tokens is nothing of a classifier's.
+            model.remove("head_dropout");
+        }
+        config.model = over(model, &config.model, asked.get("model"))?;
+        config.input = over(object(&run.input), &config.input, asked.get("input"))?;
         given(config);
         let (ours, theirs) = (fixed(config)?, fixed(run)?);
         let is_free = |name: &&String| self.is_language_model() && OF_HEAD.contains(&name.as_str());
@@ -133,7 +150,13 @@ impl Start {
     /// Warns of examples to test that it was trained on.
     pub fn say_seen(&self, data: &EncodedDataset, noun: &str) {
         let (path, all) = (self.path.display(), data.test.len());
-        match self.seen.as_ref().map(|seen| seen.count(&data.test)) {
+        let most = self.bundle.config.input.max_length;
+        let is_seen = |seen: &Seen| {
+            // As that run read it.
+            let read = data.test.iter().map(|example| example.input.last(most));
+            read.filter(|read| seen.has(read)).count()
+        };
+        match self.seen.as_ref().map(is_seen) {
             Some(0) => {}
             Some(count) => say!(
                 "warning: {count} of the {all} {noun} to test were trained on by {path}: new {noun} will be answered \
@@ -290,20 +313,23 @@ impl Start {
     }
 }
 
-/// `run`, with what differs in `given` from the usual in its place.
-fn over<T: serde::Serialize + serde::de::DeserializeOwned>(
-    run: &T,
-    given: &T,
-    usual: &T,
+/// `run`, with the settings of `config` that were `asked` for in the place of its own.
+fn over<T: Serialize + DeserializeOwned>(
+    mut run: Map<String, Value>,
+    config: &T,
+    asked: Option<&toml::Value>,
 ) -> Result<T> {
-    let [mut run, given, usual] = [run, given, usual].map(object);
-    for (name, value) in given {
-        if usual.get(&name) != Some(&value) {
-            run.insert(name, value);
-        }
-    }
     for name in ["embeddings", "freeze_embeddings"] {
         run.remove(name);
+    }
+    let mut config = object(config);
+    let asked = asked.and_then(toml::Value::as_table);
+    for name in asked.into_iter().flat_map(Table::keys) {
+        match config.remove(name) {
+            Some(value) => drop(run.insert(name.clone(), value)),
+            // As it is without being written.
+            None => drop(run.remove(name)),
+        }
     }
     Ok(serde_json::from_value(run.into())?)
 }
@@ -342,9 +368,7 @@ pub fn encode(
     encoder: &Encoder,
 ) -> Result<EncodedDataset> {
     let data = EncodedDataset::with_encoder(dataset, &config.encoding(), encoder.clone())?;
-    dataset::say_notes(&data.doubts(dataset));
-    config.settle(&data)?;
-    series::settle(&mut config.dataset, dataset);
+    dataset::settle(dataset, &data, config)?;
     Ok(data)
 }
 

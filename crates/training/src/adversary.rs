@@ -2,10 +2,12 @@
 //! loss most, so that answers hang on no single word.
 //!
 //! After Miyato, Dai and Goodfellow (2017), who move the vectors of each text for itself; here a batch's texts share the
-//! move, that of the embedding's weights: r = ε · g / ‖g‖, with g the gradient of the mean loss by all of them. Where
-//! the vectors are small, or a batch reads few of them, such a move would leave too little of what they say: it is no
-//! longer than 0.12 of the norm of those that the batch reads. The gradient that is followed is the mean of both. A
-//! step takes twice as long.
+//! move, that of the embedding's weights: r = ε · g / ‖g‖, with g the gradient of the mean loss by all of them. The
+//! gradient that is followed is the mean of both. A step takes twice as long.
+//!
+//! Where the vectors are small, or a batch reads few of them, such a move would leave too little of what they say: it is
+//! no longer than 0.12 of the norm of those that the batch reads. It grows to its length over the warm-up, since a
+//! network that knows nothing yet may learn nothing against it.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -17,11 +19,17 @@ use crate::groups::is_of_embedding;
 /// The longest move, as a share of the norm of the vectors that a batch reads.
 const LONGEST: f64 = 0.12;
 
-/// `network` with the vectors of its tokens moved along their part of `gradients`: by `length`, or by [`LONGEST`].
-pub(crate) fn moved<N: Module>(network: N, gradients: &GradientsParams, length: f64) -> N {
+/// `network` with the vectors of its tokens moved along their part of `gradients`: by `strength` of `length` or, if that
+/// is less, of [`LONGEST`].
+pub(crate) fn moved<N: Module>(
+    network: N,
+    gradients: &GradientsParams,
+    (length, strength): (f64, f64),
+) -> N {
     network.map(&mut Move {
         gradients,
         length,
+        strength,
         path: Vec::new(),
     })
 }
@@ -44,6 +52,7 @@ pub(crate) fn mean<N: Module>(
 struct Move<'a> {
     gradients: &'a GradientsParams,
     length: f64,
+    strength: f64,
     path: Vec<String>,
 }
 
@@ -68,7 +77,7 @@ impl ModuleMapper for Move<'_> {
                 let place = place.inner();
                 let is_read = gradient.clone().abs().sum_dim(D - 1).greater_elem(0.0);
                 let read = clipping::norm_of(place.clone() * is_read.float());
-                let length = (read * LONGEST).clamp_max(self.length);
+                let length = (read * LONGEST).clamp_max(self.length) * self.strength;
                 let step = gradient / norm.reshape([1; D]) * length.reshape([1; D]);
                 Tensor::from_inner(place + step).require_grad()
             }

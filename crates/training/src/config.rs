@@ -15,6 +15,7 @@ use gatefold_model::{NetworkConfig, Reading};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::de::DeTable;
+use toml::{Table, Value};
 
 use crate::class_weights::{ClassWeights, WeightRule};
 use crate::groups::{Group, Groups};
@@ -123,7 +124,8 @@ impl PretrainingConfig {
             )
         })?;
         ensure(!self.streams || !config.model.bidirectional, || {
-            "texts longer than max_length are read as streams, forward alone: leave bidirectional out, or raise max_length"
+            "texts longer than max_length are read as streams, forward alone: leave bidirectional out, or where a \
+             preset has it, give a --config with bidirectional = false; or raise max_length"
                 .into()
         })?;
         ensure(config.input.mask, || {
@@ -452,7 +454,7 @@ pub struct TrainingConfig {
     pub label_smoothing: f64,
     /// How far an adversary moves the tokens' vectors, all together, the way that raises the loss most, before each step
     /// learns from its batch once more (after Miyato, Dai and Goodfellow 2017), at most 0.12 of the norm of those that the
-    /// batch reads; at 0 there is none.
+    /// batch reads; it grows over the warm-up. At 0 there is none.
     #[serde(skip_serializing_if = "is_zero")]
     pub adversarial: f64,
     /// Decay of the exponential moving average of the weights, in (0, 1), which answers in place of the last step's
@@ -945,6 +947,23 @@ impl RunConfig {
     pub fn from_toml(text: &str, name: &str) -> Result<Self, ConfigError> {
         let moved = with_input_moved(text);
         hint::parse(moved.as_deref().unwrap_or(text), name).map_err(ConfigError::File)
+    }
+
+    /// The settings that a TOML text has, and no others, under the names of today.
+    ///
+    /// # Errors
+    /// As [`from_toml`](Self::from_toml).
+    pub fn given_in(text: &str, name: &str) -> Result<Table, ConfigError> {
+        Self::from_toml(text, name)?;
+        let moved = with_input_moved(text);
+        let given = toml::from_str(moved.as_deref().unwrap_or(text));
+        let mut given: Table = given.map_err(|error| ConfigError::File(error.to_string()))?;
+        if let Some(Value::Table(model)) = given.get_mut("model")
+            && let Some(reading) = model.remove("reading")
+        {
+            model.insert("pooling".into(), reading);
+        }
+        Ok(given)
     }
 
     /// As TOML.

@@ -281,9 +281,10 @@ impl Answers for Pretraining {
     }
 }
 
-/// How hard to tell tokens are: as hard as among so many equally likely ones. `loss`: the mean cross-entropy in nats.
+/// How hard to tell tokens are: as hard as among so many equally likely ones, or the largest number if there is none for
+/// that. `loss`: the mean cross-entropy in nats.
 pub fn perplexity(loss: f64) -> f64 {
-    loss.exp()
+    loss.exp().min(f64::MAX)
 }
 
 /// How well a language model tells tokens that it never learnt from.

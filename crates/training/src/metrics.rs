@@ -160,6 +160,10 @@ pub struct Refit {
     pub epochs: usize,
     /// Epochs that are done.
     pub done: usize,
+    /// Whether, once they are, its network answers the validation part worse than the one that never learnt from that,
+    /// which is kept then.
+    #[serde(default)]
+    pub failed: bool,
 }
 
 impl Progress {

@@ -46,6 +46,8 @@ const MOST_RUNS: usize = 1 << 27;
 const MOST_DUALS: usize = 1 << 26;
 /// Visits to a run's weight in all passes at one cost, about half a minute's on a core.
 const MOST_WORK: u64 = 1 << 33;
+/// Numbers of answers from which a blend is made, at most.
+const MOST_BLENDED: usize = 1 << 21;
 /// What errors cost, the cheapest first: as many as the validation loss gets lower.
 const COSTS: [f64; 7] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0];
 /// How near 0 each derivative of the dual problem is brought.
@@ -242,9 +244,14 @@ impl Ngrams {
     }
 }
 
-/// Bytes that learning from so many tokens takes, about.
-pub fn most_bytes_to_learn(tokens: usize) -> f64 {
-    40.0 * tokens.min(MOST_RUNS / MOST_ORDERS) as f64
+/// Bytes that learning so many `outputs` from texts of so many tokens takes, about, and blending the answers to `asked`
+/// examples with a network's.
+pub fn most_bytes_to_learn([texts, tokens]: [usize; 2], outputs: usize, asked: usize) -> f64 {
+    let runs = 40.0 * tokens.min(MOST_RUNS / MOST_ORDERS) as f64;
+    let duals = 16.0 * texts.saturating_mul(outputs).min(MOST_DUALS) as f64;
+    // The network's, the n-grams', and both.
+    let answers = 3.0 * asked as f64 * (size_of::<Vec<f32>>() as f64 + 4.0 * outputs as f64);
+    runs + duals + answers
 }
 
 /// The examples to learn from, with their classes: as many as fit, evenly out of all.
@@ -332,21 +339,23 @@ impl LinearPath {
         let examples = &data.validation;
         let (of_network, alone) = answers(network, config, examples, device, &mut |_, _| {})?;
         let of_ngrams = ngrams.logits_of(examples);
-        // Without a class an example tells nothing of a blend.
-        let classes = examples
-            .iter()
-            .map(|example| labelled(example).map(|(_, class)| class));
+        // Without a class an example tells nothing of a blend; of very many some tell it.
+        let classes = examples.iter().enumerate();
+        let classes = classes.filter_map(|(i, example)| Some((i, labelled(example)?.1)));
+        let classes: Vec<(usize, u32)> = classes.collect();
+        let outputs = config.model.output_size;
+        let every = classes.len().saturating_mul(outputs).div_ceil(MOST_BLENDED);
+        let (rows, classes): (Vec<usize>, Vec<u32>) =
+            classes.into_iter().step_by(every.max(1)).unzip();
         let there = |answers: &[Vec<f32>]| -> Vec<Vec<f32>> {
-            let with_class = answers.iter().zip(examples);
-            let with_class = with_class.filter(|(_, example)| labelled(example).is_some());
-            with_class.map(|(answer, _)| answer.clone()).collect()
+            rows.iter().map(|&row| answers[row].clone()).collect()
         };
         let blend = Blend::fit(
             config.objective(),
             &Answered {
                 network: &there(&of_network),
                 ngrams: &there(&of_ngrams),
-                classes: &classes.flatten().collect::<Vec<_>>(),
+                classes: &classes,
                 weights: weights.as_deref(),
             },
         );

@@ -11,8 +11,7 @@ use crate::config::{Schedule, TrainingConfig};
 pub fn learning_rate(config: &TrainingConfig, step: usize, steps: usize) -> f64 {
     let full = config.learning_rate;
     if step < config.warm_up {
-        // As floats: a warm-up may be any number of steps.
-        return full * (step as f64 + 1.0) / (config.warm_up as f64 + 1.0);
+        return warmed_up(full, step, config.warm_up);
     }
     let behind = step - config.warm_up;
     let share = behind as f64 / steps.saturating_sub(config.warm_up).max(1) as f64;
@@ -21,6 +20,15 @@ pub fn learning_rate(config: &TrainingConfig, step: usize, steps: usize) -> f64 
         Schedule::Constant => full,
         Schedule::Cosine => full / 2.0 * (1.0 + (PI * share).cos()),
         Schedule::Linear => full * (1.0 - share),
+    }
+}
+
+/// What grows linearly to `full` over a warm-up, at the step that has `step` steps before it.
+pub(crate) fn warmed_up(full: f64, step: usize, warm_up: usize) -> f64 {
+    // As floats: a warm-up may be any number of steps.
+    match step < warm_up {
+        true => full * (step as f64 + 1.0) / (warm_up as f64 + 1.0),
+        false => full,
     }
 }
 

@@ -481,7 +481,11 @@ impl<'a, N: Answers> Session<'a, N> {
         if let Some(first) = self.first.take() {
             let kept = self.progress.best(self.config.training.keep);
             let epochs = kept.expect("an epoch is done").epoch;
-            self.progress.refit = Some(Refit { epochs, done: 0 });
+            self.progress.refit = Some(Refit {
+                epochs,
+                done: 0,
+                failed: false,
+            });
             self.trainer = self.trainer_of(first.network);
             (self.weights, self.gradient_norm) = (None, None);
         }
@@ -498,11 +502,16 @@ impl<'a, N: Answers> Session<'a, N> {
             }
             let (trained, _) = self.end_epoch();
             refit.done += 1;
-            self.progress.refit = Some(refit);
             let is_last = refit.done == refit.epochs;
             if is_last {
-                self.refitted = Some(read_answering(&self.trainer.network()).await?);
+                let network = self.trainer.network();
+                refit.failed = self.is_worse(&network).await?;
+                self.refitted = match refit.failed {
+                    true => self.best.clone(),
+                    false => Some(read_answering(&network).await?),
+                };
             }
+            self.progress.refit = Some(refit);
             self.write_checkpoint(store).await?;
             if let Some(weights) = &self.refitted {
                 store.weights(weights).map_err(TrainingError::Store)?;
@@ -516,7 +525,23 @@ impl<'a, N: Answers> Session<'a, N> {
                 return Ok(flow);
             }
         }
+        if refit.failed {
+            let text = "warning: trained again, the network answers the validation part worse than before it had learnt from \
+                        that: the one from before is kept";
+            let _ = on_event(Event::Message(text.into()));
+        }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether a network answers the validation part worse than the one that is kept of those that never learnt from it.
+    async fn is_worse(&self, network: &N) -> Result<bool> {
+        let kept = self.progress.best(self.config.training.keep);
+        let kept = kept.expect("an epoch is done").validation_loss;
+        match self.test_on_validation(network, &mut |_, _| {}).await {
+            Ok((validated, _)) => Ok(validated.loss.is_nan() || validated.loss > kept),
+            Err(TrainingError::NotFinite) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// [`run_async`](Self::run_async), waiting for the device: not in a browser.

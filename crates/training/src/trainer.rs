@@ -18,6 +18,7 @@ use crate::evaluation::check_answers;
 use crate::groups::Groups;
 use crate::objective::{LossOptions, Objective};
 use crate::optimizer::Adam;
+use crate::schedule::warmed_up;
 
 /// Agrees on gradients with others, who train the same network on other examples at the same step.
 ///
@@ -56,6 +57,8 @@ pub struct Trainer<N> {
     label_smoothing: f64,
     /// How far an adversary moves the tokens' vectors.
     adversarial: f64,
+    /// The steps over which it grows to that.
+    warm_up: usize,
     groups: Groups,
     /// Which groups are frozen, from 1.
     pub(crate) epoch: usize,
@@ -91,6 +94,7 @@ impl<N: Answers> Trainer<N> {
             }),
             label_smoothing: config.label_smoothing,
             adversarial: config.adversarial,
+            warm_up: config.warm_up,
             groups: config.groups,
             epoch: usize::MAX,
             seed: config.seed,
@@ -170,7 +174,10 @@ impl<N: Answers> Trainer<N> {
         if self.adversarial == 0.0 {
             return Ok((answers, gradients));
         }
-        let moved = adversary::moved(network.clone(), &gradients, self.adversarial);
+        let steps = usize::try_from(self.optimizer.steps()).unwrap_or(usize::MAX);
+        let strength = warmed_up(1.0, steps, self.warm_up);
+        let length = (self.adversarial, strength);
+        let moved = adversary::moved(network.clone(), &gradients, length);
         let (_, against) = self.gradients_of(&moved, batch)?;
         Ok((answers, adversary::mean(network, &gradients, &against)))
     }
@@ -344,7 +351,12 @@ mod tests {
         let vectors = before[table].clone().reshape([-1, width as i32]);
         let read = [1, 4, 5, 6, 7, 8].map(|token| vectors.clone().narrow(0, token, 1));
         let longest = 0.12 * norm(Tensor::cat(read.into(), 0).flatten(0, 1));
-        for (asked, expected) in [(0.5 * longest, 0.5 * longest), (2.0 * longest, longest)] {
+        let half = 0.5 * longest;
+        for (asked, expected) in [
+            ((half, 1.0), half),
+            ((2.0 * longest, 1.0), longest),
+            ((2.0 * longest, 0.5), half),
+        ] {
             let after = values(&moved(asked));
             for (path, values) in &before {
                 let length = norm(after[path].clone() - values.clone());
@@ -361,7 +373,9 @@ mod tests {
             let answers: Vec<f32> = answers.into_data().iter().collect();
             answers[0] + answers[1] - answers[2]
         };
-        let (against, _) = plain.gradients_of(&moved(longest), &batch()).unwrap();
+        let (against, _) = plain
+            .gradients_of(&moved((longest, 1.0)), &batch())
+            .unwrap();
         assert!(right(against) < right(answers.clone()));
 
         config.training.adversarial = 0.1;
@@ -373,6 +387,15 @@ mod tests {
             norm(guarded.current(), &mean),
             norm(plain.current(), &gradients)
         );
+        // At first it moves them hardly at all.
+        config.training.warm_up = usize::MAX;
+        let guarded = trainer(&config);
+        let (_, mean) = guarded.gradients(&batch()).unwrap();
+        let (mean, plain) = (
+            norm(guarded.current(), &mean),
+            norm(plain.current(), &gradients),
+        );
+        assert!((mean - plain).abs() < 1e-6 * plain, "{mean} {plain}");
     }
 
     #[test]

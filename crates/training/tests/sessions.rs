@@ -273,6 +273,42 @@ fn a_network_that_is_trained_again_is_what_it_would_be_without_a_validation_part
 }
 
 #[test]
+fn a_network_that_is_worse_once_it_was_trained_again_is_kept_as_it_was() {
+    let (mut config, data) = settled(&of_texts(), regularised);
+    let alone = kept_weights(&config, &data, None);
+    config.training.refit = true;
+    let device = Device::flex();
+    let network = || config.model.init(config.training.seed, &device).unwrap();
+    let mut kept = Kept::default();
+    let mut session = Session::new(network(), &data, &config, &device).unwrap();
+    let stopped = session.run(&mut kept, &mut stop_after(36));
+    assert!(stopped.unwrap().is_break());
+    let mut checkpoint = Checkpoint::from_bytes(kept.checkpoints.last().unwrap()).unwrap();
+    for metrics in &mut checkpoint.header.progress.epochs {
+        // So well no other network answers.
+        metrics.validation_loss = 0.0;
+    }
+    let mut session = Session::new(network(), &data, &config, &device).unwrap();
+    session.restore(checkpoint).unwrap();
+    let mut said = Vec::new();
+    let mut listen = |event: Event| {
+        if let Event::Message(text) = event {
+            said.push(text);
+        }
+        ControlFlow::Continue(())
+    };
+    assert!(session.run(&mut kept, &mut listen).unwrap().is_continue());
+    assert!(
+        said.iter()
+            .any(|text| text.contains("the one from before is kept")),
+        "{said:?}"
+    );
+    assert!(session.is_done() && session.progress().refit.unwrap().failed);
+    assert_eq!(&alone, &**session.best_weights().unwrap());
+    assert_eq!(kept.weights, Some(alone));
+}
+
+#[test]
 fn a_network_that_was_trained_again_is_not_lengthened() {
     for (keep, patience) in [(Keep::Last, None), (Keep::Loss, Some(5))] {
         is_not_lengthened(keep, patience);

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use gatefold::device::ComputeDevice;
 use gatefold::memory::ensure_answers_fit;
 use gatefold::run_folder::RunFolder;
-use gatefold::say;
 use gatefold::terminal::word;
+use gatefold::{pretraining, say};
 use gatefold_data::{Content, Example, Sequence, Target};
 use gatefold_training::ensemble::Question;
 use gatefold_training::{Answer, Ensemble, Evaluation, Predictor, RunConfig, Seen};
@@ -28,6 +28,7 @@ pub fn open<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<Vec<RunF
     {
         let parts = |folder: &RunFolder| -> Result<_> {
             let config = folder.config()?;
+            pretraining::ensure_answers(&config, folder.path())?;
             let (encoder, labels) = folder.encoder(&config)?;
             Ok((config, encoder, labels))
         };

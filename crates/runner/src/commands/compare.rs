@@ -34,7 +34,7 @@ use crate::cli::{CompareArgs, DeviceArgs, KernelsArgs};
 use crate::output::{self, End, Format};
 
 pub fn run(args: CompareArgs) -> Result<()> {
-    let config = args.settings.into_config(check)?;
+    let (config, _) = args.settings.into_config(check)?;
     pretraining::ensure_classifier(&config)?;
     for cell in args.cells.iter().duplicates() {
         say!("{cell} is named more than once; it is trained once");

@@ -5,7 +5,7 @@ use gatefold::memory::{ensure_answers_fit, ensure_outputs_fit};
 use gatefold::progress::{self, Bar};
 use gatefold::run_folder::RunFolder;
 use gatefold::terminal::{program, within_line};
-use gatefold::{dataset, device, pretraining, say};
+use gatefold::{dataset, device, say};
 use gatefold_data::{Example, Labels, beginnings, encode_all};
 use gatefold_training::config::DatasetConfig;
 use gatefold_training::{Ensemble, Evaluation, Predictor, RunConfig, TestResult};
@@ -23,15 +23,7 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
         bail!("there is no run");
     };
     let mut bundle = folder.bundle()?;
-    for other in others {
-        pretraining::ensure_answers(&other.config()?, other.path())?;
-    }
     if bundle.config.pretraining.is_some() {
-        ensure!(
-            others.is_empty(),
-            "{} is a language model, whose perplexity has no mean with others: evaluate it alone",
-            folder.path().display()
-        );
         return pretrain::evaluate(args, folder.seen()?, bundle);
     }
     let place = &args.dataset.place;

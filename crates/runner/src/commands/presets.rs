@@ -68,7 +68,10 @@ pub fn run(args: PresetsArgs) -> Result<()> {
         "on the IMDB reviews, minutes on two cores of a CPU; `gatefold presets NAME` prints the settings",
     )?;
     for (preset, _) in presets::with_language_model() {
-        let (name, commands) = (preset.name, presets::commands(preset.name, &program()));
+        let (name, commands) = (
+            preset.name,
+            presets::commands(preset.name, &program(), None),
+        );
         output::line(&format!("{name} begins with a language model: {commands}"))?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use gatefold::run::Outcome;
 use gatefold::run_folder::RunFolder;
 use gatefold::terminal::{program, word};
 use gatefold::{corpus, dataset, device, kernels, presets, say};
-use gatefold_data::{EncodedDataset, Encoder};
+use gatefold_data::{EncodedDataset, Encoder, Target};
 use gatefold_model::LanguageModel;
 use gatefold_training::language::LanguageScores;
 use gatefold_training::{
@@ -180,6 +180,30 @@ fn text(scores: &LanguageScores) -> String {
     )
 }
 
+/// Warns where most of what is to be told are unknown tokens: that one comes is easily told.
+fn warn_of_unknown(data: &EncodedDataset, name: &str) {
+    let words = data.encoder.vocabulary().expect("texts have words");
+    let targets = data
+        .validation
+        .iter()
+        .filter_map(|example| match &example.target {
+            Some(Target::Classes(targets)) => Some(targets),
+            _ => None,
+        });
+    let (mut all, mut unknown) = (0usize, 0usize);
+    for &target in targets.flatten() {
+        all += 1;
+        unknown += usize::from(words.ids().unknown == Some(target));
+    }
+    if 2 * unknown > all {
+        say!(
+            "warning: {unknown} of the {all} {} of {name} are unknown to the model, and count as one that is easily told: its \
+             perplexity tells little of such texts",
+            words.tokenizer().noun()
+        );
+    }
+}
+
 /// What `evaluate` tells of a language model.
 #[derive(Serialize)]
 struct Tested {
@@ -198,6 +222,7 @@ pub fn evaluate(args: EvaluateArgs, seen: Option<Seen>, bundle: Bundle) -> Resul
     args.given.ensure_of_language_models(&["test_data"])?;
     let is_other = args.dataset.dataset.is_some();
     let mut config = bundle.config.clone();
+    let command = format!("{} evaluate {}", program(), word(&args.runs[0]));
     if is_other {
         let name = args.dataset.dataset.clone().unwrap_or_default();
         config.dataset = dataset::all_of(&name, &config.dataset);
@@ -205,11 +230,11 @@ pub fn evaluate(args: EvaluateArgs, seen: Option<Seen>, bundle: Bundle) -> Resul
     } else if let Some(path) = &args.dataset.at.data {
         config.dataset = dataset::moved(&config.dataset, path)?;
     } else {
-        let command = format!("{} evaluate {}", program(), word(&args.runs[0]));
         for path in dataset::paths_of_run(&config.dataset)? {
             dataset::ensure_there(std::slice::from_ref(&path), &config.dataset, &command)?;
             say!("reading {}, which the run names", path.display());
         }
+        dataset::ensure_unchanged(&config.dataset, &command)?;
     }
     let apply = |config: &mut RunConfig| {
         args.dataset.place.apply(&mut config.dataset);
@@ -262,8 +287,10 @@ pub fn evaluate(args: EvaluateArgs, seen: Option<Seen>, bundle: Bundle) -> Resul
         }
     };
     drop(texts);
+    warn_of_unknown(&data, &name);
     let held_out = data.validation.iter().map(|example| &example.input);
     ensure_answers_fit(&config, held_out, &selected)?;
+    pretraining::ensure_whole(&bundle, &args.runs[0])?;
     let blank = config.model.blank_language_model(&device)?;
     let model = bundle
         .weights

@@ -18,6 +18,7 @@ use gatefold_lesson::report::RunSection;
 use gatefold_training::checkpoint::Refused;
 use gatefold_training::config::Schedule;
 use gatefold_training::{RunConfig, RunSummary, Scores};
+use toml::Table;
 
 use self::dashboard::Run;
 use self::display::Display;
@@ -31,11 +32,11 @@ pub fn run(args: TrainArgs) -> Result<()> {
     let (input, model) = (settings.input.clone(), settings.model.clone());
     let embedding_size = model.embedding_size;
     let data_at = settings.dataset.at.data.clone();
-    let (mut config, resumed) = match &args.resume {
+    let ((mut config, asked), resumed) = match &args.resume {
         Some(path) => {
             let folder = RunFolder::open_begun(path)?;
             let config = going_on(&folder, settings.training.epochs)?;
-            (config, Some(folder))
+            ((config, Table::new()), Some(folder))
         }
         None => (args.settings.into_config(is_sound)?, None),
     };
@@ -64,7 +65,7 @@ pub fn run(args: TrainArgs) -> Result<()> {
         if let Some(path) = &mut config.training.from {
             *path = std::path::absolute(&path)?;
             let from = Start::open(path)?;
-            from.take_over(&mut config, |config| {
+            from.take_over(&mut config, &asked, |config| {
                 input.apply(&mut config.input);
                 model.apply(&mut config.model);
                 config.model.freeze_embeddings |= args.freeze_embeddings;
