@@ -17,6 +17,7 @@ use gatefold_training::{
 };
 use serde::Serialize;
 
+use super::runs::number;
 use super::train::dashboard::Run;
 use super::train::display::{self, Display};
 use super::train::{folder, going_on, resume, run_name, say_how_to_go_on};
@@ -104,7 +105,10 @@ pub fn run(args: PretrainArgs) -> Result<()> {
             };
             let flow = display.show(event, epochs);
             if let Some(loss) = loss {
-                let text = format!("  perplexity {:.2} on what is held out", perplexity(loss));
+                let text = format!(
+                    "  perplexity {} on what is held out",
+                    number(perplexity(loss), 2)
+                );
                 let _ = display.show(Event::Message(text), epochs);
             }
             flow
@@ -173,8 +177,8 @@ fn text(scores: &LanguageScores) -> String {
         format!(", where a model of nothing but frequencies has {perplexity:.2}")
     });
     format!(
-        "perplexity {:.2}{}{}",
-        scores.perplexity,
+        "perplexity {}{}{}",
+        number(scores.perplexity, 2),
         bits.unwrap_or_default(),
         unigram.unwrap_or_default()
     )

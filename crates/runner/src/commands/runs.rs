@@ -222,7 +222,7 @@ impl Line {
 }
 
 /// A number of a file, which may have hundreds of digits.
-fn number(value: f64, decimals: usize) -> String {
+pub(super) fn number(value: f64, decimals: usize) -> String {
     match value.abs() {
         0.0..1e9 => format!("{value:.decimals$}"),
         _ => format!("{value:.1e}"),
