@@ -245,6 +245,14 @@ impl States {
         self.map(State::inner)
     }
 
+    /// With each row multiplied by its number of `[rows, 1]`: where that is 0, a row begins anew.
+    pub fn scaled(&self, rows: &Tensor<2>) -> Self {
+        self.map(|state| State {
+            hidden: state.hidden.clone() * rows.clone(),
+            cell: state.cell.clone().map(|cell| cell * rows.clone()),
+        })
+    }
+
     fn map(&self, change: impl Fn(&State) -> State) -> Self {
         let layers = self.0.iter().map(|layer| LayerStates {
             forward: change(&layer.forward),

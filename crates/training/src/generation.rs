@@ -27,6 +27,8 @@ pub struct Sampling {
 pub struct Generator {
     model: LanguageModel,
     vocabulary: Vocabulary,
+    /// Whether it learnt from streams, in which a text's start is rare.
+    streams: bool,
     device: Device,
     sampling: Sampling,
     draws: ChaCha8Rng,
@@ -43,11 +45,12 @@ impl Generator {
     /// If the bundle's parts don't fit together, or it is of no language model.
     pub fn new(bundle: Bundle, sampling: Sampling, device: &Device) -> Result<Self> {
         bundle.check()?;
-        if bundle.config.pretraining.is_none() {
+        let Some(pretraining) = &bundle.config.pretraining else {
             return Err(TrainingError::Bundle(
                 "it is no language model, and writes nothing".into(),
             ));
-        }
+        };
+        let streams = pretraining.streams;
         let Encoder::Text(vocabulary) = bundle.encoder else {
             return Err(TrainingError::Bundle("it reads numbers".into()));
         };
@@ -58,6 +61,7 @@ impl Generator {
         Ok(Self {
             model: model.map_err(unfit)?.forward_alone(),
             vocabulary,
+            streams,
             device,
             sampling,
             draws: generator(*b"generate", sampling.seed, 0),
@@ -71,7 +75,7 @@ impl Generator {
         &self.vocabulary
     }
 
-    /// Begins a text with this one.
+    /// Begins a text with this one, which a model that learnt from streams goes on with as from a text's middle.
     ///
     /// # Errors
     /// If the device fails.
@@ -82,7 +86,11 @@ impl Generator {
             _ => None,
         };
         self.behind = None;
-        self.go_on(&ids).await
+        match &ids[..] {
+            // What is asked stands anywhere in a stream, as its held-out parts do.
+            [_, words @ ..] if self.streams && !words.is_empty() => self.go_on(words).await,
+            _ => self.go_on(&ids).await,
+        }
     }
 
     /// [`begin_async`](Self::begin_async), waiting for the device: not in a browser.

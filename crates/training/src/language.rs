@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
-use gatefold_data::random::ChaCha8Rng;
+use gatefold_data::random::{ChaCha8Rng, unit};
 use gatefold_data::{Batch, BatchTargets, EncodedDataset, Example, Target, Tokenizer, Vocabulary};
 use gatefold_model::{
     LanguageModel, LayerStates, NetworkError, States, Tokens, backpropagated, embedding,
@@ -22,6 +22,10 @@ use crate::sampled_softmax::{Candidates, Gradients, Output, losses, losses_and_g
 
 /// Up to so many tokens, all of them are told apart in training.
 pub const FEW_WORDS: usize = 4096;
+
+/// How probable it is that a part of a stream is read from nothing: a model that never was can't go on with a few words, of
+/// which nobody says what stood before them.
+const BEGINS_ANEW: f32 = 0.05;
 
 /// A language model in training. Its answers are losses: `[rows, D]`, of every token and direction.
 #[derive(Module, Debug)]
@@ -159,9 +163,15 @@ impl Answers for Pretraining {
         let words = self.words();
         let ids = tokens(batch)?;
         let read = Tokens::sorted(ids, &batch.lengths, words, device)?;
-        let predicted = self
-            .model
-            .forward_training(self.before(batch), read, masks)?;
+        let before = self.before(batch).map(|states| {
+            let goes_on = |_| f32::from(u8::from(unit(masks) >= BEGINS_ANEW));
+            let rows: Vec<f32> = (0..batch.size).map(goes_on).collect();
+            states.scaled(&Tensor::from_data(
+                TensorData::new(rows, [batch.size, 1]),
+                device,
+            ))
+        });
+        let predicted = self.model.forward_training(before, read, masks)?;
         if let Some(carried) = &self.carried {
             let mut carried = carried.lock().unwrap_or_else(PoisonError::into_inner);
             *carried = Some(predicted.states.detach());
