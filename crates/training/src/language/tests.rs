@@ -207,3 +207,34 @@ fn weights_are_called_as_a_networks() {
         assert_eq!(names.contains(&name), !of_head, "{name}");
     }
 }
+
+#[test]
+fn a_part_of_a_stream_is_read_from_nothing_now_and_then() {
+    let device = Device::flex();
+    let network = pretraining(&model(10, false), true, &device);
+    let size = 400;
+    let part = Batch {
+        input: BatchInput::Tokens(vec![4; size]),
+        lengths: vec![1; size],
+        targets: Some(BatchTargets::Classes(vec![5; size])),
+        size,
+        time: 1,
+        indices: (1..=size).collect(),
+    };
+    let masks = &mut generator(*b"testing\0", 1, 0);
+    let mut losses = || -> Vec<f32> {
+        let device = device.clone().autodiff();
+        let losses = network.answers_training(&part, &device, masks).unwrap();
+        losses.into_data().iter().collect()
+    };
+    let from_nothing = losses()[0];
+    let again = losses();
+    let is_anew = |loss: &&f32| (**loss - from_nothing).abs() < 1e-6;
+    let anew = again.iter().filter(is_anew).count();
+    assert!((5..60).contains(&anew), "{anew} of {size}");
+    let other = again.iter().find(|loss| !is_anew(loss)).unwrap();
+    assert!(
+        (other - from_nothing).abs() > 1e-5,
+        "{other} {from_nothing}"
+    );
+}
