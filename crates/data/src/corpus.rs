@@ -71,14 +71,8 @@ impl Corpus {
 
     /// Leaves out the texts whose words are those of a tested one. How many there were.
     pub fn leave_out_tested(&mut self) -> usize {
-        let tested: HashSet<String> = self.tested.par_iter().map(|text| words(text)).collect();
         let before = self.texts.len();
-        if !tested.is_empty() {
-            let texts = std::mem::take(&mut self.texts).into_par_iter();
-            self.texts = texts
-                .filter(|text| !tested.contains(&words(text)))
-                .collect();
-        }
+        self.texts = without(std::mem::take(&mut self.texts), &self.tested);
         before - self.texts.len()
     }
 
@@ -116,10 +110,7 @@ impl Corpus {
                 let mut train: Vec<&str> = self.texts.iter().map(String::as_str).collect();
                 let held_out = train.split_off(train.len().saturating_sub(count.max(1)));
                 // What was learnt by heart would be told well.
-                let untold: HashSet<String> = held_out.par_iter().map(|text| words(text)).collect();
-                let train = train.into_par_iter();
-                let train = train.filter(|text| !untold.contains(&words(text)));
-                (train.collect(), held_out)
+                (without(train, &held_out), held_out)
             }
         };
         let most = if streams {
@@ -201,6 +192,19 @@ impl Corpus {
         train.retain(|text| !text.is_empty());
         (train, held_out)
     }
+}
+
+/// The texts whose words are those of none of the `others`.
+fn without<T: AsRef<str> + Send + Sync>(texts: Vec<T>, others: &[T]) -> Vec<T> {
+    if others.is_empty() {
+        return texts;
+    }
+    let words = |text: &T| words(text.as_ref());
+    let others: HashSet<String> = others.par_iter().map(words).collect();
+    let texts = texts.into_par_iter();
+    texts
+        .filter(|text| !others.contains(&words(text)))
+        .collect()
 }
 
 /// A text's words, whatever stands between them.

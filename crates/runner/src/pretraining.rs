@@ -7,9 +7,9 @@ use burn::module::Module;
 use burn::tensor::Device;
 use gatefold_data::EncodedDataset;
 use gatefold_lesson::report::{self, RunSection};
-use gatefold_model::{LanguageModel, release_memory};
+use gatefold_model::release_memory;
 use gatefold_training::language::LanguageScores;
-use gatefold_training::{Bundle, OnEvent, Pretraining, RunConfig, RunSummary};
+use gatefold_training::{OnEvent, Pretraining, RunConfig, RunSummary};
 
 use crate::device::ComputeDevice;
 use crate::run::{Files, Outcome, begin, go_on};
@@ -109,21 +109,6 @@ pub fn ensure_classifier(config: &RunConfig) -> Result<()> {
         program()
     );
     Ok(())
-}
-
-/// Whether the weights of a language model in the folder `run` are of the model that its configuration describes.
-///
-/// # Errors
-/// Says what doesn't fit.
-pub fn ensure_whole(bundle: &Bundle, run: &Path) -> Result<()> {
-    let blank = bundle.config.model.blank_language_model(&Device::flex())?;
-    let fits = bundle.weights.check(&blank, LanguageModel::weight_name);
-    fits.with_context(|| {
-        format!(
-            "the weights of {} are not those of its config.toml",
-            run.display()
-        )
-    })
 }
 
 /// Whether the run of `config` in the folder `run` answers texts.

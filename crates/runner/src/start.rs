@@ -16,7 +16,7 @@ use toml::Table;
 
 use crate::run_folder::RunFolder;
 use crate::terminal::within_line;
-use crate::{corpus, dataset, pretraining, say};
+use crate::{corpus, dataset, say};
 
 /// A trained run, from whose weights another one begins.
 pub struct Start {
@@ -52,7 +52,8 @@ impl Start {
         let folder = RunFolder::open(path)?;
         let bundle = folder.bundle()?;
         if bundle.config.pretraining.is_some() {
-            pretraining::ensure_whole(&bundle, path)?;
+            let model = bundle.language_model(&Device::flex());
+            model.with_context(|| path.display().to_string())?;
         }
         Ok(Self {
             path: path.into(),

@@ -1,10 +1,11 @@
 //! A trained network and all that it needs to answer, from the bytes of a run's files.
 
+use burn::tensor::Device;
 use gatefold_data::{Encoder, Labels, Scaler, Vocabulary};
 use gatefold_model::weights::vocabulary_hash;
-use gatefold_model::{NetworkConfig, Weights, WeightsError};
+use gatefold_model::{LanguageModel, NetworkConfig, Weights, WeightsError};
 
-use crate::config::RunConfig;
+use crate::config::{ConfigError, RunConfig};
 use crate::error::{OtherError, Result, TrainingError};
 use crate::hash::hash;
 use crate::ngrams::{LinearPath, NGRAMS, most_bytes};
@@ -105,6 +106,17 @@ impl Bundle {
                 "the n-grams are not those that {CONFIG} describes"
             ))),
         }
+    }
+
+    /// The language model.
+    ///
+    /// # Errors
+    /// If the weights are not those of the one that the settings describe.
+    pub fn language_model(&self, device: &Device) -> Result<LanguageModel> {
+        let blank = self.config.model.blank_language_model(device);
+        let blank = blank.map_err(ConfigError::from)?;
+        let model = self.weights.load_into(blank, LanguageModel::weight_name);
+        model.map_err(unfit)
     }
 
     fn check_encoder(&self) -> Result<()> {

@@ -3,12 +3,11 @@
 use burn::tensor::Device;
 use futures_lite::future::block_on;
 use gatefold_data::random::{ChaCha8Rng, generator};
-use gatefold_data::{Batch, BatchInput, Encoder, Vocabulary};
+use gatefold_data::{Batch, BatchInput, Vocabulary};
 use gatefold_model::{LanguageModel, States};
 
 use crate::batch::unsorted;
-use crate::bundle::{Bundle, unfit};
-use crate::config::ConfigError;
+use crate::bundle::Bundle;
 use crate::error::{Result, TrainingError};
 use crate::evaluation::read;
 
@@ -51,15 +50,13 @@ impl Generator {
             ));
         };
         let streams = pretraining.streams;
-        let Encoder::Text(vocabulary) = bundle.encoder else {
+        let Some(vocabulary) = bundle.encoder.vocabulary().cloned() else {
             return Err(TrainingError::Bundle("it reads numbers".into()));
         };
         let device = device.clone().inner();
-        let blank = bundle.config.model.blank_language_model(&device);
-        let blank = blank.map_err(ConfigError::from)?;
-        let model = bundle.weights.load_into(blank, LanguageModel::weight_name);
+        let model = bundle.language_model(&device)?.forward_alone();
         Ok(Self {
-            model: model.map_err(unfit)?.forward_alone(),
+            model,
             vocabulary,
             streams,
             device,

@@ -327,24 +327,26 @@ impl LanguageScores {
     }
 }
 
+/// All tokens that the examples of a language model have to tell.
+pub fn told(examples: &[Example]) -> impl Iterator<Item = u32> {
+    let targets = examples.iter().filter_map(|example| match &example.target {
+        Some(Target::Classes(targets)) => Some(targets),
+        _ => None,
+    });
+    targets.flatten().copied()
+}
+
 /// The mean cross-entropy in nats of a model that knows how often each token is there and nothing else: what a language
 /// model has to be held against. Counted on `train`, one more of each of `words` tokens; measured on `held_out`.
 pub fn unigram_loss(train: &[Example], held_out: &[Example], words: usize) -> f64 {
-    let targets = |examples: &[Example], visit: &mut dyn FnMut(usize)| {
-        for example in examples {
-            if let Some(Target::Classes(targets)) = &example.target {
-                targets.iter().for_each(|&target| visit(target as usize));
-            }
-        }
-    };
     let mut counts = vec![1u64; words];
-    targets(train, &mut |target| counts[target] += 1);
+    told(train).for_each(|target| counts[target as usize] += 1);
     let all: u64 = counts.iter().sum();
     let (mut loss, mut count) = (0.0, 0usize);
-    targets(held_out, &mut |target| {
-        loss -= (counts[target] as f64 / all as f64).ln();
+    for target in told(held_out) {
+        loss -= (counts[target as usize] as f64 / all as f64).ln();
         count += 1;
-    });
+    }
     loss / count.max(1) as f64
 }
 

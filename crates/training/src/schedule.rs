@@ -9,11 +9,8 @@ use crate::config::{Schedule, TrainingConfig};
 /// It grows linearly over the warm-up; after it, a cosine falls to 0 at the end:
 /// η/2 (1 + cos(π (step - warm_up) / (steps - warm_up))), or a line: η (1 - (step - warm_up) / (steps - warm_up)).
 pub fn learning_rate(config: &TrainingConfig, step: usize, steps: usize) -> f64 {
-    let full = config.learning_rate;
-    if step < config.warm_up {
-        return warmed_up(full, step, config.warm_up);
-    }
-    let behind = step - config.warm_up;
+    let full = warmed_up(config.learning_rate, step, config.warm_up);
+    let behind = step.saturating_sub(config.warm_up);
     let share = behind as f64 / steps.saturating_sub(config.warm_up).max(1) as f64;
     let share = share.min(1.0);
     match config.schedule {

@@ -1,6 +1,6 @@
 //! `gatefold pretrain`, and what `evaluate` says of its runs
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use gatefold::kernels::Kernels;
 use gatefold::memory::{ensure_answers_fit, ensure_training_fits};
 use gatefold::pretraining;
@@ -9,9 +9,8 @@ use gatefold::run::Outcome;
 use gatefold::run_folder::RunFolder;
 use gatefold::terminal::{program, word};
 use gatefold::{corpus, dataset, device, kernels, presets, say};
-use gatefold_data::{EncodedDataset, Encoder, Target};
-use gatefold_model::LanguageModel;
-use gatefold_training::language::LanguageScores;
+use gatefold_data::{EncodedDataset, Encoder};
+use gatefold_training::language::{LanguageScores, told};
 use gatefold_training::{
     Bundle, Event, Objective, Pretraining, RunConfig, Seen, evaluation, perplexity,
 };
@@ -187,15 +186,8 @@ fn text(scores: &LanguageScores) -> String {
 /// Warns where most of what is to be told are unknown tokens: that one comes is easily told.
 fn warn_of_unknown(data: &EncodedDataset, name: &str) {
     let words = data.encoder.vocabulary().expect("texts have words");
-    let targets = data
-        .validation
-        .iter()
-        .filter_map(|example| match &example.target {
-            Some(Target::Classes(targets)) => Some(targets),
-            _ => None,
-        });
     let (mut all, mut unknown) = (0usize, 0usize);
-    for &target in targets.flatten() {
+    for target in told(&data.validation) {
         all += 1;
         unknown += usize::from(words.ids().unknown == Some(target));
     }
@@ -226,7 +218,6 @@ pub fn evaluate(args: EvaluateArgs, seen: Option<Seen>, bundle: Bundle) -> Resul
     args.given.ensure_of_language_models(&["test_data"])?;
     let is_other = args.dataset.dataset.is_some();
     let mut config = bundle.config.clone();
-    let command = format!("{} evaluate {}", program(), word(&args.runs[0]));
     if is_other {
         let name = args.dataset.dataset.clone().unwrap_or_default();
         config.dataset = dataset::all_of(&name, &config.dataset);
@@ -234,6 +225,7 @@ pub fn evaluate(args: EvaluateArgs, seen: Option<Seen>, bundle: Bundle) -> Resul
     } else if let Some(path) = &args.dataset.at.data {
         config.dataset = dataset::moved(&config.dataset, path)?;
     } else {
+        let command = format!("{} evaluate {}", program(), word(&args.runs[0]));
         for path in dataset::paths_of_run(&config.dataset)? {
             dataset::ensure_there(std::slice::from_ref(&path), &config.dataset, &command)?;
             say!("reading {}, which the run names", path.display());
@@ -294,11 +286,8 @@ pub fn evaluate(args: EvaluateArgs, seen: Option<Seen>, bundle: Bundle) -> Resul
     warn_of_unknown(&data, &name);
     let held_out = data.validation.iter().map(|example| &example.input);
     ensure_answers_fit(&config, held_out, &selected)?;
-    pretraining::ensure_whole(&bundle, &args.runs[0])?;
-    let blank = config.model.blank_language_model(&device)?;
-    let model = bundle
-        .weights
-        .load_into(blank, LanguageModel::weight_name)?;
+    let model = bundle.language_model(&device);
+    let model = model.with_context(|| args.runs[0].display().to_string())?;
     let network = Pretraining::new(model, pretraining);
     let mut bar = Bar::new("testing", "batches");
     let mut done = |done, all| bar.update(done as u64, all as u64);
